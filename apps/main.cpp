@@ -1,0 +1,49 @@
+// fathom: will this cluster serve that model? Wires the verbs and turns what they throw into messages and exit codes.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+
+#include "input/error.h"
+#include "units/money.h"
+#include "verbs.h"
+
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 yes; 1 no (infeasible, findings, threshold broken); 2 wrong usage or input; 3 internal, I/O or device trouble.\n"
+    "Start with: fathom plan examples/r1-appliance-h100/cluster.yaml";
+
+int run(int argc, char** argv) {
+  fathom::Session session;
+  session.executable = argv[0];
+  CLI::App program("fathom decides whether a cluster will serve a language model, before money is spent.", "fathom");
+  program.set_version_flag("--version", FATHOM_VERSION);
+  program.footer(kFooter);
+  program.require_subcommand(1);
+  program.fallthrough();
+  program.add_option("--data-dir", session.data_dir, "where the catalogs are (default: beside the program)");
+  program.add_option("--color", session.colour, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}));
+  program.add_flag("-q,--quiet", session.quiet, "no notes on stderr");
+  fathom::add_plan_verb(program, session);
+  fathom::add_catalog_verb(program, session);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? fathom::kYes : fathom::kWrongInput;
+  }
+  return session.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const fathom::InputError& error) {
+    std::cerr << fathom::render(error) << "\n";
+    return fathom::kWrongInput;
+  } catch (const std::exception& error) {
+    std::cerr << "fathom: " << error.what() << "\n";
+    return fathom::kFailure;
+  }
+}

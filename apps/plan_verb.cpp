@@ -1,0 +1,69 @@
+// fathom plan CLUSTER.yaml: layout, fit, speed, power, cost, availability, and what limits them.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "bom/cluster.h"
+#include "catalog/catalog.h"
+#include "output.h"
+#include "plan/make_plan.h"
+#include "report/plan_json.h"
+#include "report/plan_text.h"
+#include "verbs.h"
+
+namespace fathom {
+
+namespace {
+
+const std::vector<std::string> kFormats = {"text", "json", "md"};
+
+struct PlanOptions {
+  std::filesystem::path cluster;
+  std::vector<std::string> formats;
+  std::optional<std::filesystem::path> save;
+  bool every_operator = false;
+};
+
+std::string print(const Plan& plan, const std::string& format, bool colour, bool every_operator) {
+  if (format == "json") return plan_json(plan);
+  const TextStyle style = format == "md" ? TextStyle::kMarkdown : TextStyle::kTerminal;
+  return plan_text(plan, {.style = style, .colour = colour, .every_operator = every_operator});
+}
+
+int run_plan(const PlanOptions& options, const Session& session) {
+  std::vector<OutputRequest> requests;
+  for (const std::string& text : options.formats) requests.push_back(parse_output(text, kFormats));
+  if (requests.empty()) requests.push_back({.format = "text", .file = {}});
+
+  const Catalog catalog(find_data_dir(session.executable, session.data_dir));
+  const Cluster cluster = read_cluster(options.cluster, catalog);
+  Plan plan = make_plan(cluster, catalog);
+  plan.version = FATHOM_VERSION;
+  for (const OutputRequest& request : requests) {
+    const bool colour = !request.file && use_colour(session);
+    write_output(request, print(plan, request.format, colour, options.every_operator));
+    if (request.file && !session.quiet) std::cerr << fmt::format("wrote {}\n", request.file->string());
+  }
+  if (options.save) {
+    write_file(*options.save, plan_json(plan));
+    if (!session.quiet) std::cerr << fmt::format("wrote {}\n", options.save->string());
+  }
+  return plan.fits && plan.meets ? kYes : kNo;
+}
+
+}  // namespace
+
+void add_plan_verb(CLI::App& program, Session& session) {
+  auto options = std::make_shared<PlanOptions>();
+  CLI::App* verb = program.add_subcommand("plan", "what layout, does it fit, how fast, how much power, what cost, what limits it");
+  verb->add_option("CLUSTER", options->cluster, "cluster.yaml: the bill of materials and the workload")->required();
+  verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
+  verb->add_option("-o,--output", options->save, "save the plan (JSON) for later verbs");
+  verb->add_flag("--operators", options->every_operator, "list every operator, not only the longest");
+  verb->footer("Exit code 0 when the cluster does what the workload asks, 1 when not.");
+  verb->callback([options, &session] { session.run = [options, &session] { return run_plan(*options, session); }; });
+}
+
+}  // namespace fathom

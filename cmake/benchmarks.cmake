@@ -1,0 +1,9 @@
+# `ninja -C build/release bench` builds and runs benchmarks/*_bench.cpp, where Google Benchmark is installed.
+find_package(benchmark QUIET)
+file(GLOB bench_sources CONFIGURE_DEPENDS benchmarks/*_bench.cpp)
+if(benchmark_FOUND AND bench_sources)
+  add_executable(fathom_bench EXCLUDE_FROM_ALL ${bench_sources})
+  target_link_libraries(fathom_bench PRIVATE planner benchmark::benchmark_main)
+  use_warnings(fathom_bench)
+  add_custom_target(bench COMMAND fathom_bench WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} USES_TERMINAL)
+endif()

@@ -1,0 +1,19 @@
+// UTF-8, one code point at a time: enough to count columns and to refuse what is no text.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace fathom {
+
+struct CodePoint {
+  char32_t value = 0;
+  std::size_t length = 0;  // in bytes; 0 when the bytes are no valid UTF-8 or the text ends here
+};
+
+// Strict: overlong forms, surrogates and values above U+10FFFF are invalid.
+CodePoint code_point_at(std::string_view text, std::size_t at);
+
+int display_width(char32_t value);  // terminal columns: 2 for CJK and emoji, 0 for combining marks, else 1
+
+}  // namespace fathom

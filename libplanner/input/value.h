@@ -1,0 +1,48 @@
+// A parsed YAML or JSON text as a plain tree that remembers where each key and value stands.
+//
+// Strict where YAML is loose: duplicate keys, invalid UTF-8, aliases that refer to themselves, several documents in one
+// file and absurd size are InputErrors. Scalars stay text; what they mean is the reader's business (input/reader.h).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "input/error.h"
+
+namespace fathom {
+
+struct Entry;
+
+struct Value {
+  enum class Kind { kNull, kScalar, kSequence, kMapping };
+  Kind kind = Kind::kNull;
+  Position at;
+  std::string text;            // kScalar
+  bool quoted = false;         // kScalar: '30' or "30", never read as a number or null
+  std::vector<Value> items;    // kSequence
+  std::vector<Entry> entries;  // kMapping, in file order
+
+  const Value* find(std::string_view key) const;  // nullptr when absent or not a mapping
+};
+
+struct Entry {
+  std::string key;
+  Position at;
+  Value value;
+};
+
+struct Document {
+  std::string file;  // as the user named it
+  Value root;
+};
+
+Document parse_yaml(std::string text, std::string file_name);
+Document read_yaml(const std::filesystem::path& path);  // JSON is read as the subset of YAML that it is
+
+// The closest of `candidates` within edit distance 2 (or a third of the length), else empty.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace fathom

@@ -1,0 +1,154 @@
+#include "network/topology.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "units/text.h"
+
+namespace fathom {
+
+std::string to_string(TierKind kind) {
+  switch (kind) {
+    case TierKind::kScaleUp: return "scale-up link";
+    case TierKind::kHost: return "PCIe";
+    case TierKind::kRdma: return "RDMA fabric";
+    case TierKind::kTcp: return "Ethernet (TCP)";
+  }
+  return "?";
+}
+
+namespace {
+
+// One direction of an x16 slot, GB/s (stas00/ml-engineering network tables; gen3 from 8 GT/s and 128b/130b).
+double pcie_x16_gbps(int gen) {
+  switch (gen) {
+    case 3: return 15.75;
+    case 4: return 31;
+    case 5: return 63;
+    case 6: return 121;
+    default: return gen < 3 ? 7.9 : 121;
+  }
+}
+constexpr double kPcieAttained = 0.88;  // 55.4 of 63 GB/s measured on gen5 (same tables)
+
+// The width that each card gets when the sockets' lanes are shared by all cards of the node: 16, 8, 4 …
+int lanes_per_card(const Node& node) {
+  int cards = node.accelerators;
+  for (const Nic& nic : node.nics) cards += nic.fabric.empty() ? 0 : nic.count;
+  if (node.cpu == nullptr || !node.cpu->pcie.lanes || node.accelerators >= 8) return 16;  // 8-card boards bring PCIe switches
+  const int each = *node.cpu->pcie.lanes * node.cpus / std::max(1, cards);
+  int lanes = 16;
+  while (lanes > 1 && lanes > each) lanes /= 2;
+  return lanes;
+}
+
+struct Slot {
+  int gen, lanes;
+  BytesPerSecond attained() const { return BytesPerSecond(pcie_x16_gbps(gen) * 1e9 * lanes / 16 * kPcieAttained); }
+};
+
+Slot slot_of(const Node& node) {
+  const PcieSlot card = node.accelerator->pcie.value_or(PcieSlot{.generation = 4, .lanes = 16});
+  const int host = node.cpu != nullptr ? node.cpu->pcie.generation : card.generation;
+  return {.gen = std::min(card.generation, host), .lanes = std::min(card.lanes.value_or(16), lanes_per_card(node))};
+}
+
+bool is_rdma(const std::string& kind) { return kind == "infiniband" || kind == "roce" || kind == "rdma" || kind == "hccs"; }
+
+// Latency of one step of a collective between nodes: NCCL's network constants lie at 2.7 (LL) to 14 us (Simple); kernel
+// TCP takes 10-30 us one way plus the host copy.
+Seconds default_latency(bool rdma) { return rdma ? 6_us : 40_us; }
+
+void add_scale_up(Pool& pool, const Node& node) {
+  const ScaleUp& link = node.accelerator->scale_up;
+  const int domain = std::min(node.scale_up_domain.value_or(link.domain.value_or(1)), pool.per_node);
+  if (!node.scale_up || !link.bandwidth_per_direction || domain < 2) return;
+  pool.tiers.push_back({.kind = TierKind::kScaleUp, .name = link.name, .domain = domain,
+                        .bandwidth = link.bandwidth_per_direction->value, .mesh = link.kind == ScaleUpKind::kMesh, .step_latency = 3_us,
+                        .confidence = link.bandwidth_per_direction->origin.confidence});
+}
+
+void add_host(Pool& pool, const Node& node) {
+  if (pool.per_node < 2 || (!pool.tiers.empty() && pool.tiers.back().domain >= pool.per_node)) return;
+  const Slot slot = slot_of(node);
+  pool.tiers.push_back({.kind = TierKind::kHost, .name = fmt::format("PCIe {} x{}", slot.gen, slot.lanes), .domain = pool.per_node,
+                        .bandwidth = slot.attained(), .step_latency = 8_us, .confidence = Confidence::kDerived});
+}
+
+void add_fabric(Pool& pool, const Cluster& cluster, const Node& node) {
+  if (pool.nodes < 2) return;
+  const Fabric* fastest = nullptr;
+  BytesPerSecond most{};
+  for (const Fabric& fabric : cluster.fabrics) {
+    BytesPerSecond sum{};
+    for (const Nic& nic : node.nics) {
+      if (nic.fabric == fabric.id) sum += std::min(nic.rate, slot_of(node).attained()) * nic.count;
+    }
+    if (sum > most) {
+      most = sum;
+      fastest = &fabric;
+    }
+  }
+  if (fastest == nullptr) {
+    pool.notes.push_back(fmt::format("no fabric joins the nodes of {}: every replica stays inside one node", pool.group->id));
+    return;
+  }
+  const bool rdma = is_rdma(fastest->kind);
+  pool.tiers.push_back({.kind = rdma ? TierKind::kRdma : TierKind::kTcp,
+                        .name = fmt::format("{} per node, {}", to_string(most), fastest->kind),
+                        .domain = pool.devices(),
+                        .bandwidth = most / (pool.per_node * std::max(1.0, fastest->oversubscription)),
+                        .step_latency = fastest->latency ? fastest->latency->value : default_latency(rdma),
+                        .confidence = fastest->latency ? Confidence::kStated : Confidence::kDerived});
+}
+
+void add_host_memory(Pool& pool, const Node& node) {
+  pool.host_memory = node.memory;
+  if (node.memory_bandwidth) {
+    pool.host_memory_bandwidth = *node.memory_bandwidth;
+  } else if (node.cpu != nullptr && node.cpu->memory_bandwidth) {
+    pool.host_memory_bandwidth = node.cpu->memory_bandwidth->value * node.cpus;
+  }
+  if (node.cpu == nullptr) return;
+  for (Dtype dtype : {Dtype::kBf16, Dtype::kFp32}) {
+    if (const Fact<FlopsPerSecond>* rate = peak(node.cpu->peak, dtype)) {
+      pool.host_compute = rate->value * node.cpus;
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+Pool make_pool(const Cluster& cluster, const Group& group) {
+  const Node& node = group.node;
+  Pool pool;
+  pool.group = &group;
+  pool.accelerator = node.accelerator;
+  pool.nodes = group.nodes - group.spares;
+  pool.per_node = node.accelerators;
+  pool.failure_domain = group.nodes_per_failure_domain.value_or(1);
+  add_scale_up(pool, node);
+  add_host(pool, node);
+  add_fabric(pool, cluster, node);
+  add_host_memory(pool, node);
+  return pool;
+}
+
+Span span(const Pool& pool, int ranks, int stride) {
+  Span result{.ranks = ranks};
+  for (const Tier& tier : pool.tiers) {
+    if (result.inner == nullptr && tier.domain >= 2 * stride) result.inner = &tier;
+    if (result.outer == nullptr && tier.domain >= ranks * stride) result.outer = &tier;
+  }
+  if (result.inner == nullptr || result.outer == nullptr) return {.ranks = 1};  // the enumeration refuses such layouts
+  result.per_inner = std::clamp(result.inner->domain / stride, 1, ranks);
+  result.inner_bandwidth = result.inner->bandwidth;
+  // In a full mesh each pair has its own link: a group uses only those between its members.
+  if (result.inner->mesh) result.inner_bandwidth *= (result.per_inner - 1.0) / (result.inner->domain - 1.0);
+  return result;
+}
+
+}  // namespace fathom

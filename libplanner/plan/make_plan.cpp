@@ -1,0 +1,266 @@
+#include "plan/make_plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "input/error.h"
+#include "plan/economics.h"
+#include "plan/predict.h"
+#include "search/search.h"
+#include "units/text.h"
+
+namespace fathom {
+
+namespace {
+
+std::string fnv64(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (char c; in.get(c);) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return fmt::format("{:016x}", hash);
+}
+
+bool is_path(const std::string& model) { return model.find('/') != std::string::npos || model.ends_with(".json"); }
+
+// A path is taken relative to the cluster file.
+std::filesystem::path model_path(const Cluster& cluster) {
+  const std::filesystem::path named(cluster.workload.model);
+  return named.is_absolute() ? named : std::filesystem::path(cluster.file).parent_path() / named;
+}
+
+Architecture read_model(const Cluster& cluster, const Catalog& catalog) {
+  if (is_path(cluster.workload.model)) return read_hf_config(model_path(cluster));
+  return catalog.model(cluster.workload.model);
+}
+
+PlanModel describe(const Architecture& a) {
+  const ParameterCounts counts = count_parameters(a);
+  return {.id = a.id, .name = a.name, .parameters = static_cast<double>(counts.total), .active_parameters = static_cast<double>(counts.active),
+          .kv_bytes_per_token = kv_bytes_per_token(a, KvFormat::kBf16), .native_weights = a.native_weights};
+}
+
+std::string describe_load(const Workload& w) {
+  const std::string lengths = fmt::format("{:.0f} tokens in and {:.0f} out on average", w.input_tokens.mean, w.output_tokens.mean);
+  if (w.concurrency) return fmt::format("{:g} requests in flight, {}", *w.concurrency, lengths);
+  return fmt::format("{:.3g} requests/s, {}", w.arrival_rate->value, lengths);
+}
+
+std::vector<Pool> make_pools(const Cluster& cluster, std::vector<std::string>& reasons) {
+  std::vector<Pool> pools;
+  for (const Group& group : cluster.groups) {
+    if (group.role == "support" || group.node.accelerator == nullptr || group.node.accelerators < 1) continue;
+    if (!group.node.accelerator->memory_bandwidth) {
+      reasons.push_back(fmt::format("{}: the memory bandwidth of {} is not known", group.id, group.node.accelerator->name));
+      continue;
+    }
+    if (group.nodes - group.spares < 1) {
+      reasons.push_back(fmt::format("{}: every node is a spare", group.id));
+      continue;
+    }
+    pools.push_back(make_pool(cluster, group));
+  }
+  return pools;
+}
+
+std::string tier_text(const Pool& pool, const std::string& what, int ranks, int stride) {
+  if (ranks <= 1) return {};
+  const Span s = span(pool, ranks, stride);
+  if (s.outer == nullptr) return {};
+  std::string text = fmt::format("{} over {}", what, s.inner->name);
+  if (s.inner->kind == TierKind::kScaleUp) text += fmt::format(" ({} each way)", to_string(s.inner->bandwidth));
+  if (s.outer != s.inner) text += fmt::format(", then {}", s.outer->name);
+  return text;
+}
+
+std::vector<std::string> links(const Candidate& c) {
+  std::vector<std::string> result;
+  const Layout& l = c.layout;
+  for (std::string text : {tier_text(*c.pool, fmt::format("TP{}", l.tp), l.tp, 1),
+                           l.attention_dp > 1 ? tier_text(*c.pool, fmt::format("EP{}", l.ep), l.ep, 1) : std::string(),
+                           tier_text(*c.pool, fmt::format("PP{}", l.pp), l.pp, l.stage_width())}) {
+    if (!text.empty()) result.push_back(std::move(text));
+  }
+  return result;
+}
+
+PlanMemory describe_memory(const Problem& p, const Candidate& c) {
+  const Ledger& worst = c.memory.worst();
+  PlanMemory m;
+  m.stage = worst.stage;
+  m.capacity = worst.capacity;
+  m.withheld = worst.reserved_by_share;
+  for (const LedgerRow& row : worst.rows) m.rows.push_back({.name = row.name, .bytes = row.bytes, .copied = row.copied});
+  m.used = worst.used();
+  m.kv_room = worst.kv_room();
+  m.kv_per_token = worst.kv_per_token;
+  m.host_per_node = worst.host * std::min(c.pool->per_node, c.layout.devices_per_replica() * c.layout.replicas);
+  m.kv_tokens_capacity = c.memory.kv_tokens;
+  m.max_context = p.architecture.max_position > 0 ? std::min<double>(c.memory.max_context, p.architecture.max_position) : c.memory.max_context;
+  m.max_sequences = sequences_that_fit(c.memory, c.layout, p.workload.input_tokens.mean + p.workload.output_tokens.mean);
+  m.weights_one_copy = checkpoint_bytes(p.architecture, c.layout.weights, c.layout.mtp);
+  m.devices_capacity = worst.capacity * c.layout.devices_per_replica();
+  return m;
+}
+
+std::vector<std::string> format_notes(const Candidate& c) {
+  std::vector<std::string> notes;
+  const Accelerator& a = *c.pool->accelerator;
+  bool weight_only = false;
+  const Format math = math_format(a, c.layout.weights.linears, weight_only);
+  if (weight_only) {
+    notes.push_back(fmt::format("{} weights are weight-only on {}: stored so, multiplied in {}", to_string(c.layout.weights.linears), a.name,
+                                to_string(math)));
+  }
+  if (!a.native.bf16) notes.push_back(fmt::format("{} has no bf16: activations run in fp16", a.name));
+  if (c.layout.offload_experts) notes.push_back("routed experts stay in host memory and run on the CPU");
+  return notes;
+}
+
+std::vector<std::string> part_notes(const Accelerator& a) {
+  if (a.status == PartStatus::kOk) return {};
+  return {fmt::format("the data of {} are {}: measure before you commit", a.name, words(a.status)[static_cast<std::size_t>(a.status)])};
+}
+
+PlanPool describe_pool(const Problem& p, const Candidate& c) {
+  const Layout& l = c.layout;
+  PlanPool pool;
+  pool.group = c.pool->group->id;
+  pool.role = to_string(c.role);
+  pool.accelerator = c.pool->accelerator->name;
+  pool.layout = short_name(l);
+  pool.tp = l.tp;
+  pool.pp = l.pp;
+  pool.ep = l.ep;
+  pool.attention_dp = l.attention_dp;
+  pool.replicas = l.replicas;
+  pool.weights = l.weights.name;
+  pool.kv = to_string(l.kv);
+  pool.offload_experts = l.offload_experts;
+  pool.mtp = l.mtp;
+  for (const Stage& stage : stages(p.architecture, p.tensors, l)) pool.stage_layers.push_back(stage.layers);
+  pool.devices_per_replica = l.devices_per_replica();
+  pool.devices = c.pool->devices();
+  pool.idle_devices = pool.devices - l.devices_per_replica() * l.replicas;
+  pool.links = links(c);
+  pool.memory = describe_memory(p, c);
+  for (const std::vector<std::string>& notes : {format_notes(c), part_notes(*c.pool->accelerator), c.pool->notes}) {
+    pool.notes.insert(pool.notes.end(), notes.begin(), notes.end());
+  }
+  fill_operators(pool, p, c);
+  return pool;
+}
+
+std::string describe_limit(const PlanPool& pool) {
+  const std::vector<PlanOperator>& operators = pool.decode.empty() ? pool.prefill : pool.decode;
+  std::vector<std::pair<std::string, double>> bounds;
+  for (const PlanOperator& op : operators) {
+    auto same = std::find_if(bounds.begin(), bounds.end(), [&](const auto& b) { return b.first == op.bound; });
+    if (same == bounds.end()) same = bounds.insert(bounds.end(), {op.bound, 0.0});
+    same->second += op.share;
+  }
+  std::sort(bounds.begin(), bounds.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  if (bounds.empty()) return {};
+  return fmt::format("{} ({:.0f} % of a decode step)", bounds.front().first, bounds.front().second * 100);
+}
+
+void add_alternatives(Plan& plan, const SearchResult& found, int all_devices) {
+  for (std::size_t i = 0; i < found.solutions.size(); ++i) {
+    const Solution& s = found.solutions[i];
+    PlanAlternative row{.output_tok_per_s = s.output_tok_per_s, .max_output_tok_per_s = s.max_output_tok_per_s, .ttft = s.ttft, .tpot = s.tpot};
+    int used = 0;
+    for (const Candidate& c : s.pools) {
+      row.layout += (row.layout.empty() ? "" : " + ") + (s.pools.size() > 1 ? to_string(c.role) + " " : std::string()) + short_name(c.layout);
+      row.group += (row.group.empty() ? "" : ", ") + c.pool->group->id;
+      used += c.layout.devices_per_replica() * c.layout.replicas;
+    }
+    row.gpu_share = all_devices > 0 ? static_cast<double>(used) / all_devices : 0;
+    plan.alternatives.push_back(std::move(row));
+  }
+}
+
+void explain_shortfall(Plan& plan, const SearchResult& found, const Problem& p) {
+  plan.reasons.push_back("no legal layout holds the model and one request");
+  if (found.nearest.empty()) return;
+  const Candidate& c = found.nearest.front();
+  plan.nearest = fmt::format("closest: {} on {} lacks {} per accelerator", short_name(c.layout), c.pool->group->id,
+                             to_string(Bytes(c.shortfall_bytes)));
+  plan.pools.push_back(describe_pool(p, c));  // its ledger shows what is missing
+  plan.pools.back().decode.clear();
+  plan.pools.back().prefill.clear();
+}
+
+void judge(Plan& plan, const Solution& best, const Workload& w) {
+  plan.fits = true;
+  plan.meets = best.keeps_service_level && !best.saturated;
+  if (best.saturated) {
+    plan.reasons.push_back(fmt::format("the load of {:.3g} requests/s exceeds what the cluster answers ({:.3g}/s): the queue would grow",
+                                       w.arrival_rate->value, best.requests_per_s));
+  }
+  const auto compare = [&](const char* name, const std::optional<Seconds>& limit, Seconds value) {
+    if (limit && value > *limit) plan.reasons.push_back(fmt::format("{} {} at the load, {} wanted", name, to_string(value), to_string(*limit)));
+  };
+  compare("TTFT", w.slo.ttft, best.ttft);
+  compare("TPOT", w.slo.tpot, best.tpot);
+  compare("end to end", w.slo.e2e, best.e2e);
+  if (w.slo.percentile > 50 && (w.slo.ttft || w.slo.tpot || w.slo.e2e)) {
+    plan.notes.push_back(fmt::format("the service level names P{:g}; times here are means in steady state, which P{:g} exceeds", w.slo.percentile,
+                                     w.slo.percentile));
+  }
+}
+
+}  // namespace
+
+Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
+  const Architecture architecture = read_model(cluster, catalog);
+  const std::vector<Tensor> weights = tensors(architecture);
+  const EngineProfile engine = read_engine_profile(catalog.data_dir(), cluster.workload.engine);
+
+  Plan plan;
+  plan.title = cluster.title;
+  plan.date = cluster.date;
+  plan.file = cluster.file;
+  plan.model = describe(architecture);
+  plan.engine = engine.name;
+  plan.load = describe_load(cluster.workload);
+  plan.inputs.push_back({.path = cluster.file, .fnv64 = fnv64(cluster.file)});
+  if (is_path(cluster.workload.model)) {
+    const std::filesystem::path path = model_path(cluster);
+    plan.inputs.push_back({.path = path.string(), .fnv64 = fnv64(std::filesystem::is_directory(path) ? path / "config.json" : path)});
+  }
+
+  const std::vector<Pool> pools = make_pools(cluster, plan.reasons);
+  if (pools.empty()) plan.reasons.push_back("no group has accelerators to serve on");
+  const Problem problem{.architecture = architecture, .tensors = weights, .workload = cluster.workload, .engine = engine};
+  const SearchResult found = search(problem, pools, cluster.layout);
+  plan.notes = found.notes;
+  plan.evaluated = found.evaluated;
+  plan.candidates = static_cast<int>(found.rejected.size()) + found.evaluated;
+  for (const RejectionSummary& row : summarise(found.rejected)) {
+    plan.rejected.push_back({.reason = row.reason, .count = row.count, .example = row.example});
+  }
+  int all_devices = 0;
+  for (const Pool& pool : pools) all_devices += pool.devices();
+  add_alternatives(plan, found, all_devices);
+
+  if (found.solutions.empty()) {
+    explain_shortfall(plan, found, problem);
+  } else {
+    const Solution& best = found.solutions.front();
+    judge(plan, best, cluster.workload);
+    for (const Candidate& c : best.pools) plan.pools.push_back(describe_pool(problem, c));
+    plan.predictions = predictions_at_load(problem, best);
+    plan.maximum = predictions_at_maximum(problem, best);
+    plan.confidence = plan.predictions.output_tok_per_s.confidence;
+    plan.limited_by = describe_limit(plan.pools.back());
+    plan.levers = levers(problem, best);
+    if (!plan.maximum) plan.notes.push_back("even one request at a time breaks the service level: there is no maximum within it");
+  }
+  add_economics(plan, cluster, catalog, problem, found);
+  return plan;
+}
+
+}  // namespace fathom

@@ -1,0 +1,134 @@
+// The answer: everything that `fathom plan` found, as plain values. Made by make_plan(), printed by report/, read back by
+// nobody yet; JSON keys are a contract (docs/architecture.md).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "availability/service.h"
+#include "cost/total.h"
+#include "power/site_power.h"
+#include "units/fact.h"
+#include "units/quantity.h"
+
+namespace fathom {
+
+struct PlanOperator {
+  std::string name;      // key of every later comparison
+  std::string kind;
+  double count = 0;      // executions per step
+  Seconds time{};        // all executions of one step, on the slowest stage
+  double share = 0;      // of that stage's step
+  Flops flops{};         // one rank, all executions
+  Bytes bytes{};         // through its memory
+  Bytes wire_bytes{};    // sent by it
+  std::string bound;     // "memory", "compute", "latency", "network", "host memory"
+};
+
+struct PlanMemoryRow {
+  std::string name;
+  Bytes bytes{};
+  Bytes copied{};  // part of it that other ranks of the stage hold as well
+};
+
+struct PlanMemory {
+  int stage = 0;                  // the tightest
+  Bytes capacity{};
+  Bytes withheld{};               // capacity that the engine leaves alone
+  std::vector<PlanMemoryRow> rows;
+  Bytes used{};                   // sum of rows
+  Bytes kv_room{};                // what is left; negative when it does not fit
+  Bytes kv_per_token{};
+  Bytes host_per_node{};          // experts in host memory
+  double kv_tokens_capacity = 0;  // one replica
+  double max_context = 0;         // longest single request
+  double max_sequences = 0;       // one replica, at the workload's mean length
+  Bytes weights_one_copy{};       // of the whole model in this format
+  Bytes devices_capacity{};       // of one replica's devices
+};
+
+struct PlanPool {
+  std::string group;
+  std::string role;
+  std::string accelerator;
+  std::string layout;             // "TP8 PP2 x5, fp8 weights, bf16 KV"
+  int tp = 1, pp = 1, ep = 1, attention_dp = 1, replicas = 1;
+  std::string weights, kv;
+  bool offload_experts = false, mtp = false;
+  std::vector<int> stage_layers;
+  int devices_per_replica = 1;
+  int devices = 0;                // of the group, spares excluded
+  int idle_devices = 0;           // that no replica uses
+  std::vector<std::string> links; // "TP: NVLink, 450 GB/s", "PP: …"
+  PlanMemory memory;
+  std::vector<PlanOperator> decode, prefill;
+  double decode_sequences = 0, decode_context = 0;  // of the decode list
+  std::vector<std::string> notes;
+};
+
+struct PlanPredictions {
+  Estimate<Seconds> ttft, tpot, e2e, step_time;
+  Estimate<double> output_tok_per_s, prefill_tok_per_s, requests_per_s;
+};
+
+struct PlanAlternative {
+  std::string layout = {};
+  std::string group = {};
+  double output_tok_per_s = 0;      // at the load
+  double max_output_tok_per_s = 0;  // within the service level
+  Seconds ttft{}, tpot{};
+  double gpu_share = 0;             // of all devices
+};
+
+struct PlanRejection {
+  std::string reason;
+  int count = 0;
+  std::string example;
+};
+
+struct PlanModel {
+  std::string id, name;
+  double parameters = 0, active_parameters = 0;
+  Bytes kv_bytes_per_token{};
+  std::string native_weights;
+};
+
+struct PlanLever {                 // one change and what it would do
+  std::string change;
+  std::string effect;
+  double gain = 0;                 // of output tok/s, 0.25 is +25 %
+};
+
+struct PlanInput {
+  std::string path;
+  std::string fnv64;               // hash of the file's bytes
+};
+
+struct Plan {
+  std::string title, date, file;
+  PlanModel model;
+  std::string engine;
+  std::string load;                // "32 requests in flight, 1,000 tokens in, 1,500 out (means)"
+  bool fits = false;               // some legal layout holds the model and one request
+  bool meets = false;              // and carries the load within the service level
+  std::vector<std::string> reasons;  // why not
+  std::vector<std::string> notes;
+  std::string nearest;             // the smallest change that would fit
+  std::vector<PlanPool> pools;     // empty when nothing fits
+  PlanPredictions predictions;     // at the load
+  std::optional<PlanPredictions> maximum;  // within the service level
+  std::string limited_by;          // what takes most of the time
+  std::vector<PlanLever> levers;
+  std::vector<PlanAlternative> alternatives;
+  std::vector<PlanRejection> rejected;
+  int candidates = 0, evaluated = 0;
+  std::optional<SitePower> power;
+  std::optional<CostReport> cost;
+  std::optional<AvailabilityReport> availability;
+  std::vector<PlanInput> inputs;
+  std::string version;
+  Confidence confidence = Confidence::kAssumed;
+};
+
+}  // namespace fathom

@@ -1,0 +1,238 @@
+#include "plan/predict.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "units/text.h"
+
+namespace fathom {
+
+namespace {
+
+struct Replica {
+  std::vector<Stage> cut;
+  ReplicaTimer timer;
+
+  Replica(const Problem& p, const Candidate& c, const DeviceRates& rates, Seconds overhead)
+      : cut(stages(p.architecture, p.tensors, c.layout)), timer(p.architecture, p.tensors, c.layout, cut, rates, overhead) {}
+  Replica(const Problem& p, const Candidate& c)
+      : Replica(p, c, device_rates(*c.pool, p.engine, Corner::kLikely), p.engine.step_overhead.value) {}
+};
+
+double mean_context(const Workload& w) { return w.input_tokens.mean + w.output_tokens.mean / 2; }
+
+// What the same solution delivers at one corner of the band. The load is shared among pools as in the likely case.
+struct Outcome {
+  ServingPoint load;
+  std::optional<ServingPoint> maximum;
+};
+
+Outcome at_corner(const Problem& p, const Solution& s, Corner corner) {
+  Outcome sum;
+  double requests = 0, most = 1e300;
+  bool disaggregated = s.pools.front().role == PoolRole::kPrefill, all_have_maximum = true;
+  for (Candidate c : s.pools) {
+    const double share = disaggregated || s.pools.size() == 1 ? 1 : c.load.requests_per_s / s.requests_per_s;
+    const bool open = disaggregated || p.workload.arrival_rate;
+    const double rate = p.workload.arrival_rate ? p.workload.arrival_rate->value * share : s.requests_per_s;
+    evaluate(c, p, corner, open ? std::nullopt : std::optional(*p.workload.concurrency * share),
+             open ? std::optional(Hertz(rate)) : std::nullopt);
+    if (disaggregated) {
+      sum.load.ttft += c.load.ttft;
+      sum.load.tpot += c.load.tpot;
+      sum.load.step_time += c.load.step_time;
+      requests = requests == 0 ? c.load.requests_per_s : std::min(requests, c.load.requests_per_s);
+    } else {
+      const double weight = c.load.requests_per_s / (requests + c.load.requests_per_s);
+      requests += c.load.requests_per_s;
+      sum.load.ttft += (c.load.ttft - sum.load.ttft) * weight;
+      sum.load.tpot += (c.load.tpot - sum.load.tpot) * weight;
+      sum.load.step_time += (c.load.step_time - sum.load.step_time) * weight;
+    }
+    sum.load.prefill_tok_per_s += c.load.prefill_tok_per_s;
+    all_have_maximum = all_have_maximum && c.maximum.has_value();
+    if (!c.maximum) continue;
+    if (!sum.maximum) sum.maximum = ServingPoint{};
+    ServingPoint& m = *sum.maximum;
+    most = std::min(most, c.maximum->requests_per_s);
+    m.requests_per_s = disaggregated ? most : m.requests_per_s + c.maximum->requests_per_s;
+    m.ttft = disaggregated ? m.ttft + c.maximum->ttft : std::max(m.ttft, c.maximum->ttft);
+    m.tpot = std::max(m.tpot, c.maximum->tpot);
+    m.step_time = std::max(m.step_time, c.maximum->step_time);
+    m.prefill_tok_per_s += c.maximum->prefill_tok_per_s;
+    m.sequences += c.maximum->sequences * c.layout.replicas;
+  }
+  const double output = p.workload.output_tokens.mean;
+  const auto finish = [&](ServingPoint& point) {
+    point.output_tok_per_s = point.requests_per_s * output;
+    point.e2e = point.ttft + point.tpot * (output - 1);
+  };
+  sum.load.requests_per_s = requests;
+  finish(sum.load);
+  if (!all_have_maximum) sum.maximum.reset();
+  if (sum.maximum) finish(*sum.maximum);
+  return sum;
+}
+
+// The weakest ingredient of a time: bandwidth and peaks of the device, shares of the engine, latency of the fabric.
+Confidence confidence_of(const Problem& p, const Solution& s) {
+  Confidence worst = weakest(p.engine.memory_share.origin.confidence, p.engine.step_overhead.origin.confidence);
+  for (const Candidate& c : s.pools) {
+    worst = weakest(worst, c.pool->accelerator->memory_bandwidth->origin.confidence);
+    if (c.layout.devices_per_replica() > 1) worst = weakest(worst, span(*c.pool, c.layout.devices_per_replica(), 1).outer->confidence);
+  }
+  return worst;
+}
+
+template <class T>
+Estimate<T> band(T fast, T likely, T slow, Confidence confidence) {
+  return {.min = std::min({fast, likely, slow}), .likely = likely, .max = std::max({fast, likely, slow}), .confidence = confidence};
+}
+
+PlanPredictions bands(const ServingPoint& fast, const ServingPoint& likely, const ServingPoint& slow, Confidence confidence) {
+  return {.ttft = band(fast.ttft, likely.ttft, slow.ttft, confidence),
+          .tpot = band(fast.tpot, likely.tpot, slow.tpot, confidence),
+          .e2e = band(fast.e2e, likely.e2e, slow.e2e, confidence),
+          .step_time = band(fast.step_time, likely.step_time, slow.step_time, confidence),
+          .output_tok_per_s = band(fast.output_tok_per_s, likely.output_tok_per_s, slow.output_tok_per_s, confidence),
+          .prefill_tok_per_s = band(fast.prefill_tok_per_s, likely.prefill_tok_per_s, slow.prefill_tok_per_s, confidence),
+          .requests_per_s = band(fast.requests_per_s, likely.requests_per_s, slow.requests_per_s, confidence)};
+}
+
+}  // namespace
+
+PlanPredictions predictions_at_load(const Problem& p, const Solution& s) {
+  return bands(at_corner(p, s, Corner::kFast).load, at_corner(p, s, Corner::kLikely).load, at_corner(p, s, Corner::kSlow).load,
+               confidence_of(p, s));
+}
+
+std::optional<PlanPredictions> predictions_at_maximum(const Problem& p, const Solution& s) {
+  const Outcome likely = at_corner(p, s, Corner::kLikely);
+  if (!likely.maximum) return std::nullopt;
+  const ServingPoint none{};  // the slow corner may not keep the service level at all: then the band reaches down to 0
+  return bands(at_corner(p, s, Corner::kFast).maximum.value_or(*likely.maximum), *likely.maximum,
+               at_corner(p, s, Corner::kSlow).maximum.value_or(none), confidence_of(p, s));
+}
+
+namespace {
+
+std::vector<PlanOperator> timed(const std::vector<Operator>& operators, const DeviceRates& rates, const Layout& layout) {
+  std::vector<PlanOperator> rows;
+  const Seconds whole = stage_time(operators, rates, layout);
+  for (const Operator& op : operators) {
+    const OperatorTime time = operator_time(op, rates, layout);
+    std::string name(op.name);
+    if (op.draft && name.rfind("mtp.", 0) != 0) name = "mtp." + name;
+    rows.push_back({.name = std::move(name), .kind = std::string(to_string(op.kind)), .count = op.count, .time = time.time * op.count,
+                    .share = whole > Seconds(0) ? time.time * op.count / whole : 0, .flops = flops(op) * op.count,
+                    .bytes = bytes_moved(op) * op.count, .wire_bytes = wire_bytes(op) * op.count, .bound = to_string(time.bound)});
+  }
+  return rows;
+}
+
+}  // namespace
+
+void fill_operators(PlanPool& out, const Problem& p, const Candidate& c) {
+  const Replica replica(p, c);
+  const DeviceRates& rates = replica.timer.rates();
+  if (c.role != PoolRole::kPrefill) {
+    out.decode_sequences = std::max(1.0, c.load.sequences);
+    out.decode_context = mean_context(p.workload);
+    out.decode = timed(replica.timer.slowest_decode_operators(out.decode_sequences, out.decode_context), rates, c.layout);
+  }
+  if (c.role != PoolRole::kDecode) {
+    const double tokens = std::min(p.engine.chunk_tokens, std::max(1.0, p.workload.input_tokens.mean));
+    out.prefill = timed(replica.timer.slowest_prefill_operators(tokens, 0), rates, c.layout);
+  }
+}
+
+namespace {
+
+// The solution again on changed hardware: pools are copied, changed and put in place of the originals.
+double output_with(const Problem& p, const Solution& s, const std::function<void(Pool&, Accelerator&)>& change) {
+  std::vector<Pool> pools;
+  std::vector<Accelerator> parts;
+  pools.reserve(s.pools.size());
+  parts.reserve(s.pools.size());
+  Solution changed = s;
+  for (Candidate& c : changed.pools) {
+    parts.push_back(*c.pool->accelerator);
+    pools.push_back(*c.pool);
+    pools.back().accelerator = &parts.back();
+    change(pools.back(), parts.back());
+    c.pool = &pools.back();
+    c.memory = memory_of(p, *c.pool, c.layout);
+  }
+  const Outcome outcome = at_corner(p, changed, Corner::kLikely);
+  return outcome.maximum ? outcome.maximum->output_tok_per_s : outcome.load.output_tok_per_s;
+}
+
+void scale_peaks(Accelerator& a, double factor) {
+  for (auto& [rate, fact] : a.peak) fact.value *= factor;
+}
+
+}  // namespace
+
+std::vector<PlanLever> levers(const Problem& p, const Solution& s) {
+  const double now = output_with(p, s, [](Pool&, Accelerator&) {});
+  if (now <= 0) return {};
+  std::vector<PlanLever> result;
+  const auto try_change = [&](const std::string& what, const std::function<void(Pool&, Accelerator&)>& change) {
+    const double then = output_with(p, s, change);
+    result.push_back({.change = what, .effect = fmt::format("{} output tok/s instead of {}", count_text(then), count_text(now)),
+                      .gain = then / now - 1});
+  };
+  try_change("twice the memory bandwidth", [](Pool&, Accelerator& a) { a.memory_bandwidth->value *= 2; });
+  try_change("twice the arithmetic peak", [](Pool&, Accelerator& a) { scale_peaks(a, 2); });
+  try_change("half as much again of device memory", [](Pool&, Accelerator& a) {
+    a.memory.value *= 1.5;
+    if (a.usable_memory) a.usable_memory->value *= 1.5;
+  });
+  if (!s.pools.front().pool->tiers.empty()) {
+    try_change("links with twice the bandwidth", [](Pool& pool, Accelerator&) {
+      for (Tier& tier : pool.tiers) tier.bandwidth *= 2;
+    });
+    try_change("links with half the latency", [](Pool& pool, Accelerator&) {
+      for (Tier& tier : pool.tiers) tier.step_latency /= 2;
+    });
+  }
+  std::stable_sort(result.begin(), result.end(), [](const PlanLever& a, const PlanLever& b) { return a.gain > b.gain; });
+  return result;
+}
+
+DeviceActivity activity(const Problem& p, const Candidate& c) {
+  const Replica replica(p, c);
+  const DeviceRates& rates = replica.timer.rates();
+  const Accelerator& a = *c.pool->accelerator;
+  const auto shares = [&](const std::vector<Operator>& operators, Seconds time, double& memory, double& compute) {
+    for (const Operator& op : operators) {
+      if (op.on_host) continue;
+      memory += bytes_moved(op) * op.count / time / a.memory_bandwidth->value;
+      const FlopsPerSecond peak = rates.peak(rates.math[static_cast<std::size_t>(Format::kBf16)]);
+      if (peak > FlopsPerSecond(0)) compute += flops(op) * op.count / time / peak;
+    }
+  };
+  DeviceActivity result;
+  double decode_memory = 0, decode_compute = 0, prefill_memory = 0, prefill_compute = 0;
+  const double share = c.role == PoolRole::kPrefill ? 1 : c.load.prefill_share;
+  if (c.role != PoolRole::kPrefill) {
+    const double sequences = std::max(1.0, c.load.sequences);
+    shares(replica.timer.slowest_decode_operators(sequences, mean_context(p.workload)),
+           replica.timer.decode_step(sequences, mean_context(p.workload)), decode_memory, decode_compute);
+  }
+  if (c.role != PoolRole::kDecode) {
+    const double tokens = std::min(p.engine.chunk_tokens, std::max(1.0, p.workload.input_tokens.mean));
+    const std::vector<Operator> operators = replica.timer.slowest_prefill_operators(tokens, 0);
+    shares(operators, stage_time(operators, rates, c.layout), prefill_memory, prefill_compute);
+  }
+  result.memory = std::min(1.0, decode_memory * (1 - share) + prefill_memory * share);
+  result.compute = std::min(1.0, decode_compute * (1 - share) + prefill_compute * share);
+  // A batch runs whenever at least one request is there.
+  result.busy = std::min(1.0, c.load.sequences + (c.role == PoolRole::kPrefill ? c.load.prefill_share : 0));
+  return result;
+}
+
+}  // namespace fathom

@@ -1,0 +1,26 @@
+// From the solution that the search chose to predictions with a band, operator tables and levers.
+#pragma once
+
+#include "plan/plan.h"
+#include "search/search.h"
+
+namespace fathom {
+
+PlanPredictions predictions_at_load(const Problem& problem, const Solution& solution);
+std::optional<PlanPredictions> predictions_at_maximum(const Problem& problem, const Solution& solution);
+
+// The operators of the slowest stage: one decode step at the load, one prefill chunk.
+void fill_operators(PlanPool& out, const Problem& problem, const Candidate& candidate);
+
+// One change at a time, best first: twice the memory bandwidth, twice the links, …
+std::vector<PlanLever> levers(const Problem& problem, const Solution& solution);
+
+// How busy memory and arithmetic are while batches run, for the power model. Shares of the data sheet's peaks.
+struct DeviceActivity {
+  double busy = 0;  // share of time in which a batch runs at the stated load
+  double memory = 0;
+  double compute = 0;
+};
+DeviceActivity activity(const Problem& problem, const Candidate& candidate);
+
+}  // namespace fathom

@@ -1,0 +1,248 @@
+#include "report/plan_json.h"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace fathom {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// JSON knows no NaN and no infinity; what is not a number is absent.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+template <class T>
+double si(const T& quantity) {
+  if constexpr (std::is_same_v<T, double>) {
+    return quantity;
+  } else {
+    return quantity.value;
+  }
+}
+
+template <class T>
+Json estimate(const Estimate<T>& e) {
+  return {{"min", number(si(e.min))}, {"likely", number(si(e.likely))}, {"max", number(si(e.max))}, {"confidence", to_string(e.confidence)}};
+}
+
+Json money(const Money& m) { return {{"amount", decimal(m)}, {"currency", m.currency()}}; }
+
+Json predictions(const PlanPredictions& p) {
+  return {{"ttft_s", estimate(p.ttft)},
+          {"tpot_s", estimate(p.tpot)},
+          {"e2e_s", estimate(p.e2e)},
+          {"step_time_s", estimate(p.step_time)},
+          {"output_tok_per_s", estimate(p.output_tok_per_s)},
+          {"prefill_tok_per_s", estimate(p.prefill_tok_per_s)},
+          {"requests_per_s", estimate(p.requests_per_s)}};
+}
+
+Json operators(const std::vector<PlanOperator>& list) {
+  Json rows = Json::array();
+  for (const PlanOperator& op : list) {
+    rows.push_back({{"name", op.name},
+                    {"kind", op.kind},
+                    {"count", number(op.count)},
+                    {"time_s", number(op.time.value)},
+                    {"share", number(op.share)},
+                    {"flops", number(op.flops.value)},
+                    {"bytes", number(op.bytes.value)},
+                    {"wire_bytes", number(op.wire_bytes.value)},
+                    {"bound", op.bound}});
+  }
+  return rows;
+}
+
+Json memory(const PlanMemory& m) {
+  Json rows = Json::array();
+  for (const PlanMemoryRow& row : m.rows) {
+    rows.push_back({{"name", row.name}, {"bytes", number(row.bytes.value)}, {"copied_bytes", number(row.copied.value)}});
+  }
+  return {{"stage", m.stage},
+          {"rows", rows},
+          {"used_bytes", number(m.used.value)},
+          {"capacity_bytes", number(m.capacity.value)},
+          {"withheld_bytes", number(m.withheld.value)},
+          {"kv_room_bytes", number(m.kv_room.value)},
+          {"kv_bytes_per_token", number(m.kv_per_token.value)},
+          {"kv_tokens_capacity", number(std::floor(m.kv_tokens_capacity))},
+          {"max_context_tokens", number(std::floor(m.max_context))},
+          {"max_sequences", number(std::floor(m.max_sequences))},
+          {"weights_one_copy_bytes", number(m.weights_one_copy.value)},
+          {"replica_capacity_bytes", number(m.devices_capacity.value)},
+          {"host_bytes_per_node", number(m.host_per_node.value)}};
+}
+
+Json layout(const PlanPool& pool) {
+  return {{"group", pool.group},
+          {"role", pool.role},
+          {"accelerator", pool.accelerator},
+          {"text", pool.layout},
+          {"tp", pool.tp},
+          {"pp", pool.pp},
+          {"ep", pool.ep},
+          {"dp", pool.replicas},
+          {"attention_dp", pool.attention_dp},
+          {"replicas", pool.replicas},
+          {"weights", pool.weights},
+          {"kv", pool.kv},
+          {"offload_experts", pool.offload_experts},
+          {"mtp", pool.mtp},
+          {"stage_layers", pool.stage_layers},
+          {"devices_per_replica", pool.devices_per_replica},
+          {"devices", pool.devices},
+          {"idle_devices", pool.idle_devices},
+          {"links", pool.links},
+          {"notes", pool.notes}};
+}
+
+Json power(const SitePower& p) {
+  Json json{{"it_mean_w", number(p.it_mean.likely.value)},
+            {"it_peak_w", number(p.it_peak.likely.value)},
+            {"site_mean_w", number(p.site_mean.likely.value)},
+            {"it_mean", estimate(p.it_mean)},
+            {"it_peak", estimate(p.it_peak)},
+            {"site_mean", estimate(p.site_mean)},
+            {"pue", number(p.pue.value)},
+            {"energy_per_year_j", estimate(p.per_year)},
+            {"ups_va", number(p.ups_va)},
+            {"unknown", p.unknown}};
+  if (p.rated) json["rated_w"] = number(p.rated->value);
+  if (p.racks) json["racks"] = *p.racks;
+  return json;
+}
+
+Json bill(const std::vector<BillLine>& lines) {
+  Json rows = Json::array();
+  for (const BillLine& line : lines) {
+    Json row{{"id", line.id}, {"what", line.what}, {"category", line.category}, {"quantity", number(line.quantity)}, {"unit", line.unit},
+             {"priced", line.priced}};
+    if (line.priced) row["amount"] = decimal(line.amount);
+    row["source"] = line.origin.source;
+    row["date"] = line.origin.date;
+    row["confidence"] = to_string(line.origin.confidence);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Json break_even_row(const BreakEven& b) {
+  Json row{{"id", b.id}, {"date", b.origin.date}, {"source", b.origin.source}};
+  if (b.utilisation) row["utilisation"] = number(*b.utilisation);
+  if (b.requests_per_year) row["requests_per_year"] = number(*b.requests_per_year);
+  if (b.output_mtok_per_year) row["output_mtok_per_year"] = number(*b.output_mtok_per_year);
+  if (b.feasible) row["feasible"] = *b.feasible;
+  if (b.saving) row["saving"] = number(*b.saving);
+  if (!b.note.empty()) row["note"] = b.note;
+  return row;
+}
+
+Json cost(const CostReport& c) {
+  Json json{{"currency", c.currency},
+            {"capex", decimal(c.capex)},
+            {"opex_per_year", decimal(c.opex_per_year)},
+            {"total", decimal(c.nominal)},
+            {"annual_total", decimal(c.annual_total)},
+            {"npv", decimal(c.npv)},
+            {"horizon_years", number(c.horizon_years)},
+            {"complete", c.complete},
+            {"missing", c.missing},
+            {"assumptions", c.assumptions},
+            {"energy_kwh_per_year", number(c.kwh_per_year)},
+            {"energy_share", number(c.energy_share)},
+            {"carbon_t_per_year", number(c.carbon_t_per_year)},
+            {"annual_range", {{"min", decimal(c.annual_range.min)}, {"likely", decimal(c.annual_range.likely)}, {"max", decimal(c.annual_range.max)}}}};
+  if (c.unit_costs.mtok_output) json["per_mtok_output"] = number(*c.unit_costs.mtok_output);
+  if (c.unit_costs.mtok_all) json["per_mtok_all"] = number(*c.unit_costs.mtok_all);
+  if (c.unit_costs.gpu_hour_available) json["per_gpu_hour"] = number(*c.unit_costs.gpu_hour_available);
+  if (c.unit_costs.request) json["per_request"] = number(*c.unit_costs.request);
+  json["lines"] = bill(c.bill.once);
+  json["yearly"] = bill(c.bill.yearly);
+  json["break_even"] = Json::array();
+  for (const BreakEven& b : c.alternatives) json["break_even"].push_back(break_even_row(b));
+  return json;
+}
+
+Json availability(const AvailabilityReport& a) {
+  Json json{{"service", number(a.service.likely)},
+            {"service_min", number(a.service.min)},
+            {"service_max", number(a.service.max)},
+            {"confidence", to_string(a.service.confidence)},
+            {"capacity", number(a.capacity)},
+            {"per_replica", number(a.per_replica)},
+            {"failures_per_year", number(a.failures_per_year)},
+            {"failover_s", number(a.failover.value)},
+            {"downtime_per_year_s", number(a.downtime_per_year.value)},
+            {"spare_nodes", a.spare_nodes},
+            {"limited_by", a.limited_by},
+            {"assumptions", a.assumptions}};
+  if (a.meets_target) json["meets_target"] = *a.meets_target;
+  if (a.spares_needed) json["spares_needed"] = *a.spares_needed;
+  return json;
+}
+
+Json provenance(const Plan& plan) {
+  Json inputs = Json::array();
+  for (const PlanInput& input : plan.inputs) inputs.push_back({{"path", input.path}, {"fnv64", input.fnv64}});
+  return {{"tool", "fathom"}, {"version", plan.version}, {"inputs", inputs}, {"candidates", plan.candidates}, {"evaluated", plan.evaluated},
+          {"engine", plan.engine}, {"confidence", to_string(plan.confidence)}};
+}
+
+}  // namespace
+
+std::string plan_json(const Plan& plan) {
+  Json json{{"format_version", "1.0"},
+            {"title", plan.title},
+            {"date", plan.date},
+            {"model",
+             {{"id", plan.model.id},
+              {"name", plan.model.name},
+              {"parameters", static_cast<std::int64_t>(plan.model.parameters)},
+              {"active_parameters", static_cast<std::int64_t>(plan.model.active_parameters)},
+              {"kv_bytes_per_token", number(plan.model.kv_bytes_per_token.value)},
+              {"native_weights", plan.model.native_weights}}},
+            {"load", plan.load},
+            {"verdict", {{"fits", plan.fits}, {"meets", plan.meets}, {"reasons", plan.reasons}, {"nearest", plan.nearest}}},
+            {"notes", plan.notes}};
+  // One pool: its layout and memory stand where scripts look first; `pools` has all of them.
+  if (!plan.pools.empty()) {
+    const PlanPool& main = plan.pools.back();
+    json["layout"] = layout(main);
+    json["memory"] = memory(main.memory);
+    if (plan.fits) {
+      json["predictions"] = predictions(plan.predictions);
+      if (plan.maximum) json["maximum"] = predictions(*plan.maximum);
+      json["operators"] = operators(main.decode.empty() ? main.prefill : main.decode);
+    }
+    json["pools"] = Json::array();
+    for (const PlanPool& pool : plan.pools) {
+      json["pools"].push_back({{"layout", layout(pool)},
+                               {"memory", memory(pool.memory)},
+                               {"decode_sequences", number(pool.decode_sequences)},
+                               {"decode_context", number(pool.decode_context)},
+                               {"operators", operators(pool.decode)},
+                               {"prefill_operators", operators(pool.prefill)}});
+    }
+  }
+  if (plan.power) json["power"] = power(*plan.power);
+  if (plan.cost) json["cost"] = cost(*plan.cost);
+  if (plan.availability) json["availability"] = availability(*plan.availability);
+  json["limited_by"] = plan.limited_by;
+  json["levers"] = Json::array();
+  for (const PlanLever& lever : plan.levers) json["levers"].push_back({{"change", lever.change}, {"effect", lever.effect}, {"gain", number(lever.gain)}});
+  json["alternatives"] = Json::array();
+  for (const PlanAlternative& a : plan.alternatives) {
+    json["alternatives"].push_back({{"layout", a.layout}, {"group", a.group}, {"output_tok_per_s", number(a.output_tok_per_s)},
+                                    {"max_output_tok_per_s", number(a.max_output_tok_per_s)}, {"ttft_s", number(a.ttft.value)},
+                                    {"tpot_s", number(a.tpot.value)}, {"device_share", number(a.gpu_share)}});
+  }
+  json["rejected"] = Json::array();
+  for (const PlanRejection& r : plan.rejected) json["rejected"].push_back({{"reason", r.reason}, {"count", r.count}, {"example", r.example}});
+  json["checks"] = Json::array();
+  json["provenance"] = provenance(plan);
+  return json.dump(2) + "\n";
+}
+
+}  // namespace fathom

@@ -1,0 +1,303 @@
+#include "report/plan_text.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "units/text.h"
+
+namespace fathom {
+
+namespace {
+
+std::string percent(double share, int digits = 0) { return fmt::format("{:.{}f} %", share * 100, digits); }
+std::string whole(double value) { return grouped(std::llround(value)); }
+
+// Three significant digits, grouped from a thousand on.
+std::string figure(double value) {
+  if (value == 0) return "0";
+  if (std::abs(value) >= 999.5) return whole(value);
+  return fmt::format("{:.3g}", value);
+}
+
+template <class Print, class T>
+std::string with_band(const Estimate<T>& e, Print print) {
+  return fmt::format("{} ({} to {})", print(e.likely), print(e.min), print(e.max));
+}
+std::string with_band(const Estimate<Seconds>& e) {
+  return with_band(e, [](Seconds s) { return to_string(s); });
+}
+std::string with_band(const Estimate<double>& e) { return with_band(e, figure); }
+std::string with_band(const Estimate<Watts>& e) {
+  return with_band(e, [](Watts w) { return to_string(w); });
+}
+
+class Writer {
+ public:
+  Writer(const Plan& plan, const TextOptions& options) : plan_(plan), o_(options), markdown_(options.style == TextStyle::kMarkdown) {}
+
+  std::string run() {
+    heading();
+    verdict();
+    for (const PlanPool& pool : plan_.pools) layout(pool);
+    for (const PlanPool& pool : plan_.pools) memory(pool);
+    if (plan_.fits) {
+      serving();
+      for (const PlanPool& pool : plan_.pools) time(pool);
+      limit();
+      alternatives();
+    }
+    rejected();
+    if (plan_.power) power(*plan_.power);
+    if (plan_.cost) cost(*plan_.cost);
+    if (plan_.availability) availability(*plan_.availability);
+    trust();
+    return std::move(out_);
+  }
+
+ private:
+  void line(const std::string& text = {}) { out_ += text + "\n"; }
+  void section(const std::string& title) {
+    line();
+    line(markdown_ ? "## " + title : paint(title, "1"));
+    if (markdown_) line();
+  }
+  void item(const std::string& text) { line((markdown_ ? "- " : "  ") + text); }
+  void table(const TextTable& t) { out_ += t.render(o_.style, markdown_ ? "" : "  "); }
+  std::string paint(const std::string& text, const char* code) const {
+    return o_.colour && !markdown_ ? fmt::format("\033[{}m{}\033[0m", code, text) : text;
+  }
+
+  void heading() {
+    line(markdown_ ? "# " + plan_.title : paint(plan_.title, "1"));
+    if (markdown_) line();
+    line(fmt::format("{}: {} parameters, {} active per token; KV cache {} per token in bf16", plan_.model.name, count_text(plan_.model.parameters),
+                     count_text(plan_.model.active_parameters), to_string(plan_.model.kv_bytes_per_token)));
+    if (markdown_) line();
+    line(fmt::format("Load: {}. Engine: {}.", plan_.load, plan_.engine));
+  }
+
+  void verdict() {
+    const bool yes = plan_.fits && plan_.meets;
+    const std::string word = !plan_.fits    ? "NO: it does not fit"
+                             : !plan_.meets ? "NO: it fits, but does not do what is asked"
+                                            : "YES";
+    line();
+    line((markdown_ ? "**Verdict: " : "Verdict: ") + paint(word, yes ? "1;32" : "1;31") + (markdown_ ? "**" : ""));
+    if (markdown_) line();
+    for (const std::string& reason : plan_.reasons) item(reason);
+    if (!plan_.nearest.empty()) item(plan_.nearest);
+    if (plan_.fits) {
+      const PlanPredictions& p = plan_.predictions;
+      item(fmt::format("{} output tok/s at the load, first token after {}, then one every {}", figure(p.output_tok_per_s.likely),
+                       to_string(p.ttft.likely), to_string(p.tpot.likely)));
+      if (plan_.maximum) {
+        item(fmt::format("at most {} output tok/s ({} requests/s){}", figure(plan_.maximum->output_tok_per_s.likely),
+                         figure(plan_.maximum->requests_per_s.likely), " within the service level and the KV cache"));
+      }
+    }
+    for (const std::string& note : plan_.notes) item("note: " + note);
+  }
+
+  std::string pool_name(const PlanPool& pool) const { return plan_.pools.size() > 1 ? fmt::format(" ({} on {})", pool.role, pool.group) : std::string(); }
+
+  void layout(const PlanPool& pool) {
+    section((plan_.fits ? "Layout" : "Closest layout") + pool_name(pool));
+    item(fmt::format("{}: {}", pool.group, pool.layout));
+    item(fmt::format("{} of {} {} in use: {} replicas of {}{}", pool.devices - pool.idle_devices, pool.devices, pool.accelerator, pool.replicas,
+                     pool.devices_per_replica, pool.idle_devices > 0 ? fmt::format("; {} idle", pool.idle_devices) : ""));
+    for (const std::string& link : pool.links) item(link);
+    if (pool.stage_layers.size() > 1) item(stage_text(pool.stage_layers));
+    for (const std::string& note : pool.notes) item("note: " + note);
+  }
+
+  static std::string stage_text(const std::vector<int>& layers) {
+    std::string text = "layers per stage: ";
+    for (std::size_t i = 0; i < layers.size();) {
+      std::size_t run = i;
+      while (run < layers.size() && layers[run] == layers[i]) ++run;
+      text += fmt::format("{}{}", i > 0 ? ", " : "", run - i > 1 ? fmt::format("{} x {}", run - i, layers[i]) : std::to_string(layers[i]));
+      i = run;
+    }
+    return text;
+  }
+
+  void memory(const PlanPool& pool) {
+    const PlanMemory& m = pool.memory;
+    section(fmt::format("Memory of the fullest accelerator{}{}", pool.pp > 1 ? fmt::format(", stage {} of {}", m.stage + 1, pool.pp) : "", pool_name(pool)));
+    TextTable t({{"", Align::kLeft}, {"GiB", Align::kRight}, {"", Align::kLeft}});
+    const auto gib = [](Bytes b) { return fmt::format("{:.2f}", b.value / 1073741824.0); };
+    t.row({"capacity", gib(m.capacity), ""});
+    for (const PlanMemoryRow& row : m.rows) {
+      t.row({row.name, gib(row.bytes), row.copied > Bytes(0) && row.bytes > Bytes(1e6) ? fmt::format("{} of it also on other ranks", gib(row.copied)) : ""});
+    }
+    if (m.withheld > Bytes(0)) t.row({"left alone by the engine", gib(m.withheld), ""});
+    t.row({m.kv_room >= Bytes(0) ? "left for the KV cache" : "missing", gib(m.kv_room >= Bytes(0) ? m.kv_room : -m.kv_room),
+           m.kv_room >= Bytes(0) ? fmt::format("{} per token", to_string(m.kv_per_token)) : ""});
+    table(t);
+    if (markdown_) line();
+    item(fmt::format("whole replica: {} for one copy of the weights in {} of memory: {} beside them before reserves and copies",
+                     to_string_binary(m.weights_one_copy), to_string_binary(m.devices_capacity), beside(m)));
+    if (m.kv_tokens_capacity > 0) {
+      item(fmt::format("longest context that fits: {} tokens; cache of one replica: {} tokens, or {} requests of mean length", whole(m.max_context),
+                       whole(m.kv_tokens_capacity), figure(std::floor(m.max_sequences))));
+    }
+    if (m.host_per_node > Bytes(0)) item(fmt::format("host memory per node for experts: {}", to_string_binary(m.host_per_node)));
+  }
+
+  static std::string beside(const PlanMemory& m) {
+    const Bytes left = m.devices_capacity - m.weights_one_copy;
+    return left >= Bytes(0) ? to_string_binary(left) : fmt::format("{} too little", to_string_binary(-left));
+  }
+
+  void serving() {
+    section("Serving: likely (best to worst case)");
+    const PlanPredictions& p = plan_.predictions;
+    TextTable t({{"", Align::kLeft}, {"at the load", Align::kLeft}, {plan_.maximum ? "at most, within the service level" : "", Align::kLeft}});
+    const auto row = [&](const char* name, auto member) {
+      t.row({name, with_band(p.*member), plan_.maximum ? with_band((*plan_.maximum).*member) : ""});
+    };
+    row("requests/s", &PlanPredictions::requests_per_s);
+    row("output tok/s", &PlanPredictions::output_tok_per_s);
+    row("prompt tok/s if nothing else ran", &PlanPredictions::prefill_tok_per_s);
+    row("time to first token", &PlanPredictions::ttft);
+    row("time per output token", &PlanPredictions::tpot);
+    row("whole answer", &PlanPredictions::e2e);
+    row("decode step", &PlanPredictions::step_time);
+    table(t);
+  }
+
+  void time(const PlanPool& pool) {
+    const bool decode = !pool.decode.empty();
+    const std::vector<PlanOperator>& operators = decode ? pool.decode : pool.prefill;
+    section(decode ? fmt::format("Where a decode step goes: {} sequences on a replica at {} tokens{}{}", figure(pool.decode_sequences),
+                                 whole(pool.decode_context), pool.pp > 1 ? ", slowest stage" : "", pool_name(pool))
+                   : fmt::format("Where a prefill chunk goes{}", pool_name(pool)));
+    std::vector<PlanOperator> rows = operators;
+    std::stable_sort(rows.begin(), rows.end(), [](const PlanOperator& a, const PlanOperator& b) { return a.time > b.time; });
+    const std::size_t shown = o_.every_operator ? rows.size() : std::min<std::size_t>(10, rows.size());
+    TextTable t({{"operator", Align::kLeft}, {"count", Align::kRight}, {"time", Align::kRight}, {"share", Align::kRight}, {"read", Align::kRight},
+             {"FLOP", Align::kRight}, {"sent", Align::kRight}, {"bound by", Align::kLeft}});
+    for (std::size_t i = 0; i < shown; ++i) {
+      const PlanOperator& op = rows[i];
+      t.row({op.name, figure(op.count), to_string(op.time), percent(op.share, 1), op.bytes > Bytes(0) ? to_string(op.bytes) : "",
+             op.flops > Flops(0) ? to_string(op.flops) : "", op.wire_bytes > Bytes(0) ? to_string(op.wire_bytes) : "", op.bound});
+    }
+    table(t);
+    if (shown < rows.size()) {
+      if (markdown_) line();
+      item(fmt::format("{} more operators: see --operators or the JSON", rows.size() - shown));
+    }
+  }
+
+  void limit() {
+    section("What limits it");
+    item("most time is bound by " + plan_.limited_by);
+    for (std::size_t i = 0; i < std::min<std::size_t>(2, plan_.levers.size()); ++i) {
+      const PlanLever& lever = plan_.levers[i];
+      if (lever.gain > 0.01) item(fmt::format("{}: {} ({:+.0f} %)", lever.change, lever.effect, lever.gain * 100));
+    }
+  }
+
+  void alternatives() {
+    if (plan_.alternatives.size() < 2) return;
+    section("Best layouts found");
+    TextTable t({{"layout", Align::kLeft}, {"tok/s at the load", Align::kRight}, {"tok/s at most", Align::kRight}, {"TTFT", Align::kRight},
+             {"TPOT", Align::kRight}, {"devices", Align::kRight}});
+    for (std::size_t i = 0; i < std::min<std::size_t>(6, plan_.alternatives.size()); ++i) {
+      const PlanAlternative& a = plan_.alternatives[i];
+      t.row({a.layout, figure(a.output_tok_per_s), a.max_output_tok_per_s > 0 ? figure(a.max_output_tok_per_s) : "breaks the SLO", to_string(a.ttft),
+             to_string(a.tpot), percent(a.gpu_share)});
+    }
+    table(t);
+  }
+
+  void rejected() {
+    if (plan_.rejected.empty()) return;
+    section(fmt::format("Rejected: {} of {} candidates", plan_.candidates - plan_.evaluated, plan_.candidates));
+    for (std::size_t i = 0; i < std::min<std::size_t>(plan_.fits ? 4 : 8, plan_.rejected.size()); ++i) {
+      item(fmt::format("{} x {}", plan_.rejected[i].count, plan_.rejected[i].reason));
+    }
+  }
+
+  void power(const SitePower& p) {
+    section("Power");
+    TextTable t({{"", Align::kLeft}, {"", Align::kLeft}});
+    t.row({"IT, mean over the year", with_band(p.it_mean)});
+    t.row({"IT, peak", with_band(p.it_peak)});
+    t.row({"IT, rated (circuits)", p.rated ? to_string(*p.rated) : "unknown: a rating is not stated"});
+    t.row({fmt::format("site, mean (PUE {:.2f}, {})", p.pue.value, to_string(p.pue.origin.confidence)), with_band(p.site_mean)});
+    t.row({"energy per year", to_string(p.per_year.likely)});
+    if (p.racks) t.row({"racks", std::to_string(*p.racks)});
+    table(t);
+    if (!p.unknown.empty()) {
+      if (markdown_) line();
+      item(fmt::format("lower bounds, without: {}", fmt::join(p.unknown, "; ")));
+    }
+  }
+
+  void cost(const CostReport& c) {
+    section(fmt::format("Cost over {:g} years", c.horizon_years));
+    TextTable t({{"", Align::kLeft}, {"", Align::kRight}});
+    for (const CategoryCost& row : c.capex_by_category) {
+      if (!row.amount.is_zero()) t.row({"purchase: " + row.category, to_string(row.amount)});
+    }
+    t.row({"purchase, total", to_string(c.capex)});
+    for (const CategoryCost& row : c.opex_by_category) {
+      if (!row.amount.is_zero()) t.row({"per year: " + row.category, to_string(row.amount)});
+    }
+    t.row({fmt::format("nominal total{}", c.complete ? "" : ", incomplete"), to_string(c.nominal)});
+    t.row({fmt::format("per year with capital{}", c.complete ? "" : ", incomplete"), to_string(c.annual_total)});
+    if (c.unit_costs.gpu_hour_available) t.row({"per GPU-hour, available", fmt::format("{:.3f} {}", *c.unit_costs.gpu_hour_available, c.currency)});
+    if (c.unit_costs.mtok_output) t.row({"per million output tokens", fmt::format("{:.2f} {}", *c.unit_costs.mtok_output, c.currency)});
+    if (c.unit_costs.request) t.row({"per request", fmt::format("{:.4f} {}", *c.unit_costs.request, c.currency)});
+    if (c.carbon_t_per_year > 0) t.row({"carbon per year", fmt::format("{} t CO2e", figure(c.carbon_t_per_year))});
+    table(t);
+    if (markdown_) line();
+    if (!c.missing.empty()) item(fmt::format("not priced: {}", fmt::join(c.missing, ", ")));
+    if (!c.assumptions.empty()) item(fmt::format("assumed: {}", fmt::join(c.assumptions, "; ")));
+    for (const BreakEven& b : c.alternatives) break_even(b, c.currency);
+  }
+
+  void break_even(const BreakEven& b, const std::string& currency) {
+    std::string text = fmt::format("against {}{}: ", b.id, b.origin.date.empty() ? " (undated price)" : fmt::format(" ({})", b.origin.date));
+    if (b.utilisation) {
+      text += *b.utilisation > 1 ? "renting stays cheaper even at full use" : fmt::format("owning pays from {} use on", percent(*b.utilisation));
+    } else if (b.requests_per_year) {
+      text += fmt::format("owning pays from {} requests a year on{}", count_text(*b.requests_per_year),
+                          b.feasible ? (*b.feasible ? ", which it can serve" : ", more than it can serve") : "");
+    }
+    if (!b.note.empty()) text += "; " + b.note;
+    static_cast<void>(currency);
+    item(text);
+  }
+
+  void availability(const AvailabilityReport& a) {
+    section("Availability");
+    item(fmt::format("service: {:.3f} % ({:.3f} to {:.3f}), {} of downtime a year{}", a.service.likely * 100, a.service.min * 100, a.service.max * 100,
+                     to_string(a.downtime_per_year), a.meets_target ? (*a.meets_target ? "; meets the target" : "; misses the target") : ""));
+    item(fmt::format("one replica without spares: {:.2f} %; {} failures a year; {} to come back; {} spare nodes{}", a.per_replica * 100,
+                     figure(a.failures_per_year), to_string(a.failover), a.spare_nodes,
+                     a.spares_needed ? fmt::format(", {} would meet the target", *a.spares_needed) : ""));
+    if (!a.limited_by.empty()) item("limited by " + a.limited_by);
+    if (!a.assumptions.empty()) item(fmt::format("assumed: {}", fmt::join(a.assumptions, "; ")));
+  }
+
+  void trust() {
+    section("How far to trust this");
+    item(fmt::format("weakest ingredient of the times: {}; no probe profile, so rates come from the catalogs", to_string(plan_.confidence)));
+    item(fmt::format("fathom {}; {} layouts examined, {} timed", plan_.version, plan_.candidates, plan_.evaluated));
+  }
+
+  const Plan& plan_;
+  const TextOptions& o_;
+  const bool markdown_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string plan_text(const Plan& plan, const TextOptions& options) { return Writer(plan, options).run(); }
+
+}  // namespace fathom

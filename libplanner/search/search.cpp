@@ -1,0 +1,300 @@
+#include "search/search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include <fmt/format.h>
+
+namespace fathom {
+
+namespace {
+
+// Splitting a cluster into prefill and decode pools costs operations and flexibility; it must win by this much.
+constexpr double kDisaggregationGain = 1.10;
+constexpr std::size_t kSolutionsKept = 12;
+
+const PoolChoice* pin_of(const std::vector<PoolChoice>& pinned, const Pool& pool) {
+  for (const PoolChoice& choice : pinned) {
+    if (choice.group == pool.group->id) return &choice;
+  }
+  return nullptr;
+}
+
+bool quantises_experts_only(const WeightScheme& s) { return s.experts != s.linears; }
+
+// The published weights and bf16 first; lossy formats only when the user names them or nothing else fits.
+struct SchemeTiers {
+  std::vector<WeightScheme> first, lossy;
+};
+
+SchemeTiers schemes_for(const Problem& p) {
+  SchemeTiers tiers;
+  if (!p.workload.weights.empty()) {
+    for (const std::string& name : p.workload.weights) tiers.first.push_back(*find_weight_scheme(name));
+    return tiers;
+  }
+  for (const WeightScheme& s : weight_schemes()) {
+    if (s.name == p.architecture.native_weights || s.name == "bf16") {
+      tiers.first.push_back(s);
+    } else if (s.name != "q8_0" && s.name != "q4_k" && (p.architecture.moe || !quantises_experts_only(s))) {
+      tiers.lossy.push_back(s);
+    }
+  }
+  return tiers;
+}
+
+class Search {
+ public:
+  Search(const Problem& problem, const std::vector<Pool>& pools, const std::vector<PoolChoice>& pinned)
+      : p_(problem), pools_(pools), pinned_(pinned) {
+    objective_ = p_.workload.objective.value_or(p_.workload.slo.ttft || p_.workload.slo.tpot || p_.workload.slo.e2e ? Objective::kCapacity
+                                                                                                                    : Objective::kLatency);
+  }
+
+  SearchResult run() {
+    const SchemeTiers tiers = schemes_for(p_);
+    try_schemes(tiers.first);
+    if (result_.solutions.empty() && !tiers.lossy.empty()) {
+      try_schemes(tiers.lossy);
+      if (!result_.solutions.empty()) {
+        result_.notes.push_back(fmt::format(
+            "no legal layout holds the published weights ({}) with their cache; the layouts below quantise further, which costs accuracy",
+            p_.architecture.native_weights));
+      }
+    }
+    std::stable_sort(result_.solutions.begin(), result_.solutions.end(), [&](const Solution& a, const Solution& b) { return better(a, b); });
+    if (result_.solutions.size() > kSolutionsKept) result_.solutions.resize(kSolutionsKept);
+    if (result_.solutions.empty()) find_nearest();
+    return std::move(result_);
+  }
+
+ private:
+  void try_schemes(const std::vector<WeightScheme>& schemes) {
+    std::vector<std::vector<Candidate>> fitting;  // per pool
+    for (const Pool& pool : pools_) {
+      std::vector<Candidate> fits;
+      for (Candidate& c : enumerate(p_, pool, PoolRole::kServe, schemes, pin_of(pinned_, pool))) {
+        (c.feasible() ? fits : result_.rejected).push_back(std::move(c));
+      }
+      fitting.push_back(std::move(fits));
+    }
+    for (std::size_t i = 0; i < pools_.size(); ++i) {
+      for (Candidate& c : fitting[i]) {
+        evaluate(c, p_, Corner::kLikely, p_.workload.concurrency, p_.workload.arrival_rate);
+        ++result_.evaluated;
+        if (role_of(pools_[i]) == "serve" || role_of(pools_[i]) == "auto") result_.solutions.push_back(alone(c));
+      }
+    }
+    together(fitting);
+    disaggregate(fitting);
+  }
+
+  const std::string& role_of(const Pool& pool) const {
+    const PoolChoice* pin = pin_of(pinned_, pool);
+    return pin && pin->role ? *pin->role : pool.group->role;
+  }
+
+  Solution alone(const Candidate& c) const {
+    Solution s;
+    s.pools = {c};
+    s.requests_per_s = c.load.requests_per_s;
+    s.output_tok_per_s = c.load.output_tok_per_s;
+    s.max_output_tok_per_s = c.maximum ? c.maximum->output_tok_per_s : 0;
+    s.ttft = c.load.ttft;
+    s.tpot = c.load.tpot;
+    s.e2e = c.load.e2e;
+    s.saturated = c.load.saturated;
+    s.keeps_service_level = keeps(c.load, p_.workload.slo);
+    return s;
+  }
+
+  bool better(const Solution& a, const Solution& b) const {
+    if (a.saturated != b.saturated) return b.saturated;
+    if (a.keeps_service_level != b.keeps_service_level) return a.keeps_service_level;
+    const double handicap_a = disaggregated(a) ? kDisaggregationGain : 1, handicap_b = disaggregated(b) ? kDisaggregationGain : 1;
+    if (a.saturated || (objective_ == Objective::kCapacity && a.keeps_service_level)) {
+      const double x = (a.saturated ? a.output_tok_per_s : a.max_output_tok_per_s) / handicap_a;
+      const double y = (b.saturated ? b.output_tok_per_s : b.max_output_tok_per_s) / handicap_b;
+      if (x != y) return x > y;
+    }
+    return a.e2e * handicap_a < b.e2e * handicap_b;
+  }
+
+  static bool disaggregated(const Solution& s) { return s.pools.size() > 1 && s.pools.front().role == PoolRole::kPrefill; }
+
+  // All pools serve side by side; each gets the share of the load that its capacity is of the whole.
+  void together(const std::vector<std::vector<Candidate>>& fitting) {
+    std::vector<Candidate> chosen;
+    double capacity = 0;
+    for (const std::vector<Candidate>& fits : fitting) {
+      const auto best = std::min_element(fits.begin(), fits.end(), [&](const Candidate& a, const Candidate& b) { return better(alone(a), alone(b)); });
+      if (best == fits.end() || !best->maximum) continue;
+      chosen.push_back(*best);
+      capacity += best->maximum->output_tok_per_s;
+    }
+    if (chosen.size() < 2 || capacity <= 0) return;
+    Solution sum;
+    double weight = 0;
+    for (Candidate& c : chosen) {
+      const double share = c.maximum->output_tok_per_s / capacity;
+      const std::optional<double> users = p_.workload.concurrency ? std::optional(*p_.workload.concurrency * share) : std::nullopt;
+      const std::optional<Hertz> rate = p_.workload.arrival_rate ? std::optional(*p_.workload.arrival_rate * share) : std::nullopt;
+      evaluate(c, p_, Corner::kLikely, users, rate);
+      add_load(sum, c, weight);
+    }
+    sum.pools = std::move(chosen);
+    result_.solutions.push_back(std::move(sum));
+  }
+
+  void add_load(Solution& sum, const Candidate& c, double& weight) const {
+    const double now = c.load.requests_per_s;
+    const double before = weight / (weight + now), after = now / (weight + now);  // means weighted by requests
+    sum.ttft = sum.ttft * before + c.load.ttft * after;
+    sum.tpot = sum.tpot * before + c.load.tpot * after;
+    sum.e2e = sum.e2e * before + c.load.e2e * after;
+    weight += now;
+    sum.requests_per_s += now;
+    sum.output_tok_per_s += c.load.output_tok_per_s;
+    sum.max_output_tok_per_s += c.maximum ? c.maximum->output_tok_per_s : 0;
+    sum.saturated = sum.saturated || c.load.saturated;
+    sum.keeps_service_level = sum.keeps_service_level && keeps(c.load, p_.workload.slo);
+  }
+
+  // A prefill pool feeds a decode pool: two groups, or one group cut in two.
+  void disaggregate(const std::vector<std::vector<Candidate>>& fitting) {
+    for (std::size_t i = 0; i < pools_.size(); ++i) {
+      for (std::size_t j = 0; j < pools_.size(); ++j) {
+        if (!may(pools_[i], "prefill") || !may(pools_[j], "decode")) continue;
+        if (i == j && pools_[i].nodes < 2) continue;
+        const Candidate* prefill = fastest(fitting[i], PoolRole::kPrefill);
+        const Candidate* decode = fastest(fitting[j], PoolRole::kDecode);
+        if (prefill && decode) pair(*prefill, *decode, i == j);
+      }
+    }
+  }
+
+  bool may(const Pool& pool, const std::string& role) const { return role_of(pool) == role || role_of(pool) == "auto"; }
+
+  // The layout that does most work per device in this role.
+  const Candidate* fastest(const std::vector<Candidate>& fits, PoolRole role) const {
+    const Candidate* best = nullptr;
+    double most = 0;
+    for (const Candidate& c : fits) {
+      if (!c.maximum) continue;
+      const double devices = c.layout.devices_per_replica() * c.layout.replicas;
+      const double rate = (role == PoolRole::kPrefill ? c.maximum->prefill_tok_per_s : c.maximum->sequences / c.maximum->step_time.value * c.layout.replicas) / devices;
+      if (rate > most) {
+        most = rate;
+        best = &c;
+      }
+    }
+    return best;
+  }
+
+  Seconds transfer_time(const Candidate& prefill, const Candidate& decode) const {
+    const Tier &out = prefill.pool->tiers.back(), &in = decode.pool->tiers.back();
+    const Bytes cache = kv_bytes_per_token(p_.architecture, decode.layout.kv) * p_.workload.input_tokens.mean;
+    const BytesPerSecond link = std::min(out.bandwidth * prefill.layout.devices_per_replica(), in.bandwidth * decode.layout.devices_per_replica());
+    return std::max(out.step_latency, in.step_latency) + cache / link;
+  }
+
+  static int replicas_on(const Candidate& c, int nodes) {
+    const int width = c.layout.stage_width(), per_node = c.pool->per_node;
+    const int slots = width <= per_node ? nodes * (per_node / width) : nodes / std::max(1, width / per_node);
+    return slots / c.layout.pp;
+  }
+
+  void pair(Candidate prefill, Candidate decode, bool one_group) {
+    prefill.role = PoolRole::kPrefill;
+    decode.role = PoolRole::kDecode;
+    const Seconds transfer = transfer_time(prefill, decode);
+    if (one_group && !share_nodes(prefill, decode, transfer)) return;
+    const auto at = [&](double rate) {
+      evaluate(prefill, p_, Corner::kLikely, std::nullopt, Hertz(rate));
+      evaluate(decode, p_, Corner::kLikely, std::nullopt, Hertz(rate), transfer);
+    };
+    at(1e-6);
+    if (!prefill.maximum || !decode.maximum) return;
+    const double most = std::min(prefill.maximum->requests_per_s, decode.maximum->requests_per_s);
+    double rate = p_.workload.arrival_rate ? std::min(p_.workload.arrival_rate->value, most) : most;
+    if (p_.workload.concurrency) {
+      double low = 0, high = most;
+      for (int i = 0; i < 12; ++i) {
+        rate = 0.5 * (low + high);
+        at(rate);
+        const double flying = rate * (prefill.load.ttft + decode.load.e2e).value;
+        (flying < *p_.workload.concurrency ? low : high) = rate;
+      }
+    }
+    at(rate);
+    Solution s;
+    s.requests_per_s = rate;
+    s.output_tok_per_s = rate * p_.workload.output_tokens.mean;
+    s.max_output_tok_per_s = most * p_.workload.output_tokens.mean;
+    s.tpot = decode.load.tpot;
+    s.ttft = prefill.load.ttft + decode.load.ttft;
+    s.e2e = s.ttft + decode.load.tpot * (p_.workload.output_tokens.mean - 1);
+    s.saturated = p_.workload.arrival_rate && p_.workload.arrival_rate->value > most;
+    s.keeps_service_level = keeps({.ttft = s.ttft, .tpot = s.tpot, .e2e = s.e2e}, p_.workload.slo);
+    s.pools = {prefill, decode};
+    result_.solutions.push_back(std::move(s));
+  }
+
+  // Gives each role the number of nodes that lets both answer the same rate.
+  bool share_nodes(Candidate& prefill, Candidate& decode, Seconds transfer) const {
+    evaluate(prefill, p_, Corner::kLikely, std::nullopt, Hertz(1e-6));
+    evaluate(decode, p_, Corner::kLikely, std::nullopt, Hertz(1e-6), transfer);
+    if (!prefill.maximum || !decode.maximum) return false;
+    const double prefill_each = prefill.maximum->requests_per_s / prefill.layout.replicas;
+    const double decode_each = decode.maximum->requests_per_s / decode.layout.replicas;
+    double most = 0;
+    int split = 0;
+    for (int nodes = 1; nodes < prefill.pool->nodes; ++nodes) {
+      const double rate = std::min(prefill_each * replicas_on(prefill, nodes), decode_each * replicas_on(decode, prefill.pool->nodes - nodes));
+      if (rate > most) {
+        most = rate;
+        split = nodes;
+      }
+    }
+    if (split == 0) return false;
+    prefill.layout.replicas = replicas_on(prefill, split);
+    decode.layout.replicas = replicas_on(decode, prefill.pool->nodes - split);
+    return true;
+  }
+
+  void find_nearest() {
+    for (const Candidate& c : result_.rejected) {
+      if (c.shortfall_bytes > 0) result_.nearest.push_back(c);
+    }
+    std::stable_sort(result_.nearest.begin(), result_.nearest.end(), [](const Candidate& a, const Candidate& b) { return a.shortfall_bytes < b.shortfall_bytes; });
+    if (result_.nearest.size() > 3) result_.nearest.resize(3);
+  }
+
+  const Problem& p_;
+  const std::vector<Pool>& pools_;
+  const std::vector<PoolChoice>& pinned_;
+  Objective objective_;
+  SearchResult result_;
+};
+
+}  // namespace
+
+SearchResult search(const Problem& problem, const std::vector<Pool>& pools, const std::vector<PoolChoice>& pinned) {
+  return Search(problem, pools, pinned).run();
+}
+
+std::vector<RejectionSummary> summarise(const std::vector<Candidate>& rejected) {
+  std::map<std::string, RejectionSummary> by_reason;
+  for (const Candidate& c : rejected) {
+    RejectionSummary& row = by_reason[c.rejected];
+    row.reason = c.rejected;
+    if (row.count++ == 0) row.example = short_name(c.layout);
+  }
+  std::vector<RejectionSummary> rows;
+  for (auto& [reason, row] : by_reason) rows.push_back(std::move(row));
+  std::stable_sort(rows.begin(), rows.end(), [](const RejectionSummary& a, const RejectionSummary& b) { return a.count > b.count; });
+  return rows;
+}
+
+}  // namespace fathom

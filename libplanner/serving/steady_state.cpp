@@ -1,0 +1,126 @@
+#include "serving/steady_state.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fathom {
+
+namespace {
+constexpr double kBusiest = 0.98;  // share of prefill time beyond which a queue of prompts has no useful length
+}
+
+std::string to_string(PoolRole role) {
+  switch (role) {
+    case PoolRole::kServe: return "serve";
+    case PoolRole::kPrefill: return "prefill";
+    case PoolRole::kDecode: return "decode";
+  }
+  return "?";
+}
+
+SteadyState::SteadyState(const ReplicaTimer& timer, const Workload& w, const EngineProfile& engine, const Layout& layout, PoolRole role,
+                         double most_sequences, Seconds transfer)
+    : timer_(timer), role_(role), replicas_(layout.replicas), overhead_(engine.request_overhead.value), transfer_(transfer) {
+  input_ = w.input_tokens.mean;
+  new_input_ = std::max(1.0, input_ * (1 - w.prefix_cache_hit));
+  output_ = std::max(1.0, w.output_tokens.mean);
+  mean_context_ = input_ + output_ / 2;
+  most_sequences_ = most_sequences;
+  prefill_ = timer.prefill(new_input_, input_ - new_input_, engine.chunk_tokens);
+  const double mean2 = input_ * input_;
+  prompt_variation_ = mean2 > 0 ? std::max(0.0, w.input_tokens.second_moment / mean2 - 1) : 0;
+  if (layout.mtp) accepted_per_step_ = 1 + w.mtp_acceptance.value_or(0);
+}
+
+// Wait for the prompts ahead (Pollaczek-Khinchine with the prompts' own variation), then read.
+Seconds SteadyState::first_token(double busy, Seconds step) const {
+  const double queue = prefill_seconds() * busy * (1 + prompt_variation_) / (2 * (1 - busy));
+  return overhead_ + Seconds(queue) + step / 2 + prefill_.latency + transfer_;
+}
+
+double SteadyState::prefill_seconds() const { return role_ == PoolRole::kDecode ? 0 : new_input_ / prefill_.tokens_per_second; }
+
+ServingPoint SteadyState::at_batch(double sequences) const {
+  ServingPoint p;
+  p.sequences = sequences;
+  p.step_time = timer_.decode_step(sequences, mean_context_);
+  const double decode_seconds = output_ / accepted_per_step_ * p.step_time.value / std::max(sequences, 1e-9);
+  const double rate = 1 / (prefill_seconds() + decode_seconds);  // of one replica
+  p.prefill_share = rate * prefill_seconds();
+  p.requests_per_s = rate * replicas_;
+  p.output_tok_per_s = p.requests_per_s * output_;
+  p.prefill_tok_per_s = role_ == PoolRole::kDecode ? 0 : prefill_.tokens_per_second * replicas_;
+  p.tpot = p.step_time / (accepted_per_step_ * std::max(1e-3, 1 - p.prefill_share));
+  p.ttft = role_ == PoolRole::kDecode ? transfer_ : first_token(std::min(p.prefill_share, kBusiest), p.step_time);
+  p.e2e = p.ttft + p.tpot * (output_ - 1);
+  return p;
+}
+
+ServingPoint SteadyState::prefill_at(double requests_per_s) const {
+  ServingPoint p;
+  const double asked = requests_per_s / replicas_ * prefill_seconds();
+  p.saturated = asked > kBusiest;
+  p.prefill_share = std::min(asked, kBusiest);
+  p.requests_per_s = p.prefill_share / prefill_seconds() * replicas_;
+  p.prefill_tok_per_s = prefill_.tokens_per_second * replicas_;
+  p.ttft = p.e2e = first_token(p.prefill_share, Seconds(0));
+  return p;
+}
+
+double SteadyState::in_flight(const ServingPoint& p) const { return p.requests_per_s / replicas_ * (p.ttft + p.tpot * output_).value; }
+
+namespace {
+
+// The largest x in (0, top] for which `below(x)` holds, `below` being true up to some point.
+template <class Predicate>
+double bisect(double top, Predicate below) {
+  if (below(top)) return top;
+  double low = 0, high = top;
+  for (int i = 0; i < 40 && high - low > 1e-3 * high; ++i) {
+    const double middle = 0.5 * (low + high);
+    (below(middle) ? low : high) = middle;
+  }
+  return low;
+}
+
+}  // namespace
+
+ServingPoint SteadyState::at_load(std::optional<double> concurrency, std::optional<Hertz> arrival_rate) const {
+  if (role_ == PoolRole::kPrefill) return prefill_at(arrival_rate.value_or(Hertz(0)).value);
+  const double target = concurrency ? *concurrency / replicas_ : arrival_rate->value / replicas_;
+  const auto load = [&](const ServingPoint& p) { return concurrency ? in_flight(p) : p.requests_per_s / replicas_; };
+  const double top = concurrency ? std::min(most_sequences_, std::max(target, 1e-3)) : most_sequences_;
+  ServingPoint p = at_batch(std::max(1e-3, bisect(top, [&](double b) { return load(at_batch(b)) <= target; })));
+  const double missing = target - load(p);
+  if (missing > 0.01 * target && p.sequences >= most_sequences_ * 0.999) {
+    p.kv_limited = true;
+    if (concurrency) {  // the rest waits for a place in the cache
+      p.ttft += Seconds(missing / (p.requests_per_s / replicas_));
+      p.e2e = p.ttft + p.tpot * (output_ - 1);
+    } else {
+      p.saturated = true;
+    }
+  }
+  return p;
+}
+
+std::optional<ServingPoint> SteadyState::maximum(const ServiceLevel& limits) const {
+  if (role_ == PoolRole::kPrefill) {
+    const double top = 0.9 * replicas_ / prefill_seconds();
+    const double best = bisect(top, [&](double rate) { return keeps(prefill_at(rate), {.ttft = limits.ttft}); });
+    if (best < 1e-6 * top) return std::nullopt;
+    return prefill_at(best);
+  }
+  const double top = std::min(most_sequences_, 4096.0);
+  const double best = bisect(top, [&](double b) { return keeps(at_batch(b), limits); });
+  if (best < std::min(1.0, top)) return std::nullopt;
+  ServingPoint p = at_batch(best);
+  p.kv_limited = best >= most_sequences_ * 0.999;
+  return p;
+}
+
+bool keeps(const ServingPoint& p, const ServiceLevel& limits) {
+  return (!limits.ttft || p.ttft <= *limits.ttft) && (!limits.tpot || p.tpot <= *limits.tpot) && (!limits.e2e || p.e2e <= *limits.e2e);
+}
+
+}  // namespace fathom

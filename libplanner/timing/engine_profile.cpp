@@ -1,0 +1,96 @@
+#include "timing/engine_profile.h"
+
+#include <stdexcept>
+
+#include "input/reader.h"
+
+namespace fathom {
+
+namespace {
+
+Document read_engines(const std::filesystem::path& data_dir) { return read_yaml(data_dir / "engines.yaml"); }
+
+const Value& entries(const Document& document) {
+  const Value* list = document.root.find("entries");
+  if (list == nullptr || list->kind != Value::Kind::kSequence) {
+    throw InputError(document.file, document.root.at, "expected a list under \"entries\"");
+  }
+  return *list;
+}
+
+template <class T>
+void take(MapReader& reader, const std::string& key, Fact<T>& out) {
+  if (auto fact = reader.optional<Fact<T>>(key)) out = *fact;
+}
+
+void take_reserves(MapReader& reader, EngineProfile& e) {
+  const auto take_bytes = [&](const std::string& key, Bytes& out) {
+    if (const auto fact = reader.optional<Fact<Bytes>>(key)) {
+      out = fact->value;
+      e.reserves_confidence = fact->origin.confidence;
+    }
+  };
+  take_bytes("context", e.reserves.context);
+  take_bytes("communicator", e.reserves.communicator);
+  take_bytes("workspace", e.reserves.workspace);
+  if (const auto share = reader.optional<Fact<double>>("usable_share")) e.reserves.usable_share = share->value;
+}
+
+// Reads one entry over what it inherits.
+void apply(const Document& document, const Value& entry, EngineProfile& e) {
+  MapReader reader(document.file, entry, "an engine");
+  e.id = reader.required<std::string>("id");
+  e.name = reader.required<std::string>("name");
+  take(reader, "gemm_share", e.gemm_share);
+  take(reader, "attention_share", e.attention_share);
+  take(reader, "memory_share", e.memory_share);
+  take(reader, "int4_memory_factor", e.int4_memory_factor);
+  take(reader, "wire_share", e.wire_share);
+  take(reader, "host_memory_share", e.host_memory_share);
+  take(reader, "host_gemm_share", e.host_gemm_share);
+  take(reader, "operator_floor", e.operator_floor);
+  take(reader, "attention_floor", e.attention_floor);
+  take(reader, "element_floor", e.element_floor);
+  take(reader, "step_overhead", e.step_overhead);
+  take(reader, "request_overhead", e.request_overhead);
+  take_reserves(reader, e);
+  if (reader.value().find("all_reduce") != nullptr) {
+    e.all_reduce = reader.choice("all_reduce", {"nccl", "one-shot"}) == 0 ? AllReduceStyle::kNccl : AllReduceStyle::kOneShot;
+  }
+  e.chunk_tokens = reader.get<double>("chunk_tokens", e.chunk_tokens);
+  e.offloads_experts = reader.get<bool>("offloads_experts", e.offloads_experts);
+  e.stacks = reader.get<std::vector<std::string>>("stacks", {});
+  e.notes = reader.get<std::vector<std::string>>("notes", {});
+  reader.finish();
+}
+
+std::string id_of(const Value& entry) {
+  const Value* id = entry.find("id");
+  return id != nullptr ? id->text : std::string();
+}
+
+}  // namespace
+
+std::vector<std::string> engine_ids(const std::filesystem::path& data_dir) {
+  std::vector<std::string> ids;
+  const Document document = read_engines(data_dir);
+  for (const Value& entry : entries(document).items) ids.push_back(id_of(entry));
+  return ids;
+}
+
+EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id) {
+  const Document document = read_engines(data_dir);
+  const std::vector<Value>& list = entries(document).items;
+  if (list.empty()) throw InputError(document.file, document.root.at, "no engine in the list; the first must be `reference`");
+  EngineProfile engine;
+  apply(document, list.front(), engine);  // `reference`, which the others inherit from
+  if (id == engine.id) return engine;
+  for (const Value& entry : list) {
+    if (id_of(entry) != id) continue;
+    apply(document, entry, engine);
+    return engine;
+  }
+  throw std::out_of_range(id);
+}
+
+}  // namespace fathom

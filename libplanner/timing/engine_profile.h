@@ -1,0 +1,44 @@
+// How well a serving engine uses a device: shares of the physical peaks, floors per operator, overheads, memory habits.
+// Data with sources in catalogs/engines.yaml; an entry leaves out what nobody published and inherits it from `reference`.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "memory/ledger.h"
+#include "network/collectives.h"
+#include "units/fact.h"
+#include "units/quantity.h"
+
+namespace fathom {
+
+struct EngineProfile {
+  std::string id;
+  std::string name;
+  Fact<double> gemm_share;         // of dense peak, large matrices (prefill)
+  Fact<double> attention_share;    // of dense peak, prefill attention
+  Fact<double> memory_share;       // of memory bandwidth, streaming weights or cache
+  Fact<double> int4_memory_factor; // of memory_share when four-bit weights are expanded on the way
+  Fact<double> host_memory_share;  // of host DRAM bandwidth, experts on the CPU
+  Fact<double> host_gemm_share;    // of the CPU's peak
+  Fact<double> wire_share;         // of a link's nominal rate, large messages
+  Fact<Seconds> operator_floor;    // shortest operator inside a graph
+  Fact<Seconds> attention_floor;   // shortest attention over a cache
+  Fact<Seconds> element_floor;     // shortest element-wise operator, mostly fused
+  Fact<Seconds> step_overhead;     // host work per step that nothing hides
+  Fact<Seconds> request_overhead;  // tokenisation, scheduling: once per request
+  AllReduceStyle all_reduce = AllReduceStyle::kNccl;
+  Reserves reserves;
+  Confidence reserves_confidence = Confidence::kAssumed;
+  double chunk_tokens = 2048;      // prefill tokens per step
+  bool offloads_experts = false;   // can run routed experts from host memory
+  std::vector<std::string> stacks; // software stacks it runs on: "CUDA", "CANN" …; empty: any
+  std::vector<std::string> notes;
+};
+
+// Throws InputError (the file is data) or LookupError-like std::out_of_range with the known ids when `id` is unknown.
+EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id);
+std::vector<std::string> engine_ids(const std::filesystem::path& data_dir);
+
+}  // namespace fathom

@@ -1,0 +1,175 @@
+#include "timing/step_time.h"
+
+#include <algorithm>
+
+namespace fathom {
+
+std::string to_string(Bound bound) {
+  switch (bound) {
+    case Bound::kMemory: return "memory";
+    case Bound::kCompute: return "compute";
+    case Bound::kFloor: return "latency";
+    case Bound::kNetwork: return "network";
+    case Bound::kHost: return "host memory";
+  }
+  return "?";
+}
+
+namespace {
+
+bool is_fp8(Format f) { return f == Format::kFp8 || f == Format::kFp8Block128; }
+bool is_four_bit(Format f) { return bits_per_weight(f) < 6; }
+
+Dtype dtype_of(Format math) {
+  if (is_fp8(math)) return Dtype::kFp8;
+  if (math == Format::kInt8) return Dtype::kInt8;
+  if (math == Format::kFp32) return Dtype::kFp32;
+  return math == Format::kFp16 ? Dtype::kFp16 : Dtype::kBf16;
+}
+
+template <class T>
+T pick(const Fact<T>& fact, Corner corner, bool small_is_fast) {
+  if (corner == Corner::kLikely) return fact.value;
+  return (corner == Corner::kFast) == small_is_fast ? fact.low_or_value() : fact.high_or_value();
+}
+
+}  // namespace
+
+Format math_format(const Accelerator& accelerator, Format format, bool& weight_only) {
+  const Format sixteen = accelerator.native.bf16 ? Format::kBf16 : Format::kFp16;
+  weight_only = false;
+  if (is_fp8(format)) {
+    if (accelerator.native.fp8 && peak(accelerator, Dtype::kFp8)) return Format::kFp8;
+    weight_only = true;
+    return sixteen;
+  }
+  if (format == Format::kInt8 && peak(accelerator, Dtype::kInt8)) return Format::kInt8;
+  if (format == Format::kFp32) return Format::kFp32;
+  weight_only = bits_per_weight(format) < 16;
+  return sixteen;
+}
+
+FlopsPerSecond DeviceRates::peak(Format math_type) const { return peaks[static_cast<std::size_t>(dtype_of(math_type))]; }
+
+DeviceRates device_rates(const Pool& pool, const EngineProfile& engine, Corner corner) {
+  DeviceRates r;
+  const Accelerator& a = *pool.accelerator;
+  r.pool = &pool;
+  r.memory = a.memory_bandwidth->value * pick(engine.memory_share, corner, false);
+  r.int4_memory_factor = pick(engine.int4_memory_factor, corner, false);
+  r.gemm_share = pick(engine.gemm_share, corner, false);
+  r.attention_share = pick(engine.attention_share, corner, false);
+  r.wire_share = pick(engine.wire_share, corner, false);
+  r.host_memory_share = pick(engine.host_memory_share, corner, false);
+  r.host_gemm_share = pick(engine.host_gemm_share, corner, false);
+  r.operator_floor = pick(engine.operator_floor, corner, true);
+  r.attention_floor = pick(engine.attention_floor, corner, true);
+  r.element_floor = pick(engine.element_floor, corner, true);
+  r.all_reduce = engine.all_reduce;
+  for (Format f : {Format::kBf16, Format::kFp8, Format::kInt8}) {
+    bool weight_only = false;
+    r.math[static_cast<std::size_t>(f)] = math_format(a, f, weight_only);
+  }
+  for (Dtype d : {Dtype::kFp32, Dtype::kBf16, Dtype::kFp16, Dtype::kFp8, Dtype::kInt8}) {
+    if (const Fact<FlopsPerSecond>* rate = peak(a, d)) r.peaks[static_cast<std::size_t>(d)] = rate->value;
+  }
+  return r;
+}
+
+namespace {
+
+// The type that weights of this storage are multiplied in on this device.
+Format multiplied_in(const DeviceRates& r, Format storage) {
+  if (is_fp8(storage)) return r.math[static_cast<std::size_t>(Format::kFp8)];
+  if (storage == Format::kInt8) return r.math[static_cast<std::size_t>(Format::kInt8)];
+  return r.math[static_cast<std::size_t>(Format::kBf16)];
+}
+
+OperatorTime roofline(Seconds compute, Seconds memory, Seconds floor) {
+  const Seconds longer = std::max(compute, memory);
+  const Bound bound = floor > longer ? Bound::kFloor : compute > memory ? Bound::kCompute : Bound::kMemory;
+  return {.time = longer + floor, .bound = bound};
+}
+
+OperatorTime matmul(const Operator& op, const DeviceRates& r) {
+  const BytesPerSecond memory = is_four_bit(op.weights) ? r.memory * r.int4_memory_factor : r.memory;
+  // The busiest rank of an expert-parallel group has more tokens, but never more experts than it holds.
+  Bytes weights = op.weight_bytes;
+  double tokens = 1;
+  if (op.kind == OperatorKind::kGroupedLinear) {
+    weights = std::min(op.weight_bytes * op.imbalance, std::max(op.held_bytes, op.weight_bytes));
+    tokens = op.imbalance;
+  }
+  const Bytes others = bytes_moved(op) - op.weight_bytes;
+  const FlopsPerSecond peak = r.peak(multiplied_in(r, op.weights)) * r.gemm_share;
+  return roofline(flops(op) * tokens / peak, weights / memory + others * tokens / r.memory, r.operator_floor);
+}
+
+// Routed experts on the CPU: the ranks of a node share its memory and cores; tokens cross PCIe both ways.
+OperatorTime on_host(const Operator& op, const DeviceRates& r) {
+  const double sharers = r.pool->per_node;
+  const BytesPerSecond memory = r.pool->host_memory_bandwidth * r.host_memory_share / sharers;
+  const FlopsPerSecond peak = r.pool->host_compute * r.host_gemm_share / sharers;
+  const Seconds compute = peak > FlopsPerSecond(0) ? flops(op) / peak : Seconds(0);
+  constexpr Seconds kHandOver = 20_us;  // wake the host threads, copy in and out
+  return {.time = std::max(compute, op.weight_bytes / memory) + kHandOver, .bound = Bound::kHost};
+}
+
+OperatorTime collective(const Operator& op, const DeviceRates& r, const Layout& layout) {
+  const Bytes payload = op.payload / r.wire_share;
+  Seconds time{};
+  if (op.kind == OperatorKind::kSendRecv) {
+    const Span next = span(*r.pool, 2, layout.stage_width());
+    if (next.inner == nullptr) return {};
+    const Tier& inside = *next.inner;
+    const Tier& across = *span(*r.pool, layout.pp, layout.stage_width()).outer;
+    // Only the hop at the edge of an inner domain goes over the outer tier.
+    const double crossing = &inside == &across ? 0 : static_cast<double>(layout.stage_width()) / inside.domain;
+    time = send_time(inside, payload) * (1 - crossing) + send_time(across, payload) * crossing;
+  } else {
+    const Span group = span(*r.pool, op.ranks, 1);
+    if (op.kind == OperatorKind::kAllReduce) time = all_reduce_time(group, payload, r.all_reduce);
+    if (op.kind == OperatorKind::kAllGather) time = all_gather_time(group, payload);
+    if (op.kind == OperatorKind::kAllToAll) time = all_to_all_time(group, payload);
+  }
+  return {.time = time, .bound = Bound::kNetwork};
+}
+
+}  // namespace
+
+OperatorTime operator_time(const Operator& op, const DeviceRates& r, const Layout& layout) {
+  if (op.on_host) return op.kind == OperatorKind::kActivation ? OperatorTime{} : on_host(op, r);
+  switch (op.kind) {
+    case OperatorKind::kLinear:
+    case OperatorKind::kGroupedLinear: return matmul(op, r);
+    case OperatorKind::kAttention:
+    case OperatorKind::kMlaAttention:
+    case OperatorKind::kIndexer: {
+      const FlopsPerSecond peak = r.peak(r.math[static_cast<std::size_t>(Format::kBf16)]) * r.attention_share;
+      return roofline(flops(op) / peak, bytes_moved(op) / r.memory, r.attention_floor);
+    }
+    case OperatorKind::kRouter: {
+      const OperatorTime product = matmul(op, r);
+      return {.time = product.time + r.element_floor, .bound = product.bound};  // scores, then top-k and permutation
+    }
+    case OperatorKind::kEmbed:
+    case OperatorKind::kNorm:
+    case OperatorKind::kRope:
+    case OperatorKind::kActivation:
+    case OperatorKind::kCombine:
+    case OperatorKind::kSample: return roofline(Seconds(0), bytes_moved(op) / r.memory, r.element_floor);
+    case OperatorKind::kAllReduce:
+    case OperatorKind::kAllGather:
+    case OperatorKind::kAllToAll:
+    case OperatorKind::kSendRecv: return collective(op, r, layout);
+  }
+  return {};
+}
+
+Seconds stage_time(const std::vector<Operator>& operators, const DeviceRates& rates, const Layout& layout) {
+  Seconds sum{};
+  for (const Operator& op : operators) sum += operator_time(op, rates, layout).time * op.count;
+  return sum;
+}
+
+}  // namespace fathom
