@@ -28,11 +28,46 @@ struct CatalogOptions {
 
 // Columns of a list, in this order, as far as the kind has them.
 const std::vector<std::string>& list_columns() {
-  static const std::vector<std::string> columns = {
-      "id",     "name",  "year",   "memory",    "cores",     "memory_bandwidth", "peak.bf16", "peak.fp16", "tdp",
-      "family", "parameters", "active_parameters", "kv_bytes_per_token", "ports", "asic",   "operation", "scope",     "algorithm", "ranks",        "model",     "provider",
-      "accelerator", "accelerators", "rate", "simple", "read", "power_max", "usable",      "value",     "what",
-      "price",  "input", "output", "availability", "grams_per_kwh", "plateau", "all_reduce", "host_to_device", "low", "high"};
+  static const std::vector<std::string> columns = {"id",
+                                                   "name",
+                                                   "year",
+                                                   "memory",
+                                                   "cores",
+                                                   "memory_bandwidth",
+                                                   "peak.bf16",
+                                                   "peak.fp16",
+                                                   "tdp",
+                                                   "family",
+                                                   "parameters",
+                                                   "active_parameters",
+                                                   "kv_bytes_per_token",
+                                                   "ports",
+                                                   "asic",
+                                                   "operation",
+                                                   "scope",
+                                                   "algorithm",
+                                                   "ranks",
+                                                   "model",
+                                                   "provider",
+                                                   "accelerator",
+                                                   "accelerators",
+                                                   "rate",
+                                                   "simple",
+                                                   "read",
+                                                   "power_max",
+                                                   "usable",
+                                                   "value",
+                                                   "what",
+                                                   "price",
+                                                   "input",
+                                                   "output",
+                                                   "availability",
+                                                   "grams_per_kwh",
+                                                   "plateau",
+                                                   "all_reduce",
+                                                   "host_to_device",
+                                                   "low",
+                                                   "high"};
   return columns;
 }
 
@@ -90,7 +125,8 @@ std::string entry_text(const AnyEntry& entry) {
   }
   std::string out;
   for (const CatalogRow& row : lines) {
-    out += padded(row.key, key_width + 2) + (row.origin.empty() ? row.value : padded(row.value, value_width + 2) + row.origin) + "\n";
+    out += padded(row.key, key_width + 2) +
+           (row.origin.empty() ? row.value : padded(row.value, value_width + 2) + row.origin) + "\n";
   }
   return out;
 }
@@ -107,7 +143,8 @@ std::vector<OutputRequest> outputs(const CatalogOptions& options) {
 
 int list_kinds(const Catalog& catalog, const CatalogOptions& options) {
   std::string text;
-  for (const Kind& kind : catalog_kinds()) text += fmt::format("{:<14}{:>5}\n", kind.name, entries_of(catalog, kind).size());
+  for (const Kind& kind : catalog_kinds())
+    text += fmt::format("{:<14}{:>5}\n", kind.name, entries_of(catalog, kind).size());
   for (const OutputRequest& request : outputs(options)) {
     write_output(request, request.format == "json" ? kinds_json(catalog) : text);
   }

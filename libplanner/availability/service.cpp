@@ -129,12 +129,16 @@ double own_nodes_up(const ServiceCase& c, const Rates& r) {
   return at_least(pooled(domains, r.node_up), n) * r.mains;
 }
 
+// By bisection: more spares never lower the service.
 std::optional<int> spares_needed(const ServiceCase& c, const Rates& r) {
-  if (!c.target || r.mains * (1 - failover_loss(c, r)) < *c.target) return std::nullopt;
-  for (int spares = 0; spares <= std::min(kMostSpares, serving_nodes(c)); ++spares) {
-    if (outcome(c, spares, r).service() >= *c.target) return spares;
+  const auto meets = [&](int spares) { return outcome(c, spares, r).service() >= *c.target; };
+  int high = std::clamp(serving_nodes(c), 8, kMostSpares);
+  if (!c.target || !meets(high)) return std::nullopt;
+  for (int low = -1; high - low > 1;) {
+    const int middle = (low + high) / 2;
+    (meets(middle) ? high : low) = middle;
   }
-  return std::nullopt;
+  return high;
 }
 
 // mains * (1 - f * blast * t / 8760 h) = target, solved for t: capacity is taken as perfect.

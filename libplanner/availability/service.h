@@ -1,7 +1,8 @@
 // Will enough replicas be there, and what does each failover cost? One pool of equal nodes; pools in series multiply.
 //
 // Two losses are told apart: too few nodes alive (capacity), and the minutes in which a replica comes back although a
-// spare is there (failover). Any node of the pool can take any place in any replica. Formulas: docs/formulas/availability.md.
+// spare is there (failover). Any node of the pool can take any place in any replica. Formulas and sources:
+// docs/formulas/availability.md.
 #pragma once
 
 #include <optional>

@@ -20,12 +20,38 @@ enum class Dtype { kFp64, kFp32, kTf32, kFp16, kBf16, kFp8, kFp6, kFp4, kInt16, 
 // What data sheets list. "Tensor" and "matrix" rates need matrix instructions; the accumulate rates tell GeForce cards,
 // which are half as fast when sums are kept in FP32, as language models need them.
 enum class PeakRate {
-  kFp64, kFp64Tensor, kFp32, kFp32Matrix, kTf32, kFp16, kFp16Fp32Accumulate, kBf16, kFp8, kFp8Fp32Accumulate, kFp6, kFp4,
-  kInt16, kInt8, kInt4
+  kFp64,
+  kFp64Tensor,
+  kFp32,
+  kFp32Matrix,
+  kTf32,
+  kFp16,
+  kFp16Fp32Accumulate,
+  kBf16,
+  kFp8,
+  kFp8Fp32Accumulate,
+  kFp6,
+  kFp4,
+  kInt16,
+  kInt8,
+  kInt4
 };
 constexpr std::array<std::string_view, 15> words(PeakRate) {
-  return {"fp64", "fp64_tensor", "fp32", "fp32_matrix", "tf32", "fp16", "fp16_fp32_accumulate", "bf16",
-          "fp8",  "fp8_fp32_accumulate", "fp6", "fp4", "int16", "int8", "int4"};
+  return {"fp64",
+          "fp64_tensor",
+          "fp32",
+          "fp32_matrix",
+          "tf32",
+          "fp16",
+          "fp16_fp32_accumulate",
+          "bf16",
+          "fp8",
+          "fp8_fp32_accumulate",
+          "fp6",
+          "fp4",
+          "int16",
+          "int8",
+          "int4"};
 }
 using Peaks = std::map<PeakRate, Fact<FlopsPerSecond>>;
 
@@ -182,6 +208,8 @@ void fields(Visit& visit, A& a) {
   visit("source", a.source);
 }
 
-inline const Fact<FlopsPerSecond>* peak(const Accelerator& accelerator, Dtype dtype) { return peak(accelerator.peak, dtype); }
+inline const Fact<FlopsPerSecond>* peak(const Accelerator& accelerator, Dtype dtype) {
+  return peak(accelerator.peak, dtype);
+}
 
 }  // namespace fathom

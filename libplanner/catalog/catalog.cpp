@@ -24,9 +24,11 @@ constexpr const char* kFormat = "fathom-catalog/1";
 MapReader open_file(const Document& document, const std::string& kind) {
   MapReader root(document.file, document.root, "a catalog file");
   const Value& format = root.need("format");
-  if (format.text != kFormat) root.context(format).fail(fmt::format("expected the format {}, found {}", kFormat, in_quotes(format.text)));
+  if (format.text != kFormat)
+    root.context(format).fail(fmt::format("expected the format {}, found {}", kFormat, in_quotes(format.text)));
   const Value& named = root.need("kind");
-  if (named.text != kind) root.context(named).fail(fmt::format("expected the kind {}, found {}", kind, in_quotes(named.text)));
+  if (named.text != kind)
+    root.context(named).fail(fmt::format("expected the kind {}, found {}", kind, in_quotes(named.text)));
   return root;
 }
 
@@ -92,7 +94,8 @@ Table<T> read_table(const Document& document) {
   for (const Value& item : list.items) {
     table.entries.push_back(read_entry<T>(Context{document.file, item}, sources));
     const std::string& id = table.entries.back().id;
-    if (!ids.insert(id).second) Context{document.file, *item.find("id")}.fail("two entries have the id " + in_quotes(id));
+    if (!ids.insert(id).second)
+      Context{document.file, *item.find("id")}.fail("two entries have the id " + in_quotes(id));
     add_names(table.index, table.entries.back());
   }
   return table;

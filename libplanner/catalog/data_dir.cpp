@@ -31,7 +31,8 @@ std::filesystem::path find_data_dir(const std::filesystem::path& executable,
     throw std::runtime_error(who + " names " + dir.string() + ", which holds no accelerators.yaml");
   };
   if (explicit_dir) return named(*explicit_dir, "--data-dir");
-  if (const char* from_environment = std::getenv("FATHOM_DATA_DIR"); from_environment != nullptr && *from_environment != '\0') {
+  if (const char* from_environment = std::getenv("FATHOM_DATA_DIR");
+      from_environment != nullptr && *from_environment != '\0') {
     return named(from_environment, "FATHOM_DATA_DIR");
   }
   const std::filesystem::path here = folder_of(executable);

@@ -1,7 +1,8 @@
 #include "catalog/entry_reader.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "units/number.h"
 #include "units/text.h"
@@ -76,7 +77,8 @@ void check_origin(const Context& at, const Sources& sources) {
     at.fail("a catalog value needs its source", "write {value: …, source: …, date: …, confidence: …}");
   }
   const Value* source = at.value.find("source");
-  if (source == nullptr || source->text.empty()) at.fail("this value has no source", "name a code of the table \"sources\"");
+  if (source == nullptr || source->text.empty())
+    at.fail("this value has no source", "name a code of the table \"sources\"");
   check_codes(Context{at.file, *source}, source->text, sources);
   if (at.value.find("confidence") == nullptr) at.fail("this value has no confidence");
 }

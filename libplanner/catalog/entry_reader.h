@@ -33,12 +33,14 @@ double si(Quantity<B, F, S, J, M> quantity) {
 inline double si(Celsius temperature) { return temperature.value; }
 
 template <class T>
-concept Ranged = requires(T value) { si(value); };
+concept Ranged = requires(T value) {
+  si(value);
+};
 
 template <Ranged T>
-std::string printed(double si_value) {
-  if constexpr (requires { to_string(T(si_value)); }) return to_string(T(si_value));
-  return fmt::format("{:g}", si_value);
+std::string printed(double value_in_si) {
+  if constexpr (requires { to_string(T(value_in_si)); }) return to_string(T(value_in_si));
+  return fmt::format("{:g}", value_in_si);
 }
 
 template <Ranged T>
@@ -113,7 +115,7 @@ class EntryReader {
       read_list(at, out, range, key);
     } else if constexpr (is_map<T>) {
       read_map(at, out, range);
-    } else if constexpr (requires(EntryReader& visit) { fields(visit, out); }) {
+    } else if constexpr (requires(EntryReader & visit) { fields(visit, out); }) {
       EntryReader nested(at, sources_, "\"" + key + "\"");
       fields(nested, out);
       nested.finish();

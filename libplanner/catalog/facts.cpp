@@ -10,17 +10,28 @@ const Fact<FlopsPerSecond>* peak(const Peaks& peaks, Dtype dtype) {
     return nullptr;
   };
   switch (dtype) {
-    case Dtype::kFp64: return first({PeakRate::kFp64Tensor, PeakRate::kFp64});
-    case Dtype::kFp32: return first({PeakRate::kFp32Matrix, PeakRate::kFp32});
-    case Dtype::kTf32: return first({PeakRate::kTf32});
-    case Dtype::kFp16: return first({PeakRate::kFp16Fp32Accumulate, PeakRate::kFp16});
-    case Dtype::kBf16: return first({PeakRate::kBf16});
-    case Dtype::kFp8: return first({PeakRate::kFp8Fp32Accumulate, PeakRate::kFp8});
-    case Dtype::kFp6: return first({PeakRate::kFp6});
-    case Dtype::kFp4: return first({PeakRate::kFp4});
-    case Dtype::kInt16: return first({PeakRate::kInt16});
-    case Dtype::kInt8: return first({PeakRate::kInt8});
-    case Dtype::kInt4: return first({PeakRate::kInt4});
+    case Dtype::kFp64:
+      return first({PeakRate::kFp64Tensor, PeakRate::kFp64});
+    case Dtype::kFp32:
+      return first({PeakRate::kFp32Matrix, PeakRate::kFp32});
+    case Dtype::kTf32:
+      return first({PeakRate::kTf32});
+    case Dtype::kFp16:
+      return first({PeakRate::kFp16Fp32Accumulate, PeakRate::kFp16});
+    case Dtype::kBf16:
+      return first({PeakRate::kBf16});
+    case Dtype::kFp8:
+      return first({PeakRate::kFp8Fp32Accumulate, PeakRate::kFp8});
+    case Dtype::kFp6:
+      return first({PeakRate::kFp6});
+    case Dtype::kFp4:
+      return first({PeakRate::kFp4});
+    case Dtype::kInt16:
+      return first({PeakRate::kInt16});
+    case Dtype::kInt8:
+      return first({PeakRate::kInt8});
+    case Dtype::kInt4:
+      return first({PeakRate::kInt4});
   }
   return nullptr;
 }

@@ -34,10 +34,8 @@ struct Range {
 };
 inline Range between(double low, double high) { return {low, high}; }
 template <class Quantity>
-  requires requires(Quantity q) { q.value; }
-Range between(Quantity low, Quantity high) {
-  return {low.value, high.value};
-}
+requires requires(Quantity q) { q.value; }
+Range between(Quantity low, Quantity high) { return {low.value, high.value}; }
 
 // "AIC+MLE": codes of the file's `sources` table, joined by "+". The loader refuses unknown ones.
 struct SourceCodes {
@@ -45,7 +43,8 @@ struct SourceCodes {
 };
 
 // A fact whose dimension its name tells: `measured` figures, constants. Plain numbers are shares and factors.
-using AnyQuantity = std::variant<double, Bytes, BytesPerSecond, FlopsPerSecond, Seconds, Watts, Joules, Metres, Hertz, Money>;
+using AnyQuantity =
+    std::variant<double, Bytes, BytesPerSecond, FlopsPerSecond, Seconds, Watts, Joules, Metres, Hertz, Money>;
 
 using NamedFacts = std::map<std::string, Fact<AnyQuantity>>;
 using Notes = std::vector<std::string>;

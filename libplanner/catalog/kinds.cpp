@@ -16,11 +16,14 @@ void with_type(const Kind& kind, Act act, std::tuple<T...>*) {
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
   return text;
 }
 
-bool contains(const std::string& text, const std::string& part) { return lower(text).find(lower(part)) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return lower(text).find(lower(part)) != std::string::npos;
+}
 
 [[noreturn]] void lacks(const Kind& kind, const std::string& property) {
   throw LookupError("entries of " + std::string(kind.name) + " have no " + property, {});
@@ -52,7 +55,10 @@ bool passes_one(const T& entry, const CatalogFilter& filter) {
     }
   }
   if (filter.min_memory) {
-    if constexpr (requires { entry.memory.value; entry.memory.origin; }) {
+    if constexpr (requires {
+                    entry.memory.value;
+                    entry.memory.origin;
+                  }) {
       if (entry.memory.value < *filter.min_memory) return false;
     } else {
       lacks(kKind<T>, "memory");

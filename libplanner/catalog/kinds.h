@@ -23,6 +23,7 @@ struct Kind {
 
 template <class T>
 inline constexpr Kind kKind{};
+// clang-format off
 template <> inline constexpr Kind kKind<Accelerator>{"accelerators", "accelerators", "entries", "accelerator"};
 template <> inline constexpr Kind kKind<Cpu>{"cpus", "cpus", "entries", "processor"};
 template <> inline constexpr Kind kKind<ModelEntry>{"models", "models", "entries", "model"};
@@ -50,10 +51,11 @@ template <> inline constexpr Kind kKind<ApiPrice>{"api-prices", "api_prices", "e
 template <> inline constexpr Kind kKind<FailureRate>{"reliability", "reliability", "entries", "failure rate"};
 template <> inline constexpr Kind kKind<PowerMeasurement>{"power", "power", "entries", "power measurement"};
 template <> inline constexpr Kind kKind<Constant>{"constants", "constants", "entries", "constant"};
+// clang-format on
 
-using AllKinds = std::tuple<Accelerator, Cpu, ModelEntry, Server, NetworkCard, Switch, SwitchAsic, Optic, LinkGeneration,
-                            CollectiveCurve, HealthThreshold, NcclLatency, DiskPart, Redundancy, ModelLoad, PsuEfficiency,
-                            PueClass, Tariff, CarbonFactor, InletClass, MainsQuality, Licence, RentalPrice, ApiPrice,
-                            FailureRate, PowerMeasurement, Constant>;
+using AllKinds = std::tuple<Accelerator, Cpu, ModelEntry, Server, NetworkCard, Switch, SwitchAsic, Optic,
+                            LinkGeneration, CollectiveCurve, HealthThreshold, NcclLatency, DiskPart, Redundancy,
+                            ModelLoad, PsuEfficiency, PueClass, Tariff, CarbonFactor, InletClass, MainsQuality, Licence,
+                            RentalPrice, ApiPrice, FailureRate, PowerMeasurement, Constant>;
 
 }  // namespace fathom

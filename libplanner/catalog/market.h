@@ -71,7 +71,7 @@ void fields(Visit& visit, I& inlet) {
 struct MainsQuality {
   std::string id;
   std::string region;
-  Fact<double> availability;  // share of the year
+  Fact<double> availability;                   // share of the year
   std::optional<Fact<double>> hours_per_year;  // without supply, as published
   Notes notes;
 };
@@ -88,7 +88,7 @@ struct Licence {
   std::string id;
   std::string vendor;
   std::string name;
-  std::string unit;  // what is counted: "gpu", "core", "host", "cluster"
+  std::string unit;                      // what is counted: "gpu", "core", "host", "cluster"
   std::optional<Fact<UnitPrice>> price;  // absent: unknown, not free
   std::optional<Fact<UnitPrice>> price_education, price_five_years, price_perpetual, price_cloud;
   std::optional<int> minimum_cores_per_cpu, minimum_order_cores;
@@ -113,7 +113,9 @@ void fields(Visit& visit, L& licence) {
 }
 
 enum class RentalKind { kOnDemand, kReserved1y, kSpot, kCapacityBlock };
-constexpr std::array<std::string_view, 4> words(RentalKind) { return {"on-demand", "reserved-1y", "spot", "capacity-block"}; }
+constexpr std::array<std::string_view, 4> words(RentalKind) {
+  return {"on-demand", "reserved-1y", "spot", "capacity-block"};
+}
 
 struct RentalPrice {
   std::string id;

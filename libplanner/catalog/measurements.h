@@ -17,7 +17,7 @@ struct LinkGeneration {
   std::optional<PartStatus> status;
   std::optional<int> lanes;
   std::optional<Fact<BytesPerSecond>> lane_rate;
-  Fact<BytesPerSecond> rate;                      // all lanes, one direction
+  Fact<BytesPerSecond> rate;                     // all lanes, one direction
   std::optional<Fact<BytesPerSecond>> measured;  // what copies reach
   Notes notes;
   SourceCodes source;
@@ -70,7 +70,8 @@ void fields(Visit& visit, C& curve) {
 }
 inline std::string contradiction(const CollectiveCurve& curve) {
   const std::size_t points = curve.sizes.size();
-  if (!curve.bus_bandwidth.empty() && curve.bus_bandwidth.size() != points) return "sizes and bus_bandwidth have different lengths";
+  if (!curve.bus_bandwidth.empty() && curve.bus_bandwidth.size() != points)
+    return "sizes and bus_bandwidth have different lengths";
   if (!curve.times.empty() && curve.times.size() != points) return "sizes and times have different lengths";
   return points == 0 && !curve.plateau ? "a curve needs points or a plateau" : "";
 }

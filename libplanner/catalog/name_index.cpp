@@ -42,7 +42,8 @@ void NameIndex::add_alias(const std::string& alias, const std::vector<std::strin
 void NameIndex::add_prefix(const std::string& spelling, const std::string& meaning) {
   prefixes_.emplace_back(normalised_name(spelling), normalised_name(meaning));
   // Longest first, so that a vendor's full name is not taken for its short one.
-  std::sort(prefixes_.begin(), prefixes_.end(), [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  std::sort(prefixes_.begin(), prefixes_.end(),
+            [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
 }
 
 const std::vector<std::string>* NameIndex::ids_of(const std::string& normalised) const {
@@ -68,7 +69,8 @@ std::size_t NameIndex::find(const std::string& name) const {
 }
 
 void NameIndex::fail(const std::string& name, const std::vector<std::string>* ids) const {
-  if (ids != nullptr) throw LookupError("the " + noun_ + " " + in_quotes(name) + " may be " + listed(*ids, " or "), *ids);
+  if (ids != nullptr)
+    throw LookupError("the " + noun_ + " " + in_quotes(name) + " may be " + listed(*ids, " or "), *ids);
   std::vector<std::string> known;
   for (const auto& [id, position] : positions_) known.push_back(id);
   for (const auto& [alias, meant] : aliases_) known.push_back(alias);

@@ -22,7 +22,7 @@ class NameIndex {
  public:
   explicit NameIndex(std::string noun) : noun_(std::move(noun)) {}
 
-  void add_id(const std::string& id);           // in the order of the entries
+  void add_id(const std::string& id);  // in the order of the entries
   // A further name of the entry `id`. A name given twice to different entries becomes ambiguous; an alias wins over names.
   void add_name(const std::string& name, const std::string& id);
   void add_alias(const std::string& alias, const std::vector<std::string>& ids);

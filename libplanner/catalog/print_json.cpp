@@ -1,8 +1,7 @@
-#include "catalog/print.h"
-
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "catalog/print.h"
 
 namespace fathom {
 
@@ -32,10 +31,8 @@ std::string symbol_of(const Money& money) { return money.currency(); }
 std::string symbol_of(const UnitPrice& price) { return price.currency + "/" + price.per; }
 std::string symbol_of(const AnyQuantity& any);
 template <class T>
-  requires requires(T t) { unit_of(t); }
-std::string symbol_of(const T& value) {
-  return unit_of(value).symbol;
-}
+requires requires(T t) { unit_of(t); }
+std::string symbol_of(const T& value) { return unit_of(value).symbol; }
 std::string symbol_of(const AnyQuantity& any) {
   return std::visit([](const auto& value) { return symbol_of(value); }, any);
 }
@@ -44,10 +41,8 @@ std::string suffix_of(const Money&) { return ""; }
 std::string suffix_of(const UnitPrice&) { return ""; }
 std::string suffix_of(const AnyQuantity& any);
 template <class T>
-  requires requires(T t) { unit_of(t); }
-std::string suffix_of(const T& value) {
-  return unit_of(value).suffix;
-}
+requires requires(T t) { unit_of(t); }
+std::string suffix_of(const T& value) { return unit_of(value).suffix; }
 std::string suffix_of(const AnyQuantity& any) {
   return std::visit([](const auto& value) { return suffix_of(value); }, any);
 }
@@ -60,16 +55,17 @@ Json number(const Money& money) { return decimal(money); }
 Json number(const UnitPrice& price) { return number(price.major()); }
 Json number(const AnyQuantity& any);
 template <class T>
-  requires requires(T t) { t.value; }
-Json number(const T& quantity) {
-  return number(quantity.value);
-}
+requires requires(T t) { t.value; }
+Json number(const T& quantity) { return number(quantity.value); }
 Json number(const AnyQuantity& any) {
   return std::visit([](const auto& value) { return number(value); }, any);
 }
 
 template <class T>
-concept Measured = requires(const T& value) { suffix_of(value); } && !std::is_arithmetic_v<T>;
+concept Measured = requires(const T& value) {
+  suffix_of(value);
+}
+&&!std::is_arithmetic_v<T>;
 
 template <class T>
 constexpr bool is_fact = false;
@@ -201,7 +197,9 @@ Json document(const Kind& kind) { return {{"format_version", 1}, {"kind", kind.n
 std::string kinds_json(const Catalog& catalog) {
   Json out = {{"format_version", 1}, {"kinds", Json::array()}};
   for (const Kind& kind : catalog_kinds()) {
-    out["kinds"].push_back({{"kind", kind.name}, {"file", std::string(kind.file) + ".yaml"}, {"entries", entries_of(catalog, kind).size()}});
+    out["kinds"].push_back({{"kind", kind.name},
+                            {"file", std::string(kind.file) + ".yaml"},
+                            {"entries", entries_of(catalog, kind).size()}});
   }
   return out.dump(2) + "\n";
 }

@@ -22,7 +22,9 @@ std::string words_of(Hertz rate) {
   if (rate.value < 1e-3) return fmt::format("{:.4g} /year", rate.value * kYear);
   return fmt::format("{:.6g} /s", rate.value);
 }
-std::string words_of(const UnitPrice& price) { return fmt::format("{:g} {}/{}", price.major(), price.currency, price.per); }
+std::string words_of(const UnitPrice& price) {
+  return fmt::format("{:g} {}/{}", price.major(), price.currency, price.per);
+}
 std::string words_of(const AnyQuantity& any);
 template <class T>
 std::string words_of(const T& value) {
@@ -52,7 +54,8 @@ class RowPrinter {
 
  private:
   static std::string text_of(const Origin& origin) {
-    return fmt::format("{}, {}{}{}", to_string(origin.confidence), origin.source, origin.date.empty() ? "" : " ", origin.date);
+    return fmt::format("{}, {}{}{}", to_string(origin.confidence), origin.source, origin.date.empty() ? "" : " ",
+                       origin.date);
   }
   void add(std::string key, std::string value, std::string origin = {}) {
     rows_.push_back({std::move(key), std::move(value), std::move(origin)});
@@ -103,7 +106,8 @@ class RowPrinter {
   template <class T>
   void put_fact(const std::string& key, const Fact<T>& fact) {
     std::string text = words_of(fact.value);
-    if (fact.low || fact.high) text += fmt::format(" ({} to {})", words_of(fact.low_or_value()), words_of(fact.high_or_value()));
+    if (fact.low || fact.high)
+      text += fmt::format(" ({} to {})", words_of(fact.low_or_value()), words_of(fact.high_or_value()));
     add(key, text, text_of(fact.origin));
   }
 

@@ -10,7 +10,7 @@ struct DiskPart {
   std::string vendor;
   std::string name;
   std::string interface;
-  std::vector<Bytes> capacities;  // sizes that exist; empty: not listed
+  std::vector<Bytes> capacities;                    // sizes that exist; empty: not listed
   std::optional<Fact<BytesPerSecond>> read, write;  // sequential
   std::optional<Fact<Hertz>> read_iops, write_iops;
   std::optional<Fact<Watts>> power_idle, power_active;
@@ -41,10 +41,10 @@ void fields(Visit& visit, D& disk) {
 }
 
 struct Redundancy {
-  std::string id;                   // "raid1", "replica-3", "ec-8+3"
-  Fact<double> usable;              // share of the raw capacity
+  std::string id;                      // "raid1", "replica-3", "ec-8+3"
+  Fact<double> usable;                 // share of the raw capacity
   std::optional<int> failure_domains;  // at least
-  std::optional<int> survives;      // failures of a domain
+  std::optional<int> survives;         // failures of a domain
   Notes notes;
   SourceCodes source;
 };

@@ -95,11 +95,13 @@ Seconds all_gather_time(const Span& s, Bytes payload) {
 Seconds all_to_all_time(const Span& s, Bytes payload) {
   if (s.ranks <= 1) return Seconds(0);
   const double n = s.ranks, k = groups_of(s);
-  // Messages to all peers leave at once; what crosses the outer tier is the share of peers that are not inside.
+  // One message to each peer, posted one after the other; what crosses the outer tier is the share of peers outside.
   const double inner_share = s.inner == s.outer ? (n - 1) / n : (s.per_inner - 1) / n;
   const double outer_share = s.inner == s.outer ? 0 : (n - s.per_inner) / n;
   double time = 1e-6 * kSimple.ring_base + hop(*s.inner, kSimple, false);
-  if (k > 1 && s.inner != s.outer) time += hop(*s.outer, kSimple, false);
+  const double inner_peers = s.inner == s.outer ? n - 1 : s.per_inner - 1.0;
+  time += inner_peers * s.inner->message_cost.value;
+  if (k > 1 && s.inner != s.outer) time += hop(*s.outer, kSimple, false) + (n - s.per_inner) * s.outer->message_cost.value;
   const double inner_time = inner_share * payload.value / s.inner_bandwidth.value;
   const double outer_time = outer_share * payload.value / s.outer->bandwidth.value;
   return Seconds(time + std::max(inner_time, outer_time));

@@ -61,6 +61,18 @@ bool is_rdma(const std::string& kind) { return kind == "infiniband" || kind == "
 // TCP takes 10-30 us one way plus the host copy.
 Seconds default_latency(bool rdma) { return rdma ? 6_us : 40_us; }
 
+// What one more message costs its sender: posting to a NIC takes about a microsecond, a kernel socket call with its copies
+// about fifteen; peers on a scale-up link are written by the same kernel.
+Seconds message_cost(TierKind kind) {
+  switch (kind) {
+    case TierKind::kScaleUp: return 0.1_us;
+    case TierKind::kHost: return 1_us;
+    case TierKind::kRdma: return 1.5_us;
+    case TierKind::kTcp: return 15_us;
+  }
+  return {};
+}
+
 void add_scale_up(Pool& pool, const Node& node) {
   const ScaleUp& link = node.accelerator->scale_up;
   const int domain = std::min(node.scale_up_domain.value_or(link.domain.value_or(1)), pool.per_node);
@@ -134,6 +146,7 @@ Pool make_pool(const Cluster& cluster, const Group& group) {
   add_host(pool, node);
   add_fabric(pool, cluster, node);
   add_host_memory(pool, node);
+  for (Tier& tier : pool.tiers) tier.message_cost = message_cost(tier.kind);
   return pool;
 }
 

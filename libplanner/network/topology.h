@@ -25,6 +25,7 @@ struct Tier {
   BytesPerSecond bandwidth{};  // one accelerator, one direction, before the engine's wire share
   bool mesh = false;           // a pair of accelerators shares only one of the links
   Seconds step_latency{};      // one message between neighbours inside a collective
+  Seconds message_cost{};      // sender's time for each further message that leaves at once
   Confidence confidence = Confidence::kAssumed;
 };
 

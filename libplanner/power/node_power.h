@@ -20,7 +20,7 @@ namespace fathom {
 
 enum class Cooling { kAir, kLiquid, kDesktop };
 
-// Stated at the wall, each optional. Where the parts are known a stated mean is a claim to be checked and changes nothing.
+// Stated at the wall, each optional. Where the parts are known, a stated mean is a claim to check and changes nothing.
 struct StatedPower {
   std::optional<Fact<Watts>> rated = {}, peak = {}, idle = {};
   std::optional<Fact<Watts>> mean = {};      // stands in for `busy` and `idle` of a node whose parts are unknown

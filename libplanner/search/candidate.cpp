@@ -123,8 +123,10 @@ class Enumeration {
     if (slots == 0) {
       return reject(layout, fmt::format("{} ranks of a stage would straddle nodes of {}", layout.stage_width(), pool_.per_node));
     }
+    const int joined = pool_.tiers.empty() ? 1 : pool_.tiers.back().domain;  // devices that reach each other
+    if (layout.stage_width() > joined) return reject(layout, "no link joins the ranks of a stage");
     int last_replicas = 0, kept = 0;
-    const int deepest = std::min(slots, p_.architecture.num_layers);
+    const int deepest = std::min({slots, p_.architecture.num_layers, joined / layout.stage_width()});
     for (int pp = 1; pp <= deepest && kept < kMostDepths; ++pp) {
       if (!allowed(pinned_ ? pinned_->pp : std::nullopt, pp)) continue;
       layout.pp = pp;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -154,9 +155,12 @@ TEST(ClusterReader, LeavesWhatIsNotStatedEmpty) {
 
 TEST(ClusterReader, TakesNamesFromTheCatalog) {
   const Cluster cluster = read_text(
-      "format: fathom-cluster/1\ntitle: names\nsites: [{id: a, electricity: cn-industrial, carbon: cn, pue: cold-plate}]\n"
-      "groups: [{id: g, nodes: 1, node: {accelerator: {part: NYUDA A100 80GB PCIe, count: 1}, cpu: {part: 鲲鹏920 7260}}}]\n"
-      "fabrics: [{id: f, kind: ethernet, switches: [{role: top, part: Nexus 93180YC-EX, count: 1}, {role: odd, part: my "
+      "format: fathom-cluster/1\ntitle: names\nsites: [{id: a, electricity: cn-industrial, carbon: cn, pue: "
+      "cold-plate}]\n"
+      "groups: [{id: g, nodes: 1, node: {accelerator: {part: NYUDA A100 80GB PCIe, count: 1}, cpu: {part: 鲲鹏920 "
+      "7260}}}]\n"
+      "fabrics: [{id: f, kind: ethernet, switches: [{role: top, part: Nexus 93180YC-EX, count: 1}, {role: odd, part: "
+      "my "
       "own switch, count: 1}]}]\n"
       "workload: {model: qwen2.5-32b, input_tokens: 10, output_tokens: 10, concurrency: 1}\n"
       "alternatives: [{id: r, rental: aws-p5}, {id: i, api: deepseek-r1}]\n");
@@ -177,7 +181,7 @@ TEST(ClusterReader, RefusesUnknownKeysAndFormats) {
       {"spares: 1", "^spare: 1", "unknown key \"spare\"", "did you mean \"spares\"?"},
       {"rate: 200 Gb/s, fabric", "^speed: 3, rate: 200 Gb/s, fabric", "unknown key \"speed\""},
       {"availability: {target: 0.999}", "^availabilty: {target: 0.999}", "unknown key \"availabilty\""},
-      {"title: two nodes\n", "^title: two nodes\ntitle: again\n", ""},  // replaced below
+      {"title: two nodes\n", "title: two nodes\n^title: again\n", "duplicate key"},
   });
 }
 
@@ -257,7 +261,10 @@ TEST(ClusterReader, RefusesReferencesToWhatIsNotThere) {
 
 TEST(ClusterReader, RefusesAnIdThatIsTakenAlready) {
   expect_refusals({
-      {"fabrics:\n", "fabrics:\n  - {id: ib, kind: ethernet}\n", ""},
+      {"  - id: ib\n", "  - {id: ib, kind: ethernet}\n  - id: ^ib\n", "two entries of \"fabrics\" have the id \"ib\""},
+      {"  - {id: 000-01,", "  - {id: 000-01, line: 1, quote: q, about: a}\n  - {id: ^000-01,",
+       "two entries of \"claims\""},
+      {"switches: [{role: leaf,", "switches: [{role: leaf, count: 1}, {role: ^leaf,", "two tiers of this fabric"},
   });
 }
 
@@ -265,7 +272,8 @@ TEST(ClusterReader, RefusesMoneyThatCannotBeAddedUp) {
   expect_refusals({
       {"price: 12 万 CNY", "price: ^12000 EUR", "no exchange rate between EUR and CNY", "from: EUR, to: CNY"},
       {"price: 8.5 万 CNY", "price: {value: ^1 EUR}", "no exchange rate between EUR and CNY"},
-      {"  exchange: [{from: USD, to: CNY, rate: 7.2, date: 2025-02}]\n", "", ""},
+      {"4500 USD/gpu-year", "^4500 EUR/gpu-year", "no exchange rate between EUR and CNY"},
+      {"electricity: 0.63 CNY/kWh", "electricity: ^eu-household", "no exchange rate between EUR and CNY"},
       {"currency: CNY", "currency: ^RMB", "unknown currency \"RMB\""},
       {"to: CNY", "to: ^USD", "not exchanged for itself"},
   });
@@ -276,7 +284,7 @@ TEST(ClusterReader, RefusesNodesThatSayTooLittle) {
       {"psu: {count: 2, needed: 1,", "psu: ^{count: 2,", "how many of the 2 supplies must work?", "needed: 1"},
       {"  - {id: cloud, per_gpu_hour: 2 USD/gpu-hour}", "  - ^{id: cloud}", "needs a price"},
       {"    node:\n", "    role: ^decoder\n    node:\n", "\"role\" must be", "did you mean \"decode\"?"},
-      {"switches: [{", "switches: [{role: leaf, count: 1}, {", ""},
+      {"accelerator: {part: nvidia-a100-pcie-80gb, count: 2, price: 8.5 万 CNY}", "height_u: ^200", "\"height_u\""},
   });
 }
 
