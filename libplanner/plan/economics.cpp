@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include <fmt/format.h>
-
+#include "availability/from_cluster.h"
 #include "plan/predict.h"
+#include "power/from_cluster.h"
 
 namespace fathom {
 
@@ -34,71 +34,17 @@ GroupUse use_of(const Group& group, const Problem& problem, const Solution* solu
   return use;
 }
 
-std::optional<PsuBank> psu_bank(const Node& node, const Catalog& catalog) {
-  if (!node.psu || node.psu->grade.empty()) return std::nullopt;
-  for (const PsuEfficiency& curve : catalog.all<PsuEfficiency>()) {
-    if (curve.grade != node.psu->grade || curve.standard != "internal-redundant-230v") continue;
-    PsuBank bank{.count = node.psu->count, .rated = node.psu->rated};
-    for (std::size_t i = 0; i < curve.loads.size(); ++i) bank.curve.push_back({curve.loads[i], curve.efficiencies[i]});
-    return bank;
-  }
-  return std::nullopt;
-}
-
-NodeParts parts_of(const Node& node, const Site& site, const Catalog& catalog) {
-  NodeParts parts;
-  if (node.accelerator != nullptr && node.accelerator->tdp) {
-    parts.accelerator = accelerator_power_model(node.accelerator->id, node.accelerator->tdp->value);
-  }
-  parts.accelerators = node.accelerators;
-  if (node.cpu != nullptr && node.cpu->tdp) parts.cpu_tdp = node.cpu->tdp->value;
-  parts.cpus = node.cpus;
-  parts.memory = node.memory;
-  for (const Disk& disk : node.disks) parts.disks += disk.count;
-  for (const Nic& nic : node.nics) parts.nics.push_back({.count = nic.count, .rate = nic.rate});
-  parts.scale_up_switches = node.accelerator != nullptr && node.accelerator->scale_up.kind == ScaleUpKind::kSwitch && node.accelerators >= 4;
-  parts.cooling = site.kind == SiteKind::kHome ? Cooling::kDesktop : site.liquid_cooling ? Cooling::kLiquid : Cooling::kAir;
-  parts.psu = psu_bank(node, catalog);
-  parts.stated = {.rated = node.power.rated, .peak = node.power.peak, .idle = node.power.idle, .mean = node.power.mean, .overhead = node.power.overhead};
-  return parts;
-}
-
 GroupLoad load_of(const Group& group, const Cluster& cluster, const Catalog& catalog, const Problem& problem, const Solution* solution,
                   double utilisation) {
   const GroupUse use = use_of(group, problem, solution);
   const Activity activity{.busy = 1, .memory = use.activity.memory, .compute = use.activity.compute};
   const bool serves = use.nodes > 0;
   return {.id = group.id,
-          .node = node_power(parts_of(group.node, cluster.site_of(group), catalog), activity),
+          .node = node_power(node_parts(group.node, cluster.site_of(group), catalog), activity),
           .nodes = serves ? use.nodes : 0,
           .standby = group.nodes - (serves ? use.nodes : 0),
           .busy = serves ? use.activity.busy * utilisation : 0,
           .height_u = group.node.height_u};
-}
-
-std::vector<NetworkLoad> switches_of(const Cluster& cluster, const Catalog& catalog) {
-  std::vector<NetworkLoad> loads;
-  for (const Fabric& fabric : cluster.fabrics) {
-    for (const SwitchTier& tier : fabric.switches) {
-      NetworkLoad load{.what = fmt::format("{}: {}", tier.role, tier.part), .count = tier.count};
-      try {
-        const Switch& part = catalog.find<Switch>(tier.part);
-        if (part.power_typical) load.each = part.power_typical->value;
-      } catch (const LookupError&) {  // a part the catalog does not know has unknown power
-      }
-      loads.push_back(std::move(load));
-    }
-  }
-  return loads;
-}
-
-SiteConditions conditions_of(const Site& site) {
-  const Plant plant = site.kind == SiteKind::kHome ? Plant::kHome : site.liquid_cooling ? Plant::kLiquidCooled : Plant::kAirCooled;
-  SiteConditions c{.id = site.id, .places = site.count, .pue = site.pue.value_or(typical_pue(plant)), .other_it = site.other_it_load,
-                   .rack_power = site.rack_power};
-  if (site.rack_units) c.rack_units = *site.rack_units;
-  if (site.circuit_volts && site.circuit_amps) c.circuit = Watts(*site.circuit_volts * *site.circuit_amps);
-  return c;
 }
 
 // Sites in the order of the file; switches count at the first site that has accelerators.
@@ -113,49 +59,39 @@ std::vector<SitePower> power_of_sites(const Cluster& cluster, const Catalog& cat
     }
     std::vector<NetworkLoad> network;
     if (!network_placed && !groups.empty()) {
-      network = switches_of(cluster, catalog);
+      network = network_loads(cluster, catalog);
       network_placed = true;
     }
-    if (!groups.empty()) result.push_back(site_power(conditions_of(site), groups, network));
+    if (!groups.empty()) result.push_back(site_power(site_conditions(site), groups, network));
   }
   return result;
 }
 
-std::optional<BytesPerSecond> load_bandwidth(const Cluster& cluster, const Group& group) {
-  if (cluster.availability.weight_load) return cluster.availability.weight_load;
-  std::optional<BytesPerSecond> fastest;
-  for (const Disk& disk : group.node.disks) {
-    if (disk.read && (!fastest || *disk.read * disk.count > *fastest)) fastest = *disk.read * disk.count;
+// All disks of a node that hold the model, read at once.
+std::optional<BytesPerSecond> disk_read(const Node& node) {
+  std::optional<BytesPerSecond> sum;
+  for (const Disk& disk : node.disks) {
+    if (disk.read && (disk.use == "model" || disk.use.empty())) sum = sum.value_or(BytesPerSecond(0)) + *disk.read * disk.count;
   }
-  return fastest;
+  return sum;
 }
 
 AvailabilityReport availability_of(const Cluster& cluster, const Candidate& c) {
   const Group& group = *c.pool->group;
-  const int per_node = c.pool->per_node;
-  const int nodes_per_replica = std::max(1, (c.layout.devices_per_replica() + per_node - 1) / per_node);
-  const int used = (c.layout.devices_per_replica() * c.layout.replicas + per_node - 1) / per_node;
-  const AvailabilityInput& a = cluster.availability;
-  ServiceCase service;
-  service.replicas = c.layout.replicas;
-  service.nodes_per_replica = nodes_per_replica;
-  service.spare_nodes = std::max(0, group.nodes - std::max(used, nodes_per_replica * c.layout.replicas));
-  if (c.layout.devices_per_replica() < per_node) {  // several replicas on one node: the node is the unit that fails
-    service.replicas = used;
-    service.nodes_per_replica = 1;
-  }
+  const int devices = c.layout.devices_per_replica(), per_node = c.pool->per_node;
+  PoolPlan pool;
+  // Replicas smaller than a node fail together with it: the node is the unit then.
+  const int per_unit = std::max(1, per_node / devices);
+  pool.replicas = (c.layout.replicas + per_unit - 1) / per_unit;
+  pool.nodes_per_replica = (devices + per_node - 1) / per_node;
+  pool.weights_per_node = c.memory.worst().weights() * std::min(per_node, devices * c.layout.replicas);
+  pool.disk_read = disk_read(group.node);
   // Enough replicas for the stated load; the load point tells how much of the capacity it takes.
   if (c.maximum && c.maximum->requests_per_s > 0) {
-    const double needed = std::ceil(c.load.requests_per_s / c.maximum->requests_per_s * service.replicas - 1e-9);
-    service.replicas_needed = std::clamp(static_cast<int>(needed), 1, service.replicas);
+    const double needed = std::ceil(c.load.requests_per_s / c.maximum->requests_per_s * pool.replicas - 1e-9);
+    pool.replicas_needed = std::clamp(static_cast<int>(needed), 1, pool.replicas);
   }
-  service.nodes_per_failure_domain = c.pool->failure_domain;
-  if (const Site& site = cluster.site_of(group); site.kind != SiteKind::kHome) service.mains_availability = site.mains_availability;
-  service.node = node_reliability({.availability = group.availability, .failures_per_1000_node_days = a.failures_per_1000_node_days, .mttr = a.mttr});
-  service.failover = failover({.detect = a.detect, .reroute = a.reroute, .weights_per_node = c.memory.worst().weights() * std::min(per_node, c.layout.devices_per_replica()),
-                               .load = load_bandwidth(cluster, group)});
-  if (a.target) service.target = a.target->value;
-  return service_availability(service);
+  return service_availability(service_case(group, cluster.site_of(group), cluster.availability, pool));
 }
 
 void add_availability(Plan& plan, const Cluster& cluster, const Solution& solution) {

@@ -120,6 +120,18 @@ std::vector<std::string> format_notes(const Candidate& c) {
   return notes;
 }
 
+// A model with a draft module invites to load it: say when there is no room.
+std::vector<std::string> mtp_notes(const Problem& p, const Candidate& c) {
+  if (p.architecture.mtp_modules == 0 || c.layout.mtp) return {};
+  Layout with = c.layout;
+  with.mtp = true;
+  const ReplicaMemory memory = memory_of(p, *c.pool, with);
+  const Bytes whole = checkpoint_bytes(p.architecture, with.weights, true);
+  if (memory.fits() && memory.max_context >= p.workload.input_tokens.mean + p.workload.output_tokens.mean) return {};
+  return {fmt::format("the MTP draft module does not fit: the checkpoint with it is {}, short by {} per accelerator in this layout",
+                      to_string_binary(whole), to_string_binary(Bytes(std::max(0.0, -memory.worst().kv_room().value))))};
+}
+
 std::vector<std::string> part_notes(const Accelerator& a) {
   if (a.status == PartStatus::kOk) return {};
   return {fmt::format("the data of {} are {}: measure before you commit", a.name, words(a.status)[static_cast<std::size_t>(a.status)])};
@@ -147,7 +159,7 @@ PlanPool describe_pool(const Problem& p, const Candidate& c) {
   pool.idle_devices = pool.devices - l.devices_per_replica() * l.replicas;
   pool.links = links(c);
   pool.memory = describe_memory(p, c);
-  for (const std::vector<std::string>& notes : {format_notes(c), part_notes(*c.pool->accelerator), c.pool->notes}) {
+  for (const std::vector<std::string>& notes : {format_notes(c), mtp_notes(p, c), part_notes(*c.pool->accelerator), c.pool->notes}) {
     pool.notes.insert(pool.notes.end(), notes.begin(), notes.end());
   }
   fill_operators(pool, p, c);
@@ -191,6 +203,36 @@ void explain_shortfall(Plan& plan, const SearchResult& found, const Problem& p) 
   plan.pools.push_back(describe_pool(p, c));  // its ledger shows what is missing
   plan.pools.back().decode.clear();
   plan.pools.back().prefill.clear();
+}
+
+// The same question with one restriction lifted: what the cluster could serve instead.
+void add_remedies(Plan& plan, const Problem& p, const std::vector<Pool>& pools, const std::vector<PoolChoice>& pinned) {
+  const auto attempt = [&](const std::string& change, const Workload& workload, const std::vector<PoolChoice>& pins) {
+    const Problem changed{.architecture = p.architecture, .tensors = p.tensors, .workload = workload, .engine = p.engine};
+    const SearchResult found = search(changed, pools, pins);
+    if (found.solutions.empty()) return;
+    const Solution& best = found.solutions.front();
+    PlanRemedy remedy{.change = change, .layout = {}, .output_tok_per_s = best.max_output_tok_per_s};
+    for (const Candidate& c : best.pools) {
+      remedy.layout += (remedy.layout.empty() ? "" : " + ") + short_name(c.layout);
+      remedy.max_context = std::max(remedy.max_context, c.memory.max_context);
+    }
+    if (p.architecture.max_position > 0) remedy.max_context = std::min<double>(remedy.max_context, p.architecture.max_position);
+    plan.remedies.push_back(std::move(remedy));
+  };
+  if (!pinned.empty()) attempt("with another layout", p.workload, {});
+  Workload any_weights = p.workload;
+  any_weights.weights = {};
+  for (const WeightScheme& s : weight_schemes()) {
+    if (s.name != p.architecture.native_weights && s.name != "bf16") any_weights.weights.push_back(s.name);
+  }
+  attempt("with smaller weights", any_weights, pinned);
+  if (plan.remedies.empty() && !pinned.empty()) attempt("with another layout and smaller weights", any_weights, {});
+  Workload short_context = p.workload;
+  if (p.workload.max_context && *p.workload.max_context > p.workload.input_tokens.mean + p.workload.output_tokens.mean) {
+    short_context.max_context.reset();
+    attempt("with contexts of mean length", short_context, pinned);
+  }
 }
 
 void judge(Plan& plan, const Solution& best, const Workload& w) {
@@ -248,6 +290,7 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
 
   if (found.solutions.empty()) {
     explain_shortfall(plan, found, problem);
+    add_remedies(plan, problem, pools, cluster.layout);
   } else {
     const Solution& best = found.solutions.front();
     judge(plan, best, cluster.workload);

@@ -87,6 +87,13 @@ struct PlanRejection {
   std::string example;
 };
 
+struct PlanRemedy {               // what could be served instead, when what is asked cannot
+  std::string change;             // "without the stated layout", "with int4-experts+fp8 weights"
+  std::string layout;
+  double output_tok_per_s = 0;    // at most, within the service level; 0: the level breaks
+  double max_context = 0;
+};
+
 struct PlanModel {
   std::string id, name;
   double parameters = 0, active_parameters = 0;
@@ -114,7 +121,8 @@ struct Plan {
   bool meets = false;              // and carries the load within the service level
   std::vector<std::string> reasons;  // why not
   std::vector<std::string> notes;
-  std::string nearest;             // the smallest change that would fit
+  std::string nearest;             // how much the closest layout lacks
+  std::vector<PlanRemedy> remedies;
   std::vector<PlanPool> pools;     // empty when nothing fits
   PlanPredictions predictions;     // at the load
   std::optional<PlanPredictions> maximum;  // within the service level

@@ -27,8 +27,6 @@ Json estimate(const Estimate<T>& e) {
   return {{"min", number(si(e.min))}, {"likely", number(si(e.likely))}, {"max", number(si(e.max))}, {"confidence", to_string(e.confidence)}};
 }
 
-Json money(const Money& m) { return {{"amount", decimal(m)}, {"currency", m.currency()}}; }
-
 Json predictions(const PlanPredictions& p) {
   return {{"ttft_s", estimate(p.ttft)},
           {"tpot_s", estimate(p.tpot)},
@@ -206,6 +204,11 @@ std::string plan_json(const Plan& plan) {
             {"load", plan.load},
             {"verdict", {{"fits", plan.fits}, {"meets", plan.meets}, {"reasons", plan.reasons}, {"nearest", plan.nearest}}},
             {"notes", plan.notes}};
+  json["remedies"] = Json::array();
+  for (const PlanRemedy& r : plan.remedies) {
+    json["remedies"].push_back({{"change", r.change}, {"layout", r.layout}, {"max_output_tok_per_s", number(r.output_tok_per_s)},
+                                {"max_context_tokens", number(std::floor(r.max_context))}});
+  }
   // One pool: its layout and memory stand where scripts look first; `pools` has all of them.
   if (!plan.pools.empty()) {
     const PlanPool& main = plan.pools.back();

@@ -88,6 +88,10 @@ class Writer {
     if (markdown_) line();
     for (const std::string& reason : plan_.reasons) item(reason);
     if (!plan_.nearest.empty()) item(plan_.nearest);
+    for (const PlanRemedy& r : plan_.remedies) {
+      item(fmt::format("{} it would fit: {}; contexts to {} tokens; {}", r.change, r.layout, whole(r.max_context),
+                       r.output_tok_per_s > 0 ? fmt::format("at most {} output tok/s", figure(r.output_tok_per_s)) : "but breaks the service level"));
+    }
     if (plan_.fits) {
       const PlanPredictions& p = plan_.predictions;
       item(fmt::format("{} output tok/s at the load, first token after {}, then one every {}", figure(p.output_tok_per_s.likely),

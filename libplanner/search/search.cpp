@@ -12,6 +12,7 @@ namespace {
 
 // Splitting a cluster into prefill and decode pools costs operations and flexibility; it must win by this much.
 constexpr double kDisaggregationGain = 1.10;
+constexpr double kAsGood = 1.05;  // predictions are not good enough to tell layouts apart that lie closer
 constexpr std::size_t kSolutionsKept = 12;
 
 const PoolChoice* pin_of(const std::vector<PoolChoice>& pinned, const Pool& pool) {
@@ -48,8 +49,7 @@ class Search {
  public:
   Search(const Problem& problem, const std::vector<Pool>& pools, const std::vector<PoolChoice>& pinned)
       : p_(problem), pools_(pools), pinned_(pinned) {
-    objective_ = p_.workload.objective.value_or(p_.workload.slo.ttft || p_.workload.slo.tpot || p_.workload.slo.e2e ? Objective::kCapacity
-                                                                                                                    : Objective::kLatency);
+    objective_ = p_.workload.objective.value_or(Objective::kLatency);
   }
 
   SearchResult run() {
@@ -63,8 +63,7 @@ class Search {
             p_.architecture.native_weights));
       }
     }
-    std::stable_sort(result_.solutions.begin(), result_.solutions.end(), [&](const Solution& a, const Solution& b) { return better(a, b); });
-    if (result_.solutions.size() > kSolutionsKept) result_.solutions.resize(kSolutionsKept);
+    rank();
     if (result_.solutions.empty()) find_nearest();
     return std::move(result_);
   }
@@ -88,6 +87,30 @@ class Search {
     }
     together(fitting);
     disaggregate(fitting);
+  }
+
+  // Best first; among those as good as the best within a few percent, the one with the other virtue. The layout with the
+  // most throughput stays in sight.
+  void rank() {
+    std::vector<Solution>& all = result_.solutions;
+    if (all.empty()) return;
+    std::stable_sort(all.begin(), all.end(), [&](const Solution& a, const Solution& b) { return better(a, b); });
+    const auto as_good = [&](const Solution& s) {
+      if (s.saturated != all.front().saturated || s.keeps_service_level != all.front().keeps_service_level) return false;
+      if (disaggregated(s) != disaggregated(all.front())) return false;
+      return objective_ == Objective::kLatency ? s.e2e <= all.front().e2e * kAsGood
+                                               : s.max_output_tok_per_s * kAsGood >= all.front().max_output_tok_per_s;
+    };
+    auto pick = all.begin();
+    for (auto s = all.begin(); s != all.end(); ++s) {
+      if (!as_good(*s)) continue;
+      const bool other = objective_ == Objective::kLatency ? s->max_output_tok_per_s > pick->max_output_tok_per_s : s->e2e < pick->e2e;
+      if (other) pick = s;
+    }
+    std::rotate(all.begin(), pick, pick + 1);
+    const auto most = std::max_element(all.begin(), all.end(), [](const Solution& a, const Solution& b) { return a.max_output_tok_per_s < b.max_output_tok_per_s; });
+    if (most - all.begin() > 1) std::rotate(all.begin() + 1, most, most + 1);
+    if (all.size() > kSolutionsKept) all.resize(kSolutionsKept);
   }
 
   const std::string& role_of(const Pool& pool) const {

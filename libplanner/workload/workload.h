@@ -41,7 +41,7 @@ struct Workload {
   std::optional<Hertz> arrival_rate;     // open loop: requests/s at the busy hour
   double prefix_cache_hit = 0;           // share of input tokens found in the cache, [0, 1)
   ServiceLevel slo;
-  std::optional<Objective> objective;    // default: capacity when an SLO is given, else latency
+  std::optional<Objective> objective;    // default: latency
   std::vector<std::string> weights;      // allowed weight schemes (model/format.h); empty: all that the hardware runs
   std::vector<std::string> kv;           // allowed KV formats "bf16", "fp8"; empty: bf16
   std::optional<double> max_context;     // tokens one request may reach; default p99 of input + output

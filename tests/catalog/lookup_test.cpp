@@ -1,6 +1,4 @@
 // Names as people write them.
-#include "catalog/name_index.h"
-
 #include <gtest/gtest.h>
 
 #include "catalog/catalog.h"

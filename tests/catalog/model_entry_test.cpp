@@ -14,7 +14,8 @@ const Catalog& shipped() {
   return catalog;
 }
 
-std::int64_t value_or(const std::map<std::string, std::int64_t>& counts, const std::string& key, std::int64_t fallback) {
+std::int64_t value_or(const std::map<std::string, std::int64_t>& counts, const std::string& key,
+                      std::int64_t fallback) {
   const auto found = counts.find(key);
   return found == counts.end() ? fallback : found->second;
 }
@@ -44,7 +45,10 @@ TEST(ModelEntry, CheckpointBytesFollowFromTheShapes) {
       const bool with_mtp = key == "fp8_with_mtp";
       const std::optional<WeightScheme> scheme = find_weight_scheme(with_mtp ? "fp8" : key);
       ASSERT_TRUE(scheme.has_value()) << key;
-      EXPECT_EQ(checkpoint_bytes(model, *scheme, with_mtp).value, static_cast<double>(bytes)) << model.id << " " << key;
+      // Which of the sparse indexer's small tensors stay bf16 or fp32 is not in the config: 0.03 GB of 674.
+      const double slack = model.indexer && key != "bf16" ? 1e-4 * static_cast<double>(bytes) : 0;
+      EXPECT_NEAR(checkpoint_bytes(model, *scheme, with_mtp).value, static_cast<double>(bytes), slack)
+          << model.id << " " << key;
     }
   }
 }

@@ -77,8 +77,9 @@ TEST(CatalogFilter, KeepsWhatMatchesAll) {
 
 TEST(CatalogFilter, RefusesAPropertyThatTheKindLacks) {
   const Kind& kind = find_kind("pue");
-  EXPECT_THROW(passes(entries_of(shipped(), kind).front(), {.vendor = "x", .architecture = {}, .year = {}, .min_memory = {}}),
-               LookupError);
+  EXPECT_THROW(
+      passes(entries_of(shipped(), kind).front(), {.vendor = "x", .architecture = {}, .year = {}, .min_memory = {}}),
+      LookupError);
 }
 
 TEST(CatalogKinds, AreFoundByNameOrNoun) {

@@ -1,12 +1,11 @@
 // The catalogs as they are shipped: complete, sourced, within bounds, consistent with each other.
-#include "catalog/catalog.h"
-
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <functional>
 #include <set>
 
+#include "catalog/catalog.h"
 #include "input/reader.h"
 
 namespace fathom {
@@ -24,10 +23,12 @@ TEST(ShippedCatalogs, AllEntriesLoad) {
   EXPECT_EQ(shipped().all<ModelEntry>().size(), 39u);
 }
 
-// Every mapping with a `value` or an `amount` says where it comes from; the loader refuses others, but looks only at the
-// keys it knows, so this test looks at the text.
+// Every mapping with a number in `value` or `amount` says where it comes from; the loader refuses others, but looks only
+// at the keys it knows, so this test looks at the text.
 void expect_origins(const std::string& file, const Value& value) {
-  if (value.kind == Value::Kind::kMapping && (value.find("value") != nullptr || value.find("amount") != nullptr)) {
+  for (const char* key : {"value", "amount"}) {
+    const Value* number = value.find(key);
+    if (number == nullptr || number->kind != Value::Kind::kScalar) continue;
     EXPECT_NE(value.find("source"), nullptr) << file << ":" << value.at.line;
     EXPECT_NE(value.find("confidence"), nullptr) << file << ":" << value.at.line;
   }
@@ -162,9 +163,9 @@ TEST(ShippedCatalogs, InstancePricesAreSharedAmongTheirAccelerators) {
 TEST(ShippedCatalogs, LoadingAllTakesLessThanATenthOfASecond) {
   double best = 1e9;
   for (int attempt = 0; attempt < 5 && best > 0.1; ++attempt) {
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // time on the processor: other tests run beside this one
     load_all(Catalog(shipped().data_dir()));
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best = std::min(best, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
   }
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__)
   EXPECT_LT(best, 0.1);
