@@ -116,7 +116,7 @@ std::string list_text(const std::vector<AnyEntry>& entries) {
   return table(lines);
 }
 
-std::string entry_text(const AnyEntry& entry) {
+std::string entry_text(const Catalog& catalog, const Kind& kind, const AnyEntry& entry) {
   std::size_t key_width = 0, value_width = 0;
   const std::vector<CatalogRow> lines = rows(entry);
   for (const CatalogRow& row : lines) {
@@ -127,6 +127,10 @@ std::string entry_text(const AnyEntry& entry) {
   for (const CatalogRow& row : lines) {
     out += padded(row.key, key_width + 2) +
            (row.origin.empty() ? row.value : padded(row.value, value_width + 2) + row.origin) + "\n";
+  }
+  out += "\n";
+  for (const auto& [code, source] : used_sources(catalog, kind, entry)) {
+    out += padded(code, key_width + 2) + source.title + (source.date.empty() ? "" : ", " + source.date) + "\n";
   }
   return out;
 }
@@ -176,7 +180,8 @@ int show(const Catalog& catalog, const CatalogOptions& options) {
   const Kind& kind = find_kind(options.kind);
   const AnyEntry entry = find_entry(catalog, kind, options.id);
   for (const OutputRequest& request : outputs(options)) {
-    write_output(request, request.format == "json" ? entry_json(kind, entry) : entry_text(entry));
+    write_output(request,
+                 request.format == "json" ? entry_json(catalog, kind, entry) : entry_text(catalog, kind, entry));
   }
   return kYes;
 }

@@ -24,12 +24,15 @@ struct PlanOptions {
   std::vector<std::string> formats;
   std::optional<std::filesystem::path> save;
   bool every_operator = false;
+  bool every_candidate = false;
 };
 
-std::string print(const Plan& plan, const std::string& format, bool colour, bool every_operator) {
+std::string print(const Plan& plan, const std::string& format, bool colour, const PlanOptions& options) {
   if (format == "json") return plan_json(plan);
-  const TextStyle style = format == "md" ? TextStyle::kMarkdown : TextStyle::kTerminal;
-  return plan_text(plan, {.style = style, .colour = colour, .every_operator = every_operator});
+  return plan_text(plan, {.style = format == "md" ? TextStyle::kMarkdown : TextStyle::kTerminal,
+                          .colour = colour,
+                          .every_operator = options.every_operator,
+                          .every_candidate = options.every_candidate});
 }
 
 int run_plan(const PlanOptions& options, const Session& session) {
@@ -43,7 +46,7 @@ int run_plan(const PlanOptions& options, const Session& session) {
   plan.version = FATHOM_VERSION;
   for (const OutputRequest& request : requests) {
     const bool colour = !request.file && use_colour(session);
-    write_output(request, print(plan, request.format, colour, options.every_operator));
+    write_output(request, print(plan, request.format, colour, options));
     if (request.file && !session.quiet) std::cerr << fmt::format("wrote {}\n", request.file->string());
   }
   if (options.save) {
@@ -62,6 +65,7 @@ void add_plan_verb(CLI::App& program, Session& session) {
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
   verb->add_option("-o,--output", options->save, "save the plan (JSON) for later verbs");
   verb->add_flag("--operators", options->every_operator, "list every operator, not only the longest");
+  verb->add_flag("--candidates", options->every_candidate, "list every rejected layout with its reason");
   verb->footer("Exit code 0 when the cluster does what the workload asks, 1 when not.");
   verb->callback([options, &session] { session.run = [options, &session] { return run_plan(*options, session); }; });
 }

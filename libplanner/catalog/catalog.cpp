@@ -13,7 +13,6 @@ namespace fathom {
 namespace {
 
 using catalog_file::EntryReader;
-using catalog_file::Sources;
 
 constexpr const char* kFormat = "fathom-catalog/1";
 
@@ -32,15 +31,12 @@ MapReader open_file(const Document& document, const std::string& kind) {
   return root;
 }
 
-Sources read_sources(MapReader& root) {
-  Sources sources;
-  const Value& table = root.need("sources");
-  for (const Entry& entry : table.entries) {
+CatalogSources read_sources(MapReader& root) {
+  CatalogSources sources;
+  for (const Entry& entry : root.need("sources").entries) {
     MapReader source(root.file(), entry.value, "a source");
-    source.required<std::string>("title");
-    source.get<std::string>("date", "");
+    sources[entry.key] = {.title = source.required<std::string>("title"), .date = source.get<std::string>("date", "")};
     source.finish();
-    sources.codes.insert(entry.key);
   }
   return sources;
 }
@@ -52,7 +48,7 @@ void know_sections(MapReader& root, const std::string& file, std::tuple<T...>*) 
 }
 
 template <class T>
-T read_entry(const Context& at, const Sources& sources) {
+T read_entry(const Context& at, const CatalogSources& sources) {
   EntryReader reader(at, sources, fmt::format("this {}", kKind<T>.noun));
   T entry;
   fields(reader, entry);
@@ -83,7 +79,7 @@ template <class T>
 Table<T> read_table(const Document& document) {
   const Kind& kind = kKind<T>;
   MapReader root = open_file(document, kind.file);
-  const Sources sources = read_sources(root);
+  CatalogSources sources = read_sources(root);
   know_sections(root, kind.file, static_cast<AllKinds*>(nullptr));
   const Value& list = root.need(kind.section);
   root.finish();
@@ -98,6 +94,7 @@ Table<T> read_table(const Document& document) {
       Context{document.file, *item.find("id")}.fail("two entries have the id " + in_quotes(id));
     add_names(table.index, table.entries.back());
   }
+  table.sources = std::move(sources);
   return table;
 }
 
@@ -119,7 +116,7 @@ using AliasSections = std::map<std::string, std::vector<Alias>>;
 AliasSections read_aliases(const std::filesystem::path& data_dir) {
   const Document document = read_yaml(data_dir / "aliases.yaml");
   MapReader root = open_file(document, "aliases");
-  const Sources sources = read_sources(root);
+  const CatalogSources sources = read_sources(root);
   AliasSections sections;
   for (const Entry& entry : document.root.entries) {
     if (entry.value.kind != Value::Kind::kSequence) continue;

@@ -24,6 +24,7 @@ template <class T>
 struct Table {
   std::vector<T> entries;
   NameIndex index{kKind<T>.noun};
+  CatalogSources sources;
 };
 
 class Catalog {
@@ -45,6 +46,11 @@ class Catalog {
     return known.entries[known.index.find(id_or_alias)];
   }
 
+  template <class T>
+  const CatalogSources& sources() const {  // what the codes in Origin::source and SourceCodes stand for
+    return table<T>().sources;
+  }
+
   const Accelerator& accelerator(const std::string& name) const { return find<Accelerator>(name); }
   const Cpu& cpu(const std::string& name) const { return find<Cpu>(name); }
   const ModelEntry& model(const std::string& name) const { return find<ModelEntry>(name); }
@@ -62,8 +68,8 @@ class Catalog {
 // Reads and checks every file; throws the first InputError.
 void load_all(const Catalog& catalog);
 
-// Where the catalogs lie: `explicit_dir` (--data-dir), else $FATHOM_DATA_DIR, else next to the program: ../../catalogs in
-// a build tree, ../share/fathom after installation. Throws std::runtime_error that lists the places it looked at.
+// Where the catalogs lie: `explicit_dir` (--data-dir), else $FATHOM_DATA_DIR, else next to the program: ../../catalogs
+// in a build tree, ../share/fathom after installation. Throws std::runtime_error that lists the places it looked at.
 std::filesystem::path find_data_dir(const std::filesystem::path& executable,
                                     const std::optional<std::filesystem::path>& explicit_dir);
 

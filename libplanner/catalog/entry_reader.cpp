@@ -58,13 +58,15 @@ void read(const Context& at, AnyQuantity& out) {
 
 namespace catalog_file {
 
-void check_codes(const Context& at, const std::string& joined, const Sources& sources) {
+void check_codes(const Context& at, const std::string& joined, const CatalogSources& sources) {
   std::size_t start = 0;
   while (start <= joined.size()) {
     const std::size_t end = std::min(joined.find('+', start), joined.size());
     const std::string code = joined.substr(start, end - start);
-    if (!sources.codes.contains(code)) {
-      const std::string close = did_you_mean(code, {sources.codes.begin(), sources.codes.end()});
+    if (!sources.contains(code)) {
+      std::vector<std::string> known;
+      for (const auto& [other, source] : sources) known.push_back(other);
+      const std::string close = did_you_mean(code, known);
       at.fail("unknown source " + in_quotes(code),
               close.empty() ? "add it to the table \"sources\" at the top of the file" : "did you mean " + close + "?");
     }
@@ -72,7 +74,7 @@ void check_codes(const Context& at, const std::string& joined, const Sources& so
   }
 }
 
-void check_origin(const Context& at, const Sources& sources) {
+void check_origin(const Context& at, const CatalogSources& sources) {
   if (at.value.kind != Value::Kind::kMapping) {
     at.fail("a catalog value needs its source", "write {value: …, source: …, date: …, confidence: …}");
   }

@@ -1,10 +1,8 @@
-// The loader's visitor: fills a struct from a mapping by its `fields`, and refuses what a catalog must not hold: unknown
-// keys, facts without a known source, values outside their range.
+// The loader's visitor: fills a struct from a mapping by its `fields`, and refuses what a catalog must not hold:
+// unknown keys, facts without a known source, values outside their range.
 #pragma once
 
 #include <fmt/format.h>
-
-#include <set>
 
 #include "catalog/field.h"
 #include "input/reader.h"
@@ -16,12 +14,8 @@ void read(const Context& at, AnyQuantity& out);  // the unit decides; a bare num
 
 namespace catalog_file {
 
-struct Sources {
-  std::set<std::string> codes;
-};
-
-void check_codes(const Context& at, const std::string& joined, const Sources& sources);
-void check_origin(const Context& at, const Sources& sources);  // of a mapping with source, date, confidence
+void check_codes(const Context& at, const std::string& joined, const CatalogSources& sources);
+void check_origin(const Context& at, const CatalogSources& sources);  // of a mapping with source, date, confidence
 std::size_t word_index(const Context& at, const std::string_view* words, std::size_t count);
 
 inline double si(double value) { return value; }
@@ -70,7 +64,7 @@ constexpr bool is_map<std::map<K, T>> = true;
 
 class EntryReader {
  public:
-  EntryReader(const Context& at, const Sources& sources, const std::string& noun)
+  EntryReader(const Context& at, const CatalogSources& sources, const std::string& noun)
       : map_(at.file, at.value, noun), sources_(sources) {}
 
   template <class T>
@@ -163,7 +157,7 @@ class EntryReader {
   void read_confidence(const Context& at, Confidence& out);
 
   MapReader map_;
-  const Sources& sources_;
+  const CatalogSources& sources_;
 };
 
 }  // namespace catalog_file

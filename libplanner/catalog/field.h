@@ -2,12 +2,12 @@
 //
 //   template <class Visit, Is<Cpu> C>
 //   void fields(Visit& visit, C& cpu) {
-//     visit("name", cpu.name);                              // required
-//     visit("tdp", cpu.tdp, between(1_W, 3000_W));          // std::optional: may be absent; a range refuses typing errors
+//     visit("name", cpu.name);                       // required
+//     visit("tdp", cpu.tdp, between(1_W, 3000_W));  // std::optional: may be absent; the range refuses slips
 //   }
 //
-// The loader, the JSON and the text printer are visitors of the same list, so a key is written in one place. The type of
-// the member decides: plain types are required, std::optional, lists, maps and bools are not.
+// The loader, the JSON and the text printer are visitors of the same list, so a key is written in one place. The type
+// of the member decides: plain types are required, std::optional, lists, maps and bools are not.
 #pragma once
 
 #include <concepts>
@@ -41,6 +41,13 @@ Range between(Quantity low, Quantity high) { return {low.value, high.value}; }
 struct SourceCodes {
   std::string text;
 };
+
+// What a code stands for.
+struct CatalogSource {
+  std::string title;
+  std::string date;  // empty when the source has none
+};
+using CatalogSources = std::map<std::string, CatalogSource>;
 
 // A fact whose dimension its name tells: `measured` figures, constants. Plain numbers are shares and factors.
 using AnyQuantity =

@@ -102,6 +102,21 @@ AnyEntry find_entry(const Catalog& catalog, const Kind& kind, const std::string&
   return entry;
 }
 
+CatalogSources used_sources(const Catalog& catalog, const Kind& kind, const AnyEntry& entry) {
+  CatalogSources all, used;
+  with_type(
+      kind, [&]<class T>(T*) { all = catalog.sources<T>(); }, static_cast<AllKinds*>(nullptr));
+  for (const CatalogRow& row : rows(entry)) {
+    for (std::size_t start = 0; start < row.source_codes.size();) {
+      const std::size_t end = std::min(row.source_codes.find('+', start), row.source_codes.size());
+      if (const auto known = all.find(row.source_codes.substr(start, end - start)); known != all.end())
+        used.insert(*known);
+      start = end + 1;
+    }
+  }
+  return used;
+}
+
 std::vector<std::pair<std::string, double>> model_sizes(const Architecture& model) {
   const ParameterCounts counts = count_parameters(model);
   std::vector<std::pair<std::string, double>> sizes = {

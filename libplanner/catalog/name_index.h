@@ -23,7 +23,7 @@ class NameIndex {
   explicit NameIndex(std::string noun) : noun_(std::move(noun)) {}
 
   void add_id(const std::string& id);  // in the order of the entries
-  // A further name of the entry `id`. A name given twice to different entries becomes ambiguous; an alias wins over names.
+  // A further name of the entry `id`. A name of several entries is ambiguous, unless an alias decides.
   void add_name(const std::string& name, const std::string& id);
   void add_alias(const std::string& alias, const std::vector<std::string>& ids);
   // "NYUDA" stands for "NVIDIA" at the beginning of a name, and may be left out there as well.

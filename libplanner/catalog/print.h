@@ -31,21 +31,23 @@ struct CatalogFilter {
 // Throws LookupError when entries of this kind have no such property.
 bool passes(const AnyEntry& entry, const CatalogFilter& filter);
 
-// What the shapes of a model amount to, counted by the model room: {"parameters", 671026419200}, {"weights_fp8_bytes", …}.
+// What the shapes of a model amount to, counted by the model room: "parameters", "weights_fp8_bytes" …
 std::vector<std::pair<std::string, double>> model_sizes(const Architecture& architecture);
 
 // One line of an entry: "memory", "80 GiB", "datasheet, AIC 2026-08-21".
 struct CatalogRow {
   std::string key;
   std::string value;
-  std::string origin;  // empty for what is no fact
+  std::string origin;        // empty for what is no fact
+  std::string source_codes;  // "AIC+MLE"
 };
 std::vector<CatalogRow> rows(const AnyEntry& entry);
+CatalogSources used_sources(const Catalog& catalog, const Kind& kind, const AnyEntry& entry);
 
-// {"format_version": 1, "kind": "accelerators", "entry": {…}} or "entries": […]; every fact is {"value", "unit", "low", "high", "source",
-// "date", "confidence"} in SI units under a key that ends in its unit.
+// {"format_version": 1, "kind": "accelerators", "entry": {…}} or "entries": […]. Every fact is {"value", "unit", "low",
+// "high", "source", "date", "confidence"} in SI units, under a key that ends in its unit.
 std::string kinds_json(const Catalog& catalog);  // how many entries of each kind
-std::string entry_json(const Kind& kind, const AnyEntry& entry);
+std::string entry_json(const Catalog& catalog, const Kind& kind, const AnyEntry& entry);  // with its sources
 std::string list_json(const Kind& kind, const std::vector<AnyEntry>& entries);
 
 }  // namespace fathom

@@ -204,9 +204,14 @@ std::string kinds_json(const Catalog& catalog) {
   return out.dump(2) + "\n";
 }
 
-std::string entry_json(const Kind& kind, const AnyEntry& entry) {
+std::string entry_json(const Catalog& catalog, const Kind& kind, const AnyEntry& entry) {
   Json out = document(kind);
   out["entry"] = json_of(entry);
+  Json& sources = out["sources"] = Json::object();
+  for (const auto& [code, source] : used_sources(catalog, kind, entry)) {
+    sources[code]["title"] = source.title;
+    if (!source.date.empty()) sources[code]["date"] = source.date;
+  }
   return out.dump(2) + "\n";
 }
 

@@ -49,7 +49,7 @@ class RowPrinter {
   void defaulted(const std::string& key, const T& value, const Range& = {}) {
     if (value != T{}) put(prefix_ + key, value);
   }
-  void origin(const Origin& origin) { add(prefix_ + "origin", text_of(origin)); }
+  void origin(const Origin& origin) { add(prefix_ + "origin", text_of(origin), {}, origin.source); }
   std::vector<CatalogRow> take() { return std::move(rows_); }
 
  private:
@@ -57,14 +57,14 @@ class RowPrinter {
     return fmt::format("{}, {}{}{}", to_string(origin.confidence), origin.source, origin.date.empty() ? "" : " ",
                        origin.date);
   }
-  void add(std::string key, std::string value, std::string origin = {}) {
-    rows_.push_back({std::move(key), std::move(value), std::move(origin)});
+  void add(std::string key, std::string value, std::string origin = {}, std::string source_codes = {}) {
+    rows_.push_back({std::move(key), std::move(value), std::move(origin), std::move(source_codes)});
   }
 
   template <class T>
   void put(const std::string& key, const T& value) {
     if constexpr (std::is_same_v<T, SourceCodes>) {
-      add(key, value.text);
+      add(key, value.text, {}, value.text);
     } else if constexpr (std::is_same_v<T, Confidence>) {
       add(key, to_string(value));
     } else if constexpr (std::is_same_v<T, std::string>) {
@@ -108,7 +108,7 @@ class RowPrinter {
     std::string text = words_of(fact.value);
     if (fact.low || fact.high)
       text += fmt::format(" ({} to {})", words_of(fact.low_or_value()), words_of(fact.high_or_value()));
-    add(key, text, text_of(fact.origin));
+    add(key, text, text_of(fact.origin), fact.origin.source);
   }
 
   std::string prefix_;
@@ -125,7 +125,7 @@ std::vector<CatalogRow> rows(const AnyEntry& any) {
         std::vector<CatalogRow> lines = printer.take();
         if constexpr (requires { model_sizes(*entry); }) {
           for (const auto& [key, value] : model_sizes(*entry)) {
-            lines.push_back({key, grouped(static_cast<long long>(value)), {}});
+            lines.push_back({key, grouped(static_cast<long long>(value)), {}, {}});
           }
         }
         return lines;

@@ -20,7 +20,7 @@ std::string short_name(const Layout& l) {
 
 int layers_with(const Stage& stage, const Layout& layout, const Architecture& a, const Tensor& tensor) {
   switch (tensor.where) {
-    case Where::kOnce: return (tensor.op == "embed" ? stage.has_embedding : stage.has_head) ? 1 : 0;
+    case Where::kOnce: return (tensor.role == Role::kEmbedding ? stage.has_embedding : stage.has_head) ? 1 : 0;
     case Where::kEveryLayer: return stage.layers;
     case Where::kDenseLayers: return stage.dense_layers;
     case Where::kMoeLayers: return stage.moe_layers;
@@ -76,14 +76,16 @@ LayerBytes rank_bytes(const Architecture& a, const std::vector<Tensor>& tensors,
     if (l.offload_experts && t.role == Role::kRoutedExpert) continue;
     const double b = stored_bytes(shard(t, a, l, 0), t, l.weights).value;
     switch (t.where) {
-      case Where::kOnce: (t.op == "embed" ? sum.embedding : sum.head) += b; break;
+      case Where::kOnce:
+        (t.role == Role::kEmbedding ? sum.embedding : sum.head) += b;
+        if (t.op == "embed" && a.tied_embeddings && l.pp > 1) sum.head += b;  // the last stage needs its own copy
+        break;
       case Where::kEveryLayer: sum.dense += b, sum.moe += b; break;
       case Where::kDenseLayers: sum.dense += b; break;
       case Where::kMoeLayers: sum.moe += b; break;
       case Where::kMtp: if (l.mtp && !t.duplicate) sum.head += b * a.mtp_modules; break;
     }
   }
-  if (a.tied_embeddings && l.pp > 1) sum.head += sum.embedding;  // the last stage needs its own copy
   return sum;
 }
 

@@ -133,7 +133,7 @@ std::vector<Tensor> tensors(const Architecture& a) {
   list.place(Where::kOnce, "model.");
   list.matrix("embed_tokens", "embed", a.vocab_size, a.hidden_size, Role::kEmbedding, Split::kVocab);
   if (a.learned_positions > 0) {
-    list.matrix("embed_positions", "embed", a.learned_positions, a.hidden_size, Role::kEmbedding, Split::kReplicated);
+    list.matrix("embed_positions", "embed.positions", a.learned_positions, a.hidden_size, Role::kEmbedding, Split::kReplicated);
   }
   list.place(Where::kEveryLayer, "model.layers.{l}.");
   add_attention(list, a);

@@ -107,6 +107,9 @@ void add_fabric(Pool& pool, const Cluster& cluster, const Node& node) {
     pool.notes.push_back(fmt::format("no fabric joins the nodes of {}: every replica stays inside one node", pool.group->id));
     return;
   }
+  if (fastest->switches.empty() && pool.nodes > 2) {
+    pool.notes.push_back(fmt::format("fabric {} lists no switches: reckoned as if {} nodes met in one without blocking", fastest->id, pool.nodes));
+  }
   const bool rdma = is_rdma(fastest->kind);
   pool.tiers.push_back({.kind = rdma ? TierKind::kRdma : TierKind::kTcp,
                         .name = fmt::format("{} per node, {}", to_string(most), fastest->kind),

@@ -84,7 +84,8 @@ class StepBuilder {
     Operator& op = add("embed", OperatorKind::kEmbed, 1);
     op.width_out = a_.hidden_size;
     op.weights = w.format;
-    op.weight_bytes = Bytes(tokens_ * a_.hidden_size * bits_per_weight(w.format) / 8);  // only the rows looked up
+    // Only the rows looked up, each on the rank that holds it.
+    op.weight_bytes = Bytes(tokens_ * a_.hidden_size * bits_per_weight(w.format) / 8 / l_.tp);
     all_reduce("embed.all_reduce", 1, tokens_);
   }
 
@@ -264,7 +265,6 @@ class StepBuilder {
     const double rows = sequences_ * (1 + drafts_) + prompts_;  // one next token per prompt
     norm("head.norm", Where::kOnce, 1, rows, a_.hidden_size);
     Operator& op = linear("head", a_.tied_embeddings ? "embed" : "head", Where::kOnce, 1, rows);
-    if (a_.tied_embeddings) op.weight_elements = op.width_out * (op.width_in = a_.hidden_size);
     gather_logits(rows, op.width_out);
     elementwise("sample", OperatorKind::kSample, 1, rows, a_.vocab_size, 1);
   }

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "input/error.h"
+#include "input/value.h"
 #include "plan/economics.h"
 #include "plan/predict.h"
 #include "search/search.h"
@@ -37,6 +37,17 @@ Architecture read_model(const Cluster& cluster, const Catalog& catalog) {
   return catalog.model(cluster.workload.model);
 }
 
+EngineProfile read_engine(const Cluster& cluster, const Catalog& catalog) {
+  const std::string& id = cluster.workload.engine;
+  const std::vector<std::string> known = engine_ids(catalog.data_dir());
+  if (std::find(known.begin(), known.end(), id) == known.end()) {
+    const std::string close = did_you_mean(id, known);
+    throw InputError(cluster.file, cluster.workload.engine_at, fmt::format("unknown engine \"{}\"", id),
+                     close.empty() ? fmt::format("known engines: {}", fmt::join(known, ", ")) : fmt::format("did you mean \"{}\"?", close));
+  }
+  return read_engine_profile(catalog.data_dir(), id);
+}
+
 PlanModel describe(const Architecture& a) {
   const ParameterCounts counts = count_parameters(a);
   return {.id = a.id, .name = a.name, .parameters = static_cast<double>(counts.total), .active_parameters = static_cast<double>(counts.active),
@@ -45,7 +56,7 @@ PlanModel describe(const Architecture& a) {
 
 std::string describe_load(const Workload& w) {
   const std::string lengths = fmt::format("{:.0f} tokens in and {:.0f} out on average", w.input_tokens.mean, w.output_tokens.mean);
-  if (w.concurrency) return fmt::format("{:g} requests in flight, {}", *w.concurrency, lengths);
+  if (w.concurrency) return fmt::format("{:g} request{} in flight, {}", *w.concurrency, *w.concurrency == 1 ? "" : "s", lengths);
   return fmt::format("{:.3g} requests/s, {}", w.arrival_rate->value, lengths);
 }
 
@@ -259,7 +270,7 @@ void judge(Plan& plan, const Solution& best, const Workload& w) {
 Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
   const Architecture architecture = read_model(cluster, catalog);
   const std::vector<Tensor> weights = tensors(architecture);
-  const EngineProfile engine = read_engine_profile(catalog.data_dir(), cluster.workload.engine);
+  const EngineProfile engine = read_engine(cluster, catalog);
 
   Plan plan;
   plan.title = cluster.title;
@@ -284,6 +295,9 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
   for (const RejectionSummary& row : summarise(found.rejected)) {
     plan.rejected.push_back({.reason = row.reason, .count = row.count, .example = row.example});
   }
+  for (const Candidate& c : found.rejected) {
+    plan.all_rejected.push_back({.layout = short_name(c.layout), .group = c.pool->group->id, .reason = c.rejected, .shortfall = Bytes(c.shortfall_bytes)});
+  }
   int all_devices = 0;
   for (const Pool& pool : pools) all_devices += pool.devices();
   add_alternatives(plan, found, all_devices);
@@ -300,6 +314,7 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
     plan.confidence = plan.predictions.output_tok_per_s.confidence;
     plan.limited_by = describe_limit(plan.pools.back());
     plan.levers = levers(problem, best);
+    plan.sensitivities = sensitivities(problem, best);
     if (!plan.maximum) plan.notes.push_back("even one request at a time breaks the service level: there is no maximum within it");
   }
   add_economics(plan, cluster, catalog, problem, found);

@@ -107,6 +107,19 @@ struct PlanLever {                 // one change and what it would do
   double gain = 0;                 // of output tok/s, 0.25 is +25 %
 };
 
+struct PlanSensitivity {           // one assumption of the model at the ends of its range, the others as they are
+  std::string input;               // "memory_share 0.72 to 0.93"
+  std::string origin;              // "measured, AIC"
+  double low = 0, high = 0;        // output tok/s (within the service level when there is a maximum)
+};
+
+struct PlanCandidate {             // every layout looked at
+  std::string layout;
+  std::string group;
+  std::string reason;              // why it was turned down; empty: it was timed
+  Bytes shortfall{};               // per accelerator, when memory is the reason
+};
+
 struct PlanInput {
   std::string path;
   std::string fnv64;               // hash of the file's bytes
@@ -129,7 +142,9 @@ struct Plan {
   std::string limited_by;          // what takes most of the time
   std::vector<PlanLever> levers;
   std::vector<PlanAlternative> alternatives;
-  std::vector<PlanRejection> rejected;
+  std::vector<PlanRejection> rejected;        // by reason
+  std::vector<PlanCandidate> all_rejected;    // one by one
+  std::vector<PlanSensitivity> sensitivities; // widest first
   int candidates = 0, evaluated = 0;
   std::optional<SitePower> power;
   std::optional<CostReport> cost;

@@ -151,6 +151,9 @@ void fill_operators(PlanPool& out, const Problem& p, const Candidate& c) {
 
 namespace {
 
+// What the sizing turns on: throughput within the service level, else at the load.
+double output_of(const Outcome& outcome) { return outcome.maximum ? outcome.maximum->output_tok_per_s : outcome.load.output_tok_per_s; }
+
 // The solution again on changed hardware: pools are copied, changed and put in place of the originals.
 double output_with(const Problem& p, const Solution& s, const std::function<void(Pool&, Accelerator&)>& change) {
   std::vector<Pool> pools;
@@ -166,8 +169,7 @@ double output_with(const Problem& p, const Solution& s, const std::function<void
     c.pool = &pools.back();
     c.memory = memory_of(p, *c.pool, c.layout);
   }
-  const Outcome outcome = at_corner(p, changed, Corner::kLikely);
-  return outcome.maximum ? outcome.maximum->output_tok_per_s : outcome.load.output_tok_per_s;
+  return output_of(at_corner(p, changed, Corner::kLikely));
 }
 
 void scale_peaks(Accelerator& a, double factor) {
@@ -201,6 +203,44 @@ std::vector<PlanLever> levers(const Problem& p, const Solution& s) {
   }
   std::stable_sort(result.begin(), result.end(), [](const PlanLever& a, const PlanLever& b) { return a.gain > b.gain; });
   return result;
+}
+
+namespace {
+
+std::string number_text(double value) { return fmt::format("{:g}", value); }
+std::string number_text(Seconds value) { return to_string(value); }
+
+template <class T>
+void vary(std::vector<PlanSensitivity>& rows, const char* name, Fact<T> EngineProfile::*member, const Problem& p, const Solution& s) {
+  const Fact<T>& fact = p.engine.*member;
+  const auto with = [&](T value) {
+    EngineProfile engine = p.engine;
+    (engine.*member).value = value;
+    const Problem changed{.architecture = p.architecture, .tensors = p.tensors, .workload = p.workload, .engine = engine};
+    return output_of(at_corner(changed, s, Corner::kLikely));
+  };
+  const double a = with(fact.low_or_value()), b = with(fact.high_or_value());
+  rows.push_back({.input = fmt::format("{} {} to {}", name, number_text(fact.low_or_value()), number_text(fact.high_or_value())),
+                  .origin = fmt::format("{}, {}", to_string(fact.origin.confidence), fact.origin.source),
+                  .low = std::min(a, b), .high = std::max(a, b)});
+}
+
+}  // namespace
+
+std::vector<PlanSensitivity> sensitivities(const Problem& p, const Solution& s) {
+  std::vector<PlanSensitivity> rows;
+  vary(rows, "memory_share", &EngineProfile::memory_share, p, s);
+  vary(rows, "gemm_share", &EngineProfile::gemm_share, p, s);
+  vary(rows, "attention_share", &EngineProfile::attention_share, p, s);
+  vary(rows, "int4_memory_factor", &EngineProfile::int4_memory_factor, p, s);
+  vary(rows, "wire_share", &EngineProfile::wire_share, p, s);
+  vary(rows, "host_memory_share", &EngineProfile::host_memory_share, p, s);
+  vary(rows, "operator_floor", &EngineProfile::operator_floor, p, s);
+  vary(rows, "attention_floor", &EngineProfile::attention_floor, p, s);
+  vary(rows, "element_floor", &EngineProfile::element_floor, p, s);
+  vary(rows, "step_overhead", &EngineProfile::step_overhead, p, s);
+  std::stable_sort(rows.begin(), rows.end(), [](const PlanSensitivity& a, const PlanSensitivity& b) { return a.high - a.low > b.high - b.low; });
+  return rows;
 }
 
 DeviceActivity activity(const Problem& p, const Candidate& c) {

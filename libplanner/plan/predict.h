@@ -15,6 +15,9 @@ void fill_operators(PlanPool& out, const Problem& problem, const Candidate& cand
 // One change at a time, best first: twice the memory bandwidth, twice the links, …
 std::vector<PlanLever> levers(const Problem& problem, const Solution& solution);
 
+// Which assumption about the engine moves the answer most, each taken to both ends of its range; widest first.
+std::vector<PlanSensitivity> sensitivities(const Problem& problem, const Solution& solution);
+
 // How busy memory and arithmetic are while batches run, for the power model. Shares of the data sheet's peaks.
 struct DeviceActivity {
   double busy = 0;  // share of time in which a batch runs at the stated load

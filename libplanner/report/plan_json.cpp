@@ -13,6 +13,11 @@ using Json = nlohmann::ordered_json;
 // JSON knows no NaN and no infinity; what is not a number is absent.
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
+// Bytes are whole in files, fractions of expected values aside.
+Json whole(Bytes bytes) { return std::isfinite(bytes.value) && std::abs(bytes.value) < 9e18 ? Json(std::llround(bytes.value)) : Json(nullptr); }
+
+Json tokens(double count) { return std::isfinite(count) && std::abs(count) < 9e18 ? Json(std::llround(std::floor(count))) : Json(nullptr); }
+
 template <class T>
 double si(const T& quantity) {
   if constexpr (std::is_same_v<T, double>) {
@@ -46,8 +51,8 @@ Json operators(const std::vector<PlanOperator>& list) {
                     {"time_s", number(op.time.value)},
                     {"share", number(op.share)},
                     {"flops", number(op.flops.value)},
-                    {"bytes", number(op.bytes.value)},
-                    {"wire_bytes", number(op.wire_bytes.value)},
+                    {"bytes", whole(op.bytes)},
+                    {"wire_bytes", whole(op.wire_bytes)},
                     {"bound", op.bound}});
   }
   return rows;
@@ -56,21 +61,21 @@ Json operators(const std::vector<PlanOperator>& list) {
 Json memory(const PlanMemory& m) {
   Json rows = Json::array();
   for (const PlanMemoryRow& row : m.rows) {
-    rows.push_back({{"name", row.name}, {"bytes", number(row.bytes.value)}, {"copied_bytes", number(row.copied.value)}});
+    rows.push_back({{"name", row.name}, {"bytes", whole(row.bytes)}, {"copied_bytes", whole(row.copied)}});
   }
   return {{"stage", m.stage},
           {"rows", rows},
-          {"used_bytes", number(m.used.value)},
-          {"capacity_bytes", number(m.capacity.value)},
-          {"withheld_bytes", number(m.withheld.value)},
-          {"kv_room_bytes", number(m.kv_room.value)},
-          {"kv_bytes_per_token", number(m.kv_per_token.value)},
-          {"kv_tokens_capacity", number(std::floor(m.kv_tokens_capacity))},
-          {"max_context_tokens", number(std::floor(m.max_context))},
-          {"max_sequences", number(std::floor(m.max_sequences))},
-          {"weights_one_copy_bytes", number(m.weights_one_copy.value)},
-          {"replica_capacity_bytes", number(m.devices_capacity.value)},
-          {"host_bytes_per_node", number(m.host_per_node.value)}};
+          {"used_bytes", whole(m.used)},
+          {"capacity_bytes", whole(m.capacity)},
+          {"withheld_bytes", whole(m.withheld)},
+          {"kv_room_bytes", whole(m.kv_room)},
+          {"kv_bytes_per_token", whole(m.kv_per_token)},
+          {"kv_tokens_capacity", tokens(m.kv_tokens_capacity)},
+          {"max_context_tokens", tokens(m.max_context)},
+          {"max_sequences", tokens(m.max_sequences)},
+          {"weights_one_copy_bytes", whole(m.weights_one_copy)},
+          {"replica_capacity_bytes", whole(m.devices_capacity)},
+          {"host_bytes_per_node", whole(m.host_per_node)}};
 }
 
 Json layout(const PlanPool& pool) {
@@ -199,7 +204,7 @@ std::string plan_json(const Plan& plan) {
               {"name", plan.model.name},
               {"parameters", static_cast<std::int64_t>(plan.model.parameters)},
               {"active_parameters", static_cast<std::int64_t>(plan.model.active_parameters)},
-              {"kv_bytes_per_token", number(plan.model.kv_bytes_per_token.value)},
+              {"kv_bytes_per_token", whole(plan.model.kv_bytes_per_token)},
               {"native_weights", plan.model.native_weights}}},
             {"load", plan.load},
             {"verdict", {{"fits", plan.fits}, {"meets", plan.meets}, {"reasons", plan.reasons}, {"nearest", plan.nearest}}},
@@ -207,7 +212,7 @@ std::string plan_json(const Plan& plan) {
   json["remedies"] = Json::array();
   for (const PlanRemedy& r : plan.remedies) {
     json["remedies"].push_back({{"change", r.change}, {"layout", r.layout}, {"max_output_tok_per_s", number(r.output_tok_per_s)},
-                                {"max_context_tokens", number(std::floor(r.max_context))}});
+                                {"max_context_tokens", tokens(r.max_context)}});
   }
   // One pool: its layout and memory stand where scripts look first; `pools` has all of them.
   if (!plan.pools.empty()) {
@@ -241,8 +246,17 @@ std::string plan_json(const Plan& plan) {
                                     {"max_output_tok_per_s", number(a.max_output_tok_per_s)}, {"ttft_s", number(a.ttft.value)},
                                     {"tpot_s", number(a.tpot.value)}, {"device_share", number(a.gpu_share)}});
   }
+  json["sensitivities"] = Json::array();
+  for (const PlanSensitivity& x : plan.sensitivities) {
+    json["sensitivities"].push_back({{"input", x.input}, {"origin", x.origin}, {"output_tok_per_s", {{"min", number(x.low)}, {"max", number(x.high)}}}});
+  }
   json["rejected"] = Json::array();
   for (const PlanRejection& r : plan.rejected) json["rejected"].push_back({{"reason", r.reason}, {"count", r.count}, {"example", r.example}});
+  json["rejected_candidates"] = Json::array();
+  for (const PlanCandidate& c : plan.all_rejected) {
+    json["rejected_candidates"].push_back({{"layout", c.layout}, {"group", c.group}, {"reason", c.reason}});
+    if (c.shortfall > Bytes(0)) json["rejected_candidates"].back()["shortfall_bytes"] = whole(c.shortfall);
+  }
   json["checks"] = Json::array();
   json["provenance"] = provenance(plan);
   return json.dump(2) + "\n";

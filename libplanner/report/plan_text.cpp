@@ -21,6 +21,9 @@ std::string figure(double value) {
   return fmt::format("{:.3g}", value);
 }
 
+// "1 replica", "5 replicas".
+std::string counted(double count, const std::string& noun) { return fmt::format("{} {}{}", figure(count), noun, count == 1 ? "" : "s"); }
+
 template <class Print, class T>
 std::string with_band(const Estimate<T>& e, Print print) {
   return fmt::format("{} ({} to {})", print(e.likely), print(e.min), print(e.max));
@@ -109,8 +112,8 @@ class Writer {
   void layout(const PlanPool& pool) {
     section((plan_.fits ? "Layout" : "Closest layout") + pool_name(pool));
     item(fmt::format("{}: {}", pool.group, pool.layout));
-    item(fmt::format("{} of {} {} in use: {} replicas of {}{}", pool.devices - pool.idle_devices, pool.devices, pool.accelerator, pool.replicas,
-                     pool.devices_per_replica, pool.idle_devices > 0 ? fmt::format("; {} idle", pool.idle_devices) : ""));
+    item(fmt::format("{} of {} {} in use: {} of {}{}", pool.devices - pool.idle_devices, pool.devices, pool.accelerator,
+                     counted(pool.replicas, "replica"), pool.devices_per_replica, pool.idle_devices > 0 ? fmt::format("; {} idle", pool.idle_devices) : ""));
     for (const std::string& link : pool.links) item(link);
     if (pool.stage_layers.size() > 1) item(stage_text(pool.stage_layers));
     for (const std::string& note : pool.notes) item("note: " + note);
@@ -144,8 +147,8 @@ class Writer {
     item(fmt::format("whole replica: {} for one copy of the weights in {} of memory: {} beside them before reserves and copies",
                      to_string_binary(m.weights_one_copy), to_string_binary(m.devices_capacity), beside(m)));
     if (m.kv_tokens_capacity > 0) {
-      item(fmt::format("longest context that fits: {} tokens; cache of one replica: {} tokens, or {} requests of mean length", whole(m.max_context),
-                       whole(m.kv_tokens_capacity), figure(std::floor(m.max_sequences))));
+      item(fmt::format("longest context that fits: {} tokens; cache of one replica: {} tokens, or {} of mean length", whole(m.max_context),
+                       whole(m.kv_tokens_capacity), counted(std::floor(m.max_sequences), "request")));
     }
     if (m.host_per_node > Bytes(0)) item(fmt::format("host memory per node for experts: {}", to_string_binary(m.host_per_node)));
   }
@@ -175,7 +178,7 @@ class Writer {
   void time(const PlanPool& pool) {
     const bool decode = !pool.decode.empty();
     const std::vector<PlanOperator>& operators = decode ? pool.decode : pool.prefill;
-    section(decode ? fmt::format("Where a decode step goes: {} sequences on a replica at {} tokens{}{}", figure(pool.decode_sequences),
+    section(decode ? fmt::format("Where a decode step goes: {} on a replica at {} tokens{}{}", counted(pool.decode_sequences, "sequence"),
                                  whole(pool.decode_context), pool.pp > 1 ? ", slowest stage" : "", pool_name(pool))
                    : fmt::format("Where a prefill chunk goes{}", pool_name(pool)));
     std::vector<PlanOperator> rows = operators;
@@ -191,7 +194,7 @@ class Writer {
     table(t);
     if (shown < rows.size()) {
       if (markdown_) line();
-      item(fmt::format("{} more operators: see --operators or the JSON", rows.size() - shown));
+      item(fmt::format("{} more operators: --operators lists them", rows.size() - shown));
     }
   }
 
@@ -220,9 +223,13 @@ class Writer {
   void rejected() {
     if (plan_.rejected.empty()) return;
     section(fmt::format("Rejected: {} of {} candidates", plan_.candidates - plan_.evaluated, plan_.candidates));
-    for (std::size_t i = 0; i < std::min<std::size_t>(plan_.fits ? 4 : 8, plan_.rejected.size()); ++i) {
-      item(fmt::format("{} x {}", plan_.rejected[i].count, plan_.rejected[i].reason));
+    if (o_.every_candidate) {
+      for (const PlanCandidate& c : plan_.all_rejected) item(fmt::format("{} on {}: {}", c.layout, c.group, c.reason));
+      return;
     }
+    const std::size_t shown = std::min<std::size_t>(plan_.fits ? 4 : 8, plan_.rejected.size());
+    for (std::size_t i = 0; i < shown; ++i) item(fmt::format("{} x {}", plan_.rejected[i].count, plan_.rejected[i].reason));
+    if (shown < plan_.rejected.size()) item(fmt::format("{} more reasons: --candidates lists every layout", plan_.rejected.size() - shown));
   }
 
   void power(const SitePower& p) {
@@ -281,7 +288,7 @@ class Writer {
     section("Availability");
     item(fmt::format("service: {:.3f} % ({:.3f} to {:.3f}), {} of downtime a year{}", a.service.likely * 100, a.service.min * 100, a.service.max * 100,
                      to_string(a.downtime_per_year), a.meets_target ? (*a.meets_target ? "; meets the target" : "; misses the target") : ""));
-    item(fmt::format("one replica without spares: {:.2f} %; {} failures a year; {} to come back; {} spare nodes{}", a.per_replica * 100,
+    item(fmt::format("one replica without spares: {:.2f} %; {} failures a year; service back after {}; {} spare nodes{}", a.per_replica * 100,
                      figure(a.failures_per_year), to_string(a.failover), a.spare_nodes,
                      a.spares_needed ? fmt::format(", {} would meet the target", *a.spares_needed) : ""));
     if (!a.limited_by.empty()) item("limited by " + a.limited_by);
@@ -291,6 +298,10 @@ class Writer {
   void trust() {
     section("How far to trust this");
     item(fmt::format("weakest ingredient of the times: {}; no probe profile, so rates come from the catalogs", to_string(plan_.confidence)));
+    if (!plan_.sensitivities.empty()) {
+      const PlanSensitivity& widest = plan_.sensitivities.front();
+      item(fmt::format("moves it most: {} ({}): {} to {} output tok/s", widest.input, widest.origin, figure(widest.low), figure(widest.high)));
+    }
     item(fmt::format("fathom {}; {} layouts examined, {} timed", plan_.version, plan_.candidates, plan_.evaluated));
   }
 

@@ -14,7 +14,7 @@ struct Quantity {
   double value = 0;  // B^B FLOP^F s^S J^J m^M
 
   constexpr Quantity() = default;
-  constexpr explicit Quantity(double si_value) : value(si_value) {}
+  constexpr explicit Quantity(double in_si_units) : value(in_si_units) {}
 
   constexpr auto operator<=>(const Quantity&) const = default;
   constexpr Quantity operator-() const { return Quantity(-value); }

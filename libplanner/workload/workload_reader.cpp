@@ -164,6 +164,7 @@ Workload read_workload(const Context& at) {
   Workload workload;
   workload.model = reader.required<std::string>("model");
   workload.engine = reader.get<std::string>("engine", "reference");
+  if (const Value* engine = reader.take("engine")) workload.engine_at = engine->at;
   workload.input_tokens = read_lengths(reader.context(reader.need("input_tokens")), "input_tokens");
   workload.output_tokens = read_lengths(reader.context(reader.need("output_tokens")), "output_tokens");
   read_load(reader, workload);

@@ -1,13 +1,14 @@
 // The shipped examples are designs that somebody wrote. They must read, and their claims must be told apart: tests of the
 // rules look each one up in claim_verdicts.csv, which says how a person judged it.
+#include "bom/cluster.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
-
-#include "bom/cluster.h"
+#include <sstream>
 
 namespace fathom {
 namespace {

@@ -3,8 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "support/scratch_folder.h"
 
 namespace fathom {
 namespace {
@@ -18,15 +19,14 @@ const Catalog& shipped() {
 
 nlohmann::json entry(const std::string& kind, const std::string& id) {
   const Kind& found = find_kind(kind);
-  return nlohmann::json::parse(entry_json(found, find_entry(shipped(), found, id)))["entry"];
+  return nlohmann::json::parse(entry_json(shipped(), found, find_entry(shipped(), found, id)))["entry"];
 }
 
 // Renew with: ./fathom catalog show accelerators nvidia-rtx-2080ti-11gb -f json
 TEST(CatalogJson, OfAnAcceleratorIsTheGoldenOne) {
-  std::ifstream golden(kSource / "tests/catalog/golden/nvidia-rtx-2080ti-11gb.json");
-  const std::string expected((std::istreambuf_iterator<char>(golden)), {});
+  const std::string expected = content_of(kSource / "tests/catalog/golden/nvidia-rtx-2080ti-11gb.json");
   const Kind& kind = find_kind("accelerators");
-  EXPECT_EQ(entry_json(kind, find_entry(shipped(), kind, "RTX 2080 Ti")), expected);
+  EXPECT_EQ(entry_json(shipped(), kind, find_entry(shipped(), kind, "RTX 2080 Ti")), expected);
 }
 
 TEST(CatalogJson, FactsAreSiNumbersUnderAKeyThatEndsInTheUnit) {
@@ -39,6 +39,14 @@ TEST(CatalogJson, FactsAreSiNumbersUnderAKeyThatEndsInTheUnit) {
   EXPECT_EQ(h100["tdp_w"]["confidence"], "reported");
   EXPECT_FALSE(h100["tdp_w"]["source"].get<std::string>().empty());
   EXPECT_EQ(h100["scale_up"]["bandwidth_per_direction_bytes_per_s"]["value"], 450000000000);
+}
+
+TEST(CatalogJson, TellsWhatTheSourceCodesStandFor) {
+  const Kind& kind = find_kind("pue");
+  const nlohmann::json pue =
+      nlohmann::json::parse(entry_json(shipped(), kind, find_entry(shipped(), kind, "survey-2024")));
+  EXPECT_EQ(pue["sources"].size(), 1u);
+  EXPECT_EQ(pue["sources"]["UPT"]["title"], "Uptime Institute Global Data Center Survey");
 }
 
 TEST(CatalogJson, UnknownNumbersAreAbsent) {

@@ -16,17 +16,25 @@ WeightScheme scheme(const std::string& name) { return find_weight_scheme(name).v
 TestCluster::TestCluster(const std::vector<Machines>& groups) {
   for (const Machines& m : groups) {
     parts_.push_back(std::make_unique<Accelerator>(shipped().accelerator(m.accelerator)));
-    Group group{.id = m.id, .nodes = m.nodes, .role = m.role};
+    Group group;
+    group.id = m.id;
+    group.nodes = m.nodes;
+    group.role = m.role;
     group.node.accelerator = parts_.back().get();
     group.node.accelerators = m.per_node;
     group.node.cpu = &shipped().cpu(m.cpu);
     group.node.cpus = m.cpus;
     group.node.memory = m.memory;
     if (m.nic_gbps > 0) {
-      group.node.nics.push_back({.part = "nic", .count = m.per_node, .rate = BytesPerSecond(m.nic_gbps * 1e9 / 8), .fabric = m.fabric});
+      group.node.nics.emplace_back();
+      group.node.nics.back().count = m.per_node;
+      group.node.nics.back().rate = BytesPerSecond(m.nic_gbps * 1e9 / 8);
+      group.node.nics.back().fabric = m.fabric;
     }
     cluster_->groups.push_back(group);
-    if (m.nic_gbps > 0 && cluster_->fabric(m.fabric) == nullptr) cluster_->fabrics.push_back({.id = m.fabric, .kind = m.fabric});
+    if (m.nic_gbps <= 0 || cluster_->fabric(m.fabric) != nullptr) continue;
+    cluster_->fabrics.emplace_back();
+    cluster_->fabrics.back().id = cluster_->fabrics.back().kind = m.fabric;
   }
   rebuild();
 }

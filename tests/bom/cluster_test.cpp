@@ -1,12 +1,12 @@
 // What cluster.yaml may say, and that every refusal points at the value that is wrong.
+#include "bom/cluster.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-
-#include "bom/cluster.h"
 
 namespace fathom {
 namespace {

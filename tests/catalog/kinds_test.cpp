@@ -1,4 +1,6 @@
 // The catalogs as they are shipped: complete, sourced, within bounds, consistent with each other.
+#include "catalog/kinds.h"
+
 #include <gtest/gtest.h>
 
 #include <ctime>
@@ -23,8 +25,8 @@ TEST(ShippedCatalogs, AllEntriesLoad) {
   EXPECT_EQ(shipped().all<ModelEntry>().size(), 39u);
 }
 
-// Every mapping with a number in `value` or `amount` says where it comes from; the loader refuses others, but looks only
-// at the keys it knows, so this test looks at the text.
+// Every mapping with a number in `value` or `amount` says where it comes from; the loader refuses others, but looks
+// only at the keys it knows, so this test looks at the text.
 void expect_origins(const std::string& file, const Value& value) {
   for (const char* key : {"value", "amount"}) {
     const Value* number = value.find(key);

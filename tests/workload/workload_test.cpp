@@ -1,9 +1,9 @@
 // Lengths, loads and service levels, and where each refusal points.
+#include "workload/workload.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
-
-#include "workload/workload.h"
 
 namespace fathom {
 namespace {

@@ -1,12 +1,14 @@
 // What a catalog file must not hold, and where the complaint points.
+#include "catalog/entry_reader.h"
+
 #include <gtest/gtest.h>
 
-#include <fstream>
+#include <cstdlib>
 #include <functional>
 
 #include "catalog/catalog.h"
-#include "catalog/entry_reader.h"
 #include "input/error.h"
+#include "support/scratch_folder.h"
 
 namespace fathom {
 namespace {
@@ -23,13 +25,9 @@ constexpr const char* kEntry =
 
 class Loader : public testing::Test {
  protected:
-  Loader() : dir_(testing::TempDir() + "fathom_catalog_loader") {
-    std::filesystem::create_directories(dir_);
-    write("aliases", "format: fathom-catalog/1\nkind: aliases\nsources: {}\n");
-  }
-  ~Loader() override { std::filesystem::remove_all(dir_); }
+  Loader() { write("aliases", "format: fathom-catalog/1\nkind: aliases\nsources: {}\n"); }
 
-  void write(const std::string& name, const std::string& text) { std::ofstream(dir_ / (name + ".yaml")) << text; }
+  void write(const std::string& name, const std::string& text) { folder_.write(name + ".yaml", text); }
 
   // "line:column message | hint", or "no complaint".
   std::string complaint(const std::function<void(const Catalog&)>& use) {
@@ -62,7 +60,8 @@ class Loader : public testing::Test {
     return complaint([](const Catalog& catalog) { catalog.all<PueClass>(); });
   }
 
-  std::filesystem::path dir_;
+  ScratchFolder folder_;
+  const std::filesystem::path dir_ = folder_.path();
 };
 
 TEST_F(Loader, AcceptsWhatIsRight) {
@@ -125,8 +124,7 @@ TEST_F(Loader, RefusesContradictionsInsideAnEntry) {
 
 // An accelerator with 80 TiB is a slip of the unit; the message prints both bounds with theirs.
 TEST_F(Loader, PrintsRangesWithUnits) {
-  std::ifstream shipped(std::filesystem::path(FATHOM_SOURCE_DIR) / "catalogs" / "accelerators.yaml");
-  std::string text((std::istreambuf_iterator<char>(shipped)), {});
+  std::string text = content_of(std::filesystem::path(FATHOM_SOURCE_DIR) / "catalogs" / "accelerators.yaml");
   text.replace(text.find("40 GiB"), 6, "40 TiB");
   write("accelerators", text);
   const std::string complaint_text = complaint([](const Catalog& catalog) { catalog.all<Accelerator>(); });
@@ -156,10 +154,9 @@ TEST_F(Loader, TheDataDirectoryIsFoundInOrder) {
 // build/release/fathom finds ../../catalogs, bin/fathom finds ../share/fathom.
 TEST_F(Loader, TheDataDirectoryLiesNextToTheProgram) {
   const std::filesystem::path root = std::filesystem::canonical(dir_);
-  const auto touch = [&root](const std::string& file) {
+  const auto touch = [&](const std::string& file) {
     std::filesystem::create_directories((root / file).parent_path());
-    std::ofstream(root / file) << "x";
-    return root / file;
+    return folder_.write(file, "x");
   };
   touch("tree/catalogs/accelerators.yaml");
   touch("usr/share/fathom/accelerators.yaml");

@@ -1,7 +1,7 @@
 // Names as people write them.
-#include <gtest/gtest.h>
-
 #include "catalog/catalog.h"
+
+#include <gtest/gtest.h>
 
 namespace fathom {
 namespace {
