@@ -1,7 +1,8 @@
 // Times of collectives and messages on a Span, by message size.
 //
 // t = latency(algorithm, protocol) + bytes / bandwidth, the smallest over the algorithms that exist there; the structure
-// is NCCL's own cost model (NVIDIA/nccl src/graph/tuning.cc), its constants in collectives.cpp. docs/formulas.md#collectives
+// is NCCL's own cost model (NVIDIA/nccl src/graph/tuning.cc), its constants in collectives.cpp.
+// docs/formulas/network.md#collectives
 #pragma once
 
 #include "network/topology.h"

@@ -4,7 +4,7 @@
 //   X = 1 / (P + O t(b) / b)                     requests/s
 //   TPOT = t(b) / (1 - X P)                      decode steps wait while prompts are read
 //   in flight = X (TTFT + O TPOT)                Little's law
-// docs/formulas.md#serving
+// docs/formulas/serving.md#steady-state
 #pragma once
 
 #include <optional>

@@ -6,7 +6,8 @@
 
 namespace fathom {
 
-// Ordered from strongest to weakest; a result is as good as its weakest term (see docs/decisions/0002).
+// Ordered from strongest to weakest; a result is as good as its weakest term:
+// docs/decisions/0002-six-confidence-classes.md.
 enum class Confidence {
   kMeasured,   // somebody ran it and published how
   kDatasheet,  // the maker says so, or a primary document was read

@@ -339,10 +339,10 @@ TEST(WrongCluster, WhatIsNoTextAtAllIsRefused) {
 }
 
 TEST(WrongCluster, AnEmptyFileIsRefusedAsAWhole) {
-  for (const std::string& text : {"", "\n", " ", "# nothing\n", "---\n", "~\n", "null\n", "\xEF\xBB\xBF", "...\n"}) {
+  for (const char* text : {"", "\n", " ", "# nothing\n", "---\n", "~\n", "null\n", "\xEF\xBB\xBF", "...\n"}) {
     expect_refused("empty", text, /*whole_file=*/true);
   }
-  for (const std::string& text : {"a\n", "5\n", "[]\n", "{}\n", "\"\"\n"}) expect_refused(text, text);
+  for (const char* text : {"a\n", "5\n", "[]\n", "{}\n", "\"\"\n"}) expect_refused(text, text);
 }
 
 TEST(WrongCluster, LoadIsGivenOnce) {

@@ -59,14 +59,15 @@ std::string mutated(std::string text, std::mt19937& random) {
   if (text.empty()) return kPieces[random() % kPieces.size()];
   const std::size_t at = random() % text.size();
   const std::size_t length = std::min<std::size_t>(text.size() - at, 1 + random() % 40);
-  switch (random() % 7) {
+  switch (random() % 15 / 2) {
     case 0: text[at] = static_cast<char>(static_cast<unsigned char>(text[at]) ^ (1u << random() % 8)); break;
     case 1: text[at] = static_cast<char>(random() % 256); break;
     case 2: text.erase(at, length); break;
     case 3: text.insert(at, text.substr(at, length)); break;
     case 4: text.insert(random() % text.size(), text.substr(at, length)); break;
     case 5: text.insert(at, kPieces[random() % kPieces.size()]); break;
-    default: random() % 8 == 0 ? text.resize(at) : text.replace(at, length, kPieces[random() % kPieces.size()]); break;
+    case 6: text.replace(at, length, kPieces[random() % kPieces.size()]); break;
+    default: text.resize(at); break;
   }
   return text;
 }
