@@ -10,7 +10,8 @@
 namespace {
 
 constexpr const char* kFooter =
-    "Exit codes: 0 yes; 1 no (infeasible, findings, threshold broken); 2 wrong usage or input; 3 internal, I/O or device trouble.\n"
+    "Exit codes: 0 yes; 1 no (infeasible, findings, threshold broken); 2 wrong usage or input; 3 internal, I/O or "
+    "device trouble.\n"
     "Start with: fathom plan examples/r1-appliance-h100/cluster.yaml";
 
 int run(int argc, char** argv) {
@@ -22,16 +23,17 @@ int run(int argc, char** argv) {
   program.require_subcommand(1);
   program.fallthrough();
   program.add_option("--data-dir", session.data_dir, "where the catalogs are (default: beside the program)");
-  program.add_option("--color", session.colour, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}));
+  program.add_option("--color", session.colour, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
   program.add_flag("-q,--quiet", session.quiet, "no notes on stderr");
   fathom::add_plan_verb(program, session);
   fathom::add_catalog_verb(program, session);
   try {
     program.parse(argc, argv);
+    return session.run();
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? fathom::kYes : fathom::kWrongInput;
   }
-  return session.run();
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ OutputRequest parse_output(const std::string& text, const std::vector<std::strin
   if (std::find(known.begin(), known.end(), request.format) == known.end()) {
     throw CLI::ValidationError("--format", fmt::format("{} is not one of {}", request.format, fmt::join(known, ", ")));
   }
-  if (request.file && request.file->empty()) throw CLI::ValidationError("--format", "no file name after " + request.format + "=");
+  if (request.file && request.file->empty())
+    throw CLI::ValidationError("--format", "no file name after " + request.format + "=");
   return request;
 }
 

@@ -60,7 +60,8 @@ int run_plan(const PlanOptions& options, const Session& session) {
 
 void add_plan_verb(CLI::App& program, Session& session) {
   auto options = std::make_shared<PlanOptions>();
-  CLI::App* verb = program.add_subcommand("plan", "what layout, does it fit, how fast, how much power, what cost, what limits it");
+  CLI::App* verb =
+      program.add_subcommand("plan", "what layout, does it fit, how fast, how much power, what cost, what limits it");
   verb->add_option("CLUSTER", options->cluster, "cluster.yaml: the bill of materials and the workload")->required();
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
   verb->add_option("-o,--output", options->save, "save the plan (JSON) for later verbs");

@@ -15,11 +15,11 @@ namespace fathom {
 enum ExitCode { kYes = 0, kNo = 1, kWrongInput = 2, kFailure = 3 };
 
 struct Session {
-  std::filesystem::path executable;                // where data files are looked for first
-  std::optional<std::filesystem::path> data_dir;   // --data-dir
-  std::string colour = "auto";                     // --color auto|always|never
+  std::filesystem::path executable;               // where data files are looked for first
+  std::optional<std::filesystem::path> data_dir;  // --data-dir
+  std::string colour = "auto";                    // --color auto|always|never
   bool quiet = false;
-  std::function<int()> run;                        // the chosen verb; returns an ExitCode
+  std::function<int()> run;  // the chosen verb; returns an ExitCode
 };
 
 void add_plan_verb(CLI::App& program, Session& session);

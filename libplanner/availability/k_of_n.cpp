@@ -16,25 +16,62 @@ void check_count(int n) {
   if (n < 0) throw std::invalid_argument("a number of parts cannot be negative");
 }
 
-// Weights known up to a factor, as logarithms: shifted by the largest, so that nothing overflows.
-Distribution normalised(Distribution log_weights) {
-  const double top = *std::max_element(log_weights.begin(), log_weights.end());
-  for (double& w : log_weights) w = std::exp(w - top);
-  const double sum = std::accumulate(log_weights.begin(), log_weights.end(), 0.0);
-  for (double& w : log_weights) w /= sum;
-  return log_weights;
+// Beside the likeliest count, what is rarer than this changes no sum: of ten million nodes, some thousand counts remain.
+constexpr double kNegligible = 1e-25;
+
+// The part of a distribution that matters: element i is the probability of `first` + i.
+struct Window {
+  int first = 0;
+  Distribution p;
+};
+
+// From the ratio w(i+1)/w(i), which falls as i grows: outwards from the largest weight, so that nothing overflows.
+template <class Ratio>
+Window around(int mode, int n, Ratio ratio) {
+  Distribution below, above = {1};
+  for (int i = mode; i < n && above.back() > kNegligible; ++i) above.push_back(above.back() * ratio(i));
+  double weight = 1;
+  for (int i = mode; i > 0 && weight > kNegligible; --i) below.push_back(weight /= ratio(i - 1));
+  Window window{.first = mode - static_cast<int>(below.size()), .p = {below.rbegin(), below.rend()}};
+  window.p.insert(window.p.end(), above.begin(), above.end());
+  const double sum = std::accumulate(window.p.begin(), window.p.end(), 0.0);
+  for (double& p : window.p) p /= sum;
+  return window;
 }
 
-Distribution certain(int n, int outcome) {
-  Distribution result(n + 1, 0.0);
-  result[outcome] = 1;
-  return result;
+// P(i+1)/P(i) = (n-i)/(i+1) * A/(1-A).
+Window binomial_window(int n, double up) {
+  if (up == 0) return {.first = 0, .p = {1}};
+  if (up == 1) return {.first = n, .p = {1}};
+  const int mode = std::min(n, static_cast<int>((n + 1.0) * up));
+  return around(mode, n, [n, odds = up / (1 - up)](int i) { return (n - i) / (i + 1.0) * odds; });
+}
+
+void add(Distribution& sum, const Window& part, double weight) {
+  for (std::size_t i = 0; i < part.p.size(); ++i) sum[part.first + i] += weight * part.p[i];
 }
 
 Distribution convolve(const Distribution& a, const Distribution& b) {
+  std::vector<std::size_t> likely;
+  for (std::size_t j = 0; j < b.size(); ++j) {
+    if (b[j] > 0) likely.push_back(j);
+  }
   Distribution sum(a.size() + b.size() - 1, 0.0);
   for (std::size_t i = 0; i < a.size(); ++i) {
-    for (std::size_t j = 0; j < b.size(); ++j) sum[i + j] += a[i] * b[j];
+    if (a[i] == 0) continue;
+    for (const std::size_t j : likely) sum[i + j] += a[i] * b[j];
+  }
+  return sum;
+}
+
+// `count` equal domains: with d of them up, the members of those d are independent.
+Distribution equal_domains(int count, const FailureDomain& domain, double member_up) {
+  check_share(domain.up);
+  Distribution sum(static_cast<std::size_t>(count) * domain.members + 1, 0.0);
+  const Window up = binomial_window(count, domain.up);
+  for (std::size_t i = 0; i < up.p.size(); ++i) {
+    const int d = up.first + static_cast<int>(i);
+    add(sum, binomial_window(d * domain.members, member_up), up.p[i]);
   }
   return sum;
 }
@@ -51,16 +88,12 @@ Seconds downtime_per_year(double availability) {
   return Seconds((1 - availability) * kHoursPerYear * 3600);
 }
 
-// P(i+1)/P(i) = (n-i)/(i+1) * A/(1-A).
 Distribution binomial(int n, double up) {
   check_count(n);
   check_share(up);
-  if (up == 0) return certain(n, 0);
-  if (up == 1) return certain(n, n);
-  const double odds = std::log(up) - std::log1p(-up);
-  Distribution weights(n + 1, 0.0);
-  for (int i = 0; i < n; ++i) weights[i + 1] = weights[i] + std::log((n - i) / (i + 1.0)) + odds;
-  return normalised(std::move(weights));
+  Distribution result(n + 1, 0.0);
+  add(result, binomial_window(n, up), 1);
+  return result;
 }
 
 // Sums the side with fewer terms from small to large, so that neither 1e-12 nor 1 - 1e-12 is lost.
@@ -80,23 +113,27 @@ Distribution repaired(int n, Repair repair) {
   if (repair.crews < 1 || !(repair.failures_per_repair >= 0)) {
     throw std::invalid_argument("repair needs at least one crew and a failure rate that is not negative");
   }
-  if (repair.failures_per_repair == 0) return certain(n, n);
-  Distribution weights(n + 1, 0.0);
-  for (int down = 0; down < n; ++down) {
-    const double ratio = (n - down) * repair.failures_per_repair / std::min(down + 1, repair.crews);
-    weights[n - down - 1] = weights[n - down] + std::log(ratio);
+  const auto ratio = [&](int down) {
+    return (n - down) * repair.failures_per_repair / std::min(down + 1, repair.crews);
+  };
+  int mode = 0;  // the first count of things down that the next one does not exceed
+  for (int high = n; mode < high;) {
+    const int middle = mode + (high - mode) / 2;
+    ratio(middle) > 1 ? mode = middle + 1 : high = middle;
   }
-  return normalised(std::move(weights));
+  Distribution result(n + 1, 0.0);
+  const Window down = around(mode, n, ratio);
+  for (std::size_t i = 0; i < down.p.size(); ++i) result[n - down.first - i] = down.p[i];
+  return result;
 }
 
 Distribution pooled(const std::vector<FailureDomain>& domains, double member_up) {
-  Distribution total = certain(0, 0);
-  for (const FailureDomain& domain : domains) {
-    check_share(domain.up);
-    Distribution one = binomial(domain.members, member_up);
-    for (double& p : one) p *= domain.up;
-    one[0] += 1 - domain.up;
-    total = convolve(total, one);
+  check_share(member_up);
+  Distribution total = {1};
+  for (std::size_t at = 0; at < domains.size();) {
+    int equal = 0;
+    for (const FailureDomain& domain = domains[at]; at < domains.size() && domains[at] == domain; ++at) ++equal;
+    total = convolve(total, equal_domains(equal, domains[at - 1], member_up));
   }
   return total;
 }

@@ -1,7 +1,7 @@
 // Probabilities that enough of n like things work. Pure numbers: no hardware, no defaults.
 //
 // Shares are in [0, 1], counts >= 0; anything else throws std::invalid_argument. Exact to about 1e-12 up to n = 1,000
-// (sums of logarithms, no factorials). Formulas: docs/formulas/availability.md.
+// (ratios of neighbours, no factorials); counts 10^25 times rarer than the likeliest are taken as 0. Formulas: docs/formulas/availability.md.
 #pragma once
 
 #include <optional>
@@ -43,9 +43,12 @@ Distribution repaired(int n, Repair repair);
 struct FailureDomain {
   int members = 1;
   double up = 1;  // of what they share
+
+  bool operator==(const FailureDomain&) const = default;
 };
 
-// Each domain gives none with probability 1 - up, else a binomial count of its members; the sum by convolution.
+// Each domain gives none with probability 1 - up, else a binomial count of its members. Runs of equal domains are summed
+// at once, so that millions take no time.
 Distribution pooled(const std::vector<FailureDomain>& domains, double member_up);
 
 // `members` spread over domains of at most `per_domain`.

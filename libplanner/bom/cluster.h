@@ -32,8 +32,8 @@ struct Site {
   std::optional<Fact<double>> mains_availability;  // share of the year
   std::optional<Watts> rack_power;                 // limit per rack
   std::optional<int> rack_units;
-  std::optional<Celsius> inlet;   // highest air temperature at the rack inlet
-  Watts other_it_load{};          // switches, management, storage that no other line carries
+  std::optional<Celsius> inlet;  // highest air temperature at the rack inlet
+  Watts other_it_load{};         // switches, management, storage that no other line carries
   bool liquid_cooling = false;
   std::optional<double> circuit_volts, circuit_amps;  // one branch circuit (homes, offices)
   Position at;
@@ -41,12 +41,12 @@ struct Site {
 
 struct Psu {
   int count = 1;
-  int needed = 1;             // how many must work: count 4, needed 2 is 2+2
+  int needed = 1;  // how many must work: count 4, needed 2 is 2+2
   Watts rated{};
-  std::string grade;          // "gold", "platinum", "titanium" (catalog psu curves); empty: unknown
+  std::string grade;  // "gold", "platinum", "titanium" (catalog psu curves); empty: unknown
 };
 
-struct NodePower {             // any of them may be absent; stated values override the model
+struct NodePower {                   // any of them may be absent; stated values override the model
   std::optional<Fact<Watts>> rated;  // nameplate: sizes circuits
   std::optional<Fact<Watts>> peak;   // worst workload at the wall
   std::optional<Fact<Watts>> mean;   // as the design states it
@@ -55,10 +55,10 @@ struct NodePower {             // any of them may be absent; stated values overr
 };
 
 struct Nic {
-  std::string part;             // catalog id when known, else the writer's words
+  std::string part;  // catalog id when known, else the writer's words
   int count = 1;
-  BytesPerSecond rate{};        // one direction, per port in use
-  std::string fabric;           // id of the fabric it plugs into
+  BytesPerSecond rate{};             // one direction, per port in use
+  std::string fabric;                // id of the fabric it plugs into
   std::optional<Fact<Money>> price;  // each
 };
 
@@ -77,18 +77,19 @@ struct Node {
   std::optional<Fact<Money>> accelerator_price;  // each
   const Cpu* cpu = nullptr;
   int cpus = 0;
-  std::optional<Fact<Money>> cpu_price;  // each
-  Bytes memory{};                        // host DRAM; zero when not stated
+  std::optional<Fact<Money>> cpu_price;            // each
+  Bytes memory{};                                  // host DRAM; zero when not stated
   std::optional<BytesPerSecond> memory_bandwidth;  // all sockets; default: from the CPU
   std::optional<Fact<Money>> memory_price;
   std::vector<Nic> nics;
   std::vector<Disk> disks;
   std::optional<Psu> psu;
   NodePower power;
-  std::optional<int> scale_up_domain;    // accelerators joined by the scale-up link; default: from the catalog
-  bool scale_up = true;                  // false: cards without their bridge or switch
+  std::optional<int> scale_up_domain;  // accelerators joined by the scale-up link; default: from the catalog
+  bool scale_up = true;                // false: cards without their bridge or switch
   std::optional<double> height_u;
-  std::optional<Fact<Money>> price;      // whole node or chassis; parts priced above come on top only if `price_covers_parts` is false
+  std::optional<Fact<Money>>
+      price;  // whole node or chassis; parts priced above come on top only if `price_covers_parts` is false
   bool price_covers_parts = true;
 };
 
@@ -96,16 +97,16 @@ struct Group {
   std::string id;
   std::string site;
   int nodes = 0;
-  int spares = 0;              // of them, nodes held back
+  int spares = 0;  // of them, nodes held back
   Node node;
   std::optional<int> nodes_per_failure_domain;  // nodes that fail together (a building, a rack); default 1
   std::optional<Fact<double>> availability;     // of one node, mains and owner included
-  std::string role;            // "serve", "prefill", "decode", "auto", or "support" (takes no part in serving)
+  std::string role;  // "serve", "prefill", "decode", "auto", or "support" (takes no part in serving)
   Position at;
 };
 
 struct SwitchTier {
-  std::string role;            // "access", "leaf", "spine"
+  std::string role;  // "access", "leaf", "spine"
   std::string part;
   int count = 0;
   std::optional<Fact<Money>> price;  // each
@@ -115,37 +116,37 @@ struct Link {
   std::string from, to;
   int count = 0;
   BytesPerSecond rate{};
-  std::string medium;          // optic or cable id: "100G-LR4"
-  std::string fibre;           // "OM4", "SMF", empty for copper
+  std::string medium;  // optic or cable id: "100G-LR4"
+  std::string fibre;   // "OM4", "SMF", empty for copper
   std::optional<Metres> length;
-  std::optional<Fact<Money>> price_each;          // one link, both ends
-  std::optional<Fact<Money>> price_per_end;       // one optic
+  std::optional<Fact<Money>> price_each;     // one link, both ends
+  std::optional<Fact<Money>> price_per_end;  // one optic
   std::optional<Fact<UnitPrice>> price_per_metre;
 };
 
 struct Fabric {
   std::string id;
-  std::string kind;            // "infiniband", "roce", "ethernet" (kernel TCP), "hccs" …
-  std::string generation;      // "HDR", "EDR", "10GbE"; checked against the rate by `check`
-  std::optional<Fact<Seconds>> latency;    // one message, application to application
-  double oversubscription = 1;             // leaf down : up
+  std::string kind;                      // "infiniband", "roce", "ethernet" (kernel TCP), "hccs" …
+  std::string generation;                // "HDR", "EDR", "10GbE"; checked against the rate by `check`
+  std::optional<Fact<Seconds>> latency;  // one message, application to application
+  double oversubscription = 1;           // leaf down : up
   std::vector<SwitchTier> switches;
   std::vector<Link> links;
   Position at;
 };
 
-struct Item {                   // any other line of the bill: racks, retrofits, cooling
+struct Item {  // any other line of the bill: racks, retrofits, cooling
   std::string what;
   double count = 1;
-  std::optional<Fact<Money>> price;       // each; absent: listed as not priced
+  std::optional<Fact<Money>> price;  // each; absent: listed as not priced
   std::optional<double> life_years;
   Position at;
 };
 
 struct Storage {
   std::string id;
-  std::string role;             // "model-load", "logs"
-  std::string scheme;           // "raid1", "replica-3", "ec-8+3"
+  std::string role;    // "model-load", "logs"
+  std::string scheme;  // "raid1", "replica-3", "ec-8+3"
   Bytes raw{};
   std::optional<BytesPerSecond> read;  // towards one node
   std::optional<Fact<Money>> price;
@@ -153,39 +154,39 @@ struct Storage {
 
 struct Software {
   std::string id;
-  std::string unit;             // "gpu", "core", "host", "cluster"
-  double units = 0;             // how many the design buys
-  std::optional<Fact<UnitPrice>> price;   // per unit-year or per unit ("per: piece" is once)
-  std::optional<Fact<Money>> annual;      // when only a yearly sum is known
+  std::string unit;                      // "gpu", "core", "host", "cluster"
+  double units = 0;                      // how many the design buys
+  std::optional<Fact<UnitPrice>> price;  // per unit-year or per unit ("per: piece" is once)
+  std::optional<Fact<Money>> annual;     // when only a yearly sum is known
   std::optional<Fact<Money>> once;
 };
 
-struct YearlyCost {             // staff, space, support, network service
+struct YearlyCost {  // staff, space, support, network service
   std::string id;
-  std::string category;         // "staff", "space", "other"
+  std::string category;  // "staff", "space", "other"
   std::optional<Fact<Money>> annual;
 };
 
 struct Finance {
   double horizon_years = 3;
   double discount_rate = 0;
-  double residual_share = 0;      // of the purchase price at the end
-  double tax = 0;                 // added to every hardware price
-  double install_share = 0;       // of the hardware price
-  Fact<double> utilisation;       // share of the year that the load is there; default 0.5 assumed
+  double residual_share = 0;  // of the purchase price at the end
+  double tax = 0;             // added to every hardware price
+  double install_share = 0;   // of the hardware price
+  Fact<double> utilisation;   // share of the year that the load is there; default 0.5 assumed
   std::string currency = "USD";
   std::vector<ExchangeRate> exchange;
 };
 
 struct AvailabilityInput {
-  std::optional<Fact<double>> target;                      // 0.999
+  std::optional<Fact<double>> target;  // 0.999
   std::optional<Fact<double>> failures_per_1000_node_days;
   std::optional<Fact<Seconds>> mttr;
-  std::optional<Seconds> detect, reroute;   // failover: detection, switching to a spare
+  std::optional<Seconds> detect, reroute;     // failover: detection, switching to a spare
   std::optional<BytesPerSecond> weight_load;  // towards one node; default from disks and network
 };
 
-struct Alternative {             // renting or an API, to break even with
+struct Alternative {  // renting or an API, to break even with
   std::string id;
   std::optional<Fact<UnitPrice>> per_gpu_hour;
   std::optional<Fact<UnitPrice>> input, cached_input, output;  // per Mtok
@@ -193,16 +194,17 @@ struct Alternative {             // renting or an API, to break even with
 
 // What the design says about itself: data for `fathom check`.
 struct Claim {
-  std::string id;               // "000-15"
-  int line = 0;                 // of the source document
-  std::string quote;            // the document's words
-  std::string about;            // what it is a claim of: a plan key ("power.it_peak_w"), or a rule family ("arithmetic.sum")
-  std::string value;            // as written, with unit
-  std::map<std::string, std::string> terms;  // named inputs of an arithmetic claim: {quantity: "120 km", unit_price: "3.5 USD/m"}
+  std::string id;     // "000-15"
+  int line = 0;       // of the source document
+  std::string quote;  // the document's words
+  std::string about;  // what it is a claim of: a plan key ("power.it_peak_w"), or a rule family ("arithmetic.sum")
+  std::string value;  // as written, with unit
+  std::map<std::string, std::string>
+      terms;  // named inputs of an arithmetic claim: {quantity: "120 km", unit_price: "3.5 USD/m"}
   Position at;
 };
 
-struct PoolChoice {              // pins or restricts the search for one group
+struct PoolChoice {  // pins or restricts the search for one group
   std::string group;
   std::optional<int> tp, pp, ep, attention_dp, replicas;
   std::optional<std::string> weights, kv, role;
@@ -211,7 +213,7 @@ struct PoolChoice {              // pins or restricts the search for one group
 struct Cluster {
   std::string title;
   std::string date;
-  std::string document;          // which design this file transcribes
+  std::string document;  // which design this file transcribes
   std::map<std::string, std::string> sources;
   std::vector<Site> sites;
   std::vector<Group> groups;
@@ -226,7 +228,7 @@ struct Cluster {
   AvailabilityInput availability;
   std::vector<Alternative> alternatives;
   std::vector<Claim> claims;
-  std::string file;              // as the user named it
+  std::string file;  // as the user named it
 
   const Site& site_of(const Group& group) const;
   const Fabric* fabric(const std::string& id) const;  // nullptr when absent

@@ -15,8 +15,12 @@ double carbon_intensity(const Context& at) {
   read(at, text);
   const std::optional<ScannedNumber> number = scan_number(text);
   if (number && number->in_range && number->value >= 0) {
-    if (number->rest == "g/kWh") return number->value;
-    if (number->rest == "kg/kWh") return number->value * 1000;
+    const bool kilograms = number->rest == "kg/kWh";
+    if (kilograms || number->rest == "g/kWh") {
+      const double grams = number->value * (kilograms ? 1000 : 1);
+      check_range(at, grams, 0, 100'000, "a carbon intensity in g/kWh");
+      return grams;
+    }
   }
   at.fail("expected a carbon intensity, found " + in_quotes(text),
           "write it as 582 g/kWh, or name a region of the catalog");
@@ -79,7 +83,7 @@ Site read_site(const Context& at, const Catalog& catalog) {
                                 ? find_entry<CarbonFactor>(reader.context(*carbon), catalog).grams_per_kwh
                                 : read_carbon(reader.context(*carbon));
   }
-  site.mains_availability = fact_in(reader, "mains_availability", 0, 1);
+  site.mains_availability = fact_in(reader, "mains_availability", kLeastAvailability, 1);
   site.rack_power = positive<Watts>(reader, "rack_power");
   site.rack_units = optional_count(reader, "rack_units", 1, 100);
   site.inlet = reader.optional<Celsius>("inlet");
@@ -105,7 +109,7 @@ Group read_group(const Context& at, const Catalog& catalog, const Names& names) 
   group.spares = count_in(reader, "spares", 0, group.nodes - 1, 0);
   group.node = read_node(reader.context(reader.need("node")), catalog, names);
   group.nodes_per_failure_domain = optional_count(reader, "nodes_per_failure_domain", 1, kMostNodes);
-  group.availability = fact_in(reader, "availability", 0, 1);
+  group.availability = fact_in(reader, "availability", kLeastAvailability, 1);
   const bool accelerated = group.node.accelerator != nullptr;
   group.role = kRoles[reader.choice("role", kRoles, accelerated ? 0 : 4)];
   if (!accelerated && group.role != "support") {
@@ -195,6 +199,20 @@ Cluster read_root(const Document& document, const Catalog& catalog) {
   return cluster;
 }
 
+// Counts of devices are ints everywhere, sums over all groups included.
+void check_devices(const Document& document, const Cluster& cluster) {
+  constexpr std::int64_t kMostDevices = 100'000'000;
+  std::int64_t devices = 0;
+  for (std::size_t i = 0; i < cluster.groups.size(); ++i) {
+    const Group& group = cluster.groups[i];
+    devices += std::int64_t{group.nodes} * group.node.accelerators;
+    if (devices <= kMostDevices) continue;
+    const Value& at = *document.root.find("groups")->items[i].find("nodes");
+    Context{document.file, at}.fail("with this group the cluster has more than 100 million accelerators",
+                                    "look for a digit too many in the nodes or the accelerators of a node");
+  }
+}
+
 void check_whole(const Document& document, const Cluster& cluster) {
   const auto list = [&](const char* key) { return Context{document.file, *document.root.find(key)}; };
   if (cluster.sites.empty()) list("sites").fail("a cluster stands somewhere, but the list of sites is empty");
@@ -202,6 +220,7 @@ void check_whole(const Document& document, const Cluster& cluster) {
                                   [](const Group& group) { return group.role != "support"; });
   if (!serves)
     list("groups").fail("no group can serve", "at least one needs accelerators and another role than support");
+  check_devices(document, cluster);
   check_currencies(document.file, document.root, cluster);
 }
 

@@ -112,6 +112,7 @@ AvailabilityInput read_availability(const Context& at) {
   input.target = fact_in(reader, "target", 0, 1);
   input.failures_per_1000_node_days = fact_in(reader, "failures_per_1000_node_days", 0, 1000);
   input.mttr = reader.optional<Fact<Seconds>>("mttr");
+  if (input.mttr && !(input.mttr->low_or_value() > Seconds(0))) fail_zero(reader.context(*reader.take("mttr")), "mttr");
   input.detect = reader.optional<Seconds>("detect");
   input.reroute = reader.optional<Seconds>("reroute");
   input.weight_load = positive<BytesPerSecond>(reader, "weight_load");

@@ -51,6 +51,7 @@ std::vector<std::string> unique_ids(const std::string& file, const Value& root, 
 // --- limits ----------------------------------------------------------------------------------------------------------
 
 constexpr int kMostNodes = 10'000'000;
+constexpr double kLeastAvailability = 0.001;  // what is never up has no time between failures
 
 int count_in(MapReader& reader, const std::string& key, int lowest, int highest);  // required
 int count_in(MapReader& reader, const std::string& key, int lowest, int highest, int fallback);

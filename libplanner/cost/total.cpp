@@ -167,7 +167,8 @@ void add_missing(CostReport& report, const std::vector<EnergyUse>& energy) {
 
 void add_assumptions(CostReport& report, const Cluster& cluster) {
   const auto add = [&](const std::string& what, const Origin& origin) {
-    if (origin.confidence == Confidence::kAssumed) report.assumptions.push_back(origin.source.empty() ? what : what + " (" + origin.source + ")");
+    if (origin.confidence == Confidence::kAssumed)
+      report.assumptions.push_back(origin.source.empty() ? what : what + " (" + origin.source + ")");
   };
   for (const SiteElectricity& site : report.electricity) {
     const UnitPrice& tariff = site.tariff.value;

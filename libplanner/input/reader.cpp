@@ -20,10 +20,14 @@ namespace {
 
 std::string description(const Value& value) {
   switch (value.kind) {
-    case Value::Kind::kNull: return "nothing";
-    case Value::Kind::kSequence: return "a list";
-    case Value::Kind::kMapping: return "a mapping";
-    case Value::Kind::kScalar: break;
+    case Value::Kind::kNull:
+      return "nothing";
+    case Value::Kind::kSequence:
+      return "a list";
+    case Value::Kind::kMapping:
+      return "a mapping";
+    case Value::Kind::kScalar:
+      break;
   }
   const bool is_number = !value.quoted && scan_number(value.text) && scan_number(value.text)->rest.empty();
   return fmt::format("{} {}",
@@ -72,6 +76,9 @@ auto parsed(const Context& at, const std::string& expected, Parse parse) {
   }
 }
 
+// In SI units, far outside of anything real; products of a dozen such numbers are still finite.
+constexpr double kLargest = 1e24, kSmallest = 1e-24;
+
 template <class Quantity>
 void read_quantity(const Context& at, Quantity& out, const std::string& expected) {
   out = parsed(at, expected, [](const std::string& text) {
@@ -79,6 +86,11 @@ void read_quantity(const Context& at, Quantity& out, const std::string& expected
     parse_quantity(text, quantity);
     return quantity;
   });
+  const double size = std::abs(out.value);
+  if (size > kLargest || (size > 0 && size < kSmallest)) {
+    at.fail(fmt::format("{} is out of range", in_quotes(at.value.text)),
+            "look for a digit too many or a wrong exponent");
+  }
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "layout/layout.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 namespace fathom {
 
@@ -20,34 +20,49 @@ std::string short_name(const Layout& l) {
 
 int layers_with(const Stage& stage, const Layout& layout, const Architecture& a, const Tensor& tensor) {
   switch (tensor.where) {
-    case Where::kOnce: return (tensor.role == Role::kEmbedding ? stage.has_embedding : stage.has_head) ? 1 : 0;
-    case Where::kEveryLayer: return stage.layers;
-    case Where::kDenseLayers: return stage.dense_layers;
-    case Where::kMoeLayers: return stage.moe_layers;
+    case Where::kOnce:
+      return (tensor.role == Role::kEmbedding ? stage.has_embedding : stage.has_head) ? 1 : 0;
+    case Where::kEveryLayer:
+      return stage.layers;
+    case Where::kDenseLayers:
+      return stage.dense_layers;
+    case Where::kMoeLayers:
+      return stage.moe_layers;
     // The duplicates of embedding and head in the checkpoint are shared with the main model when loaded.
-    case Where::kMtp: return layout.mtp && stage.has_head && !tensor.duplicate ? a.mtp_modules : 0;
+    case Where::kMtp:
+      return layout.mtp && stage.has_head && !tensor.duplicate ? a.mtp_modules : 0;
   }
   return 0;
 }
 
 Shard shard(const Tensor& t, const Architecture& a, const Layout& l, int rank) {
-  Shard s{.rows = static_cast<double>(t.rows), .cols = static_cast<double>(t.cols), .experts = static_cast<double>(t.experts)};
+  Shard s{.rows = static_cast<double>(t.rows),
+          .cols = static_cast<double>(t.cols),
+          .experts = static_cast<double>(t.experts)};
   int ways = l.tp;
   if (t.role == Role::kRoutedExpert) {
     ways = l.expert_tp();
     s.experts /= l.ep;
   }
   switch (t.split) {
-    case Split::kReplicated: s.copied = ways > 1; break;
-    case Split::kVocab: s.rows = std::floor(s.rows / ways) + (rank < t.rows % ways ? 1 : 0); break;
+    case Split::kReplicated:
+      s.copied = ways > 1;
+      break;
+    case Split::kVocab:
+      s.rows = std::floor(s.rows / ways) + (rank < t.rows % ways ? 1 : 0);
+      break;
     case Split::kQueryHeads:
-    case Split::kRows: s.rows /= ways; break;
+    case Split::kRows:
+      s.rows /= ways;
+      break;
     case Split::kKvHeads:
       s.rows /= std::min(ways, a.num_kv_heads);
       s.copied = ways > a.num_kv_heads;
       break;
     case Split::kHeadInputs:
-    case Split::kColumns: s.cols /= ways; break;
+    case Split::kColumns:
+      s.cols /= ways;
+      break;
   }
   if (l.attention_dp > 1 && t.role != Role::kRoutedExpert) s.copied = true;
   return s;
@@ -80,10 +95,18 @@ LayerBytes rank_bytes(const Architecture& a, const std::vector<Tensor>& tensors,
         (t.role == Role::kEmbedding ? sum.embedding : sum.head) += b;
         if (t.op == "embed" && a.tied_embeddings && l.pp > 1) sum.head += b;  // the last stage needs its own copy
         break;
-      case Where::kEveryLayer: sum.dense += b, sum.moe += b; break;
-      case Where::kDenseLayers: sum.dense += b; break;
-      case Where::kMoeLayers: sum.moe += b; break;
-      case Where::kMtp: if (l.mtp && !t.duplicate) sum.head += b * a.mtp_modules; break;
+      case Where::kEveryLayer:
+        sum.dense += b, sum.moe += b;
+        break;
+      case Where::kDenseLayers:
+        sum.dense += b;
+        break;
+      case Where::kMoeLayers:
+        sum.moe += b;
+        break;
+      case Where::kMtp:
+        if (l.mtp && !t.duplicate) sum.head += b * a.mtp_modules;
+        break;
     }
   }
   return sum;
@@ -156,7 +179,8 @@ std::string split_breaks_blocks(const Tensor& t, const Architecture& a, const La
   const Format format = format_of(t, l.weights);
   if (t.vector || !needs_tiles(format)) return {};
   const Shard s = shard(t, a, l, 0);
-  const bool rows_cut = s.rows < static_cast<double>(t.rows) && t.split != Split::kVocab && format == Format::kFp8Block128;
+  const bool rows_cut =
+      s.rows < static_cast<double>(t.rows) && t.split != Split::kVocab && format == Format::kFp8Block128;
   const bool cols_cut = s.cols < static_cast<double>(t.cols);
   if ((rows_cut && std::fmod(s.rows, 128) != 0) || (cols_cut && std::fmod(s.cols, 128) != 0)) {
     return fmt::format("{} in {} cannot be cut {} ways: {} is no multiple of its 128 block", t.op, to_string(format),
@@ -178,12 +202,15 @@ std::string illegal(const Architecture& a, const std::vector<Tensor>& tensors, c
     return fmt::format("dense FFN width {} does not divide by TP {}", a.intermediate_size, l.tp);
   }
   if (a.moe) {
-    if (l.stage_width() % l.ep != 0) return fmt::format("EP {} does not divide the {} ranks of a stage", l.ep, l.stage_width());
-    if (a.moe->routed_experts % l.ep != 0) return fmt::format("{} experts do not divide by EP {}", a.moe->routed_experts, l.ep);
+    if (l.stage_width() % l.ep != 0)
+      return fmt::format("EP {} does not divide the {} ranks of a stage", l.ep, l.stage_width());
+    if (a.moe->routed_experts % l.ep != 0)
+      return fmt::format("{} experts do not divide by EP {}", a.moe->routed_experts, l.ep);
     if (a.moe->intermediate_size % l.expert_tp() != 0) {
       return fmt::format("expert width {} does not divide by {}", a.moe->intermediate_size, l.expert_tp());
     }
-    if (l.attention_dp > 1 && l.ep != l.stage_width()) return "attention-DP is modelled with whole experts only (EP = TP x DP)";
+    if (l.attention_dp > 1 && l.ep != l.stage_width())
+      return "attention-DP is modelled with whole experts only (EP = TP x DP)";
     if (a.moe->shared_experts > 0 && (a.moe->shared_experts * a.moe->intermediate_size) % l.tp != 0) {
       return fmt::format("shared expert width does not divide by TP {}", l.tp);
     }

@@ -31,7 +31,9 @@ void add_weights(Ledger& ledger, const MemoryInput& in, const Stage& stage) {
   for (const Tensor& t : in.tensors) {
     double layers = layers_with(stage, in.layout, in.architecture, t);
     // A tied head on another stage than the embedding needs its own copy.
-    if (t.op == "embed" && t.split == Split::kVocab && in.architecture.tied_embeddings && stage.has_head && !stage.has_embedding) layers = 1;
+    if (t.op == "embed" && t.split == Split::kVocab && in.architecture.tied_embeddings && stage.has_head &&
+        !stage.has_embedding)
+      layers = 1;
     if (layers == 0) continue;
     const Shard s = shard(t, in.architecture, in.layout, 0);
     const Bytes held = stored_bytes(s, t, in.layout.weights) * layers;
@@ -54,7 +56,9 @@ Bytes activation_bytes(const MemoryInput& in, const Stage& stage) {
   const double tp = in.layout.tp;
   double widest = 2.0 * a.intermediate_size / tp;
   widest = std::max(widest, (a.num_heads + 2.0 * a.num_kv_heads) * a.head_dim / tp);
-  if (a.mla) widest = std::max(widest, a.num_heads * (a.mla->qk_head_dim() + a.mla->qk_nope_head_dim + 2.0 * a.mla->v_head_dim) / tp);
+  if (a.mla)
+    widest =
+        std::max(widest, a.num_heads * (a.mla->qk_head_dim() + a.mla->qk_nope_head_dim + 2.0 * a.mla->v_head_dim) / tp);
   double moe = 0;
   if (a.moe) {
     // Permuted tokens, gate and up, and outputs of the experts: each token is copied k times, spread over the EP ranks.
@@ -75,7 +79,8 @@ Ledger stage_ledger(const MemoryInput& in, const Stage& stage) {
   ledger.reserved_by_share = in.device_capacity * (1 - in.reserves.usable_share);
   add_weights(ledger, in, stage);
   ledger.rows.push_back({.name = "runtime context", .bytes = in.reserves.context});
-  if (in.layout.devices_per_replica() > 1) ledger.rows.push_back({.name = "communicator buffers", .bytes = in.reserves.communicator});
+  if (in.layout.devices_per_replica() > 1)
+    ledger.rows.push_back({.name = "communicator buffers", .bytes = in.reserves.communicator});
   ledger.rows.push_back({.name = "workspace and graphs", .bytes = in.reserves.workspace});
   ledger.rows.push_back({.name = "activations", .bytes = activation_bytes(in, stage)});
 

@@ -11,9 +11,9 @@ namespace fathom {
 
 // Memory that the serving engine takes besides weights, cache and activations (catalogs/engines.yaml).
 struct Reserves {
-  Bytes context{};       // driver context and loaded kernels
-  Bytes communicator{};  // NCCL or HCCL buffers, when the replica has more than one device
-  Bytes workspace{};     // GEMM workspaces, graphs
+  Bytes context{};          // driver context and loaded kernels
+  Bytes communicator{};     // NCCL or HCCL buffers, when the replica has more than one device
+  Bytes workspace{};        // GEMM workspaces, graphs
   double usable_share = 1;  // share of the device the engine allows itself (vLLM: gpu_memory_utilization)
 };
 
@@ -26,17 +26,17 @@ struct LedgerRow {
 // The ledger of the fullest device of one stage.
 struct Ledger {
   int stage = 0;
-  std::vector<LedgerRow> rows;    // weights by role, then reserves, then activations; the KV cache is what is left
-  Bytes capacity{};               // of the device
-  Bytes reserved_by_share{};      // capacity that the engine leaves alone
-  Bytes kv_per_token{};           // one token of one sequence, on this device, growing part
-  Bytes kv_per_sequence{};        // fixed part: sliding windows once full
-  Bytes host{};                   // experts of this device kept in host memory
+  std::vector<LedgerRow> rows;  // weights by role, then reserves, then activations; the KV cache is what is left
+  Bytes capacity{};             // of the device
+  Bytes reserved_by_share{};    // capacity that the engine leaves alone
+  Bytes kv_per_token{};         // one token of one sequence, on this device, growing part
+  Bytes kv_per_sequence{};      // fixed part: sliding windows once full
+  Bytes host{};                 // experts of this device kept in host memory
 
   Bytes weights() const;
-  Bytes used() const;             // sum of rows
+  Bytes used() const;                                                      // sum of rows
   Bytes kv_room() const { return capacity - reserved_by_share - used(); }  // negative: does not fit
-  double kv_tokens() const;       // tokens of growing cache that fit when no sequence has a window; 0 when negative
+  double kv_tokens() const;  // tokens of growing cache that fit when no sequence has a window; 0 when negative
 };
 
 struct MemoryInput {
@@ -45,8 +45,8 @@ struct MemoryInput {
   const Layout& layout;
   Bytes device_capacity;
   Reserves reserves;
-  double chunk_tokens;   // tokens of one prefill step, per attention group
-  double sequences;      // decoding sequences, per attention group
+  double chunk_tokens;  // tokens of one prefill step, per attention group
+  double sequences;     // decoding sequences, per attention group
 };
 
 Ledger stage_ledger(const MemoryInput& input, const Stage& stage);

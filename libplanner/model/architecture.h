@@ -30,13 +30,13 @@ struct Moe {
   int routed_experts = 0;
   int experts_per_token = 0;
   int shared_experts = 0;
-  int intermediate_size = 0;   // of one expert
-  int first_k_dense = 0;       // leading layers with a dense FFN
+  int intermediate_size = 0;  // of one expert
+  int first_k_dense = 0;      // leading layers with a dense FFN
   RouterScoring scoring = RouterScoring::kSoftmax;
   bool norm_topk_prob = true;
   double routed_scaling_factor = 1;
-  int groups = 1;              // group-limited routing: experts come in `groups` …
-  int groups_kept = 1;         // … of which a token may use `groups_kept`
+  int groups = 1;                // group-limited routing: experts come in `groups` …
+  int groups_kept = 1;           // … of which a token may use `groups_kept`
   bool correction_bias = false;  // fp32 bias per expert for the choice (noaux_tc)
   bool expert_bias = false;      // biases on expert and router linears (GPT-OSS)
 };
@@ -59,7 +59,7 @@ struct RopeScaling {
 };
 
 struct Architecture {
-  std::string id;    // catalog id, or the folder of the config
+  std::string id;  // catalog id, or the folder of the config
   std::string name;
   std::string family;  // Hugging Face `model_type`: "llama", "qwen2", "deepseek_v3" …
   int hidden_size = 0;
@@ -71,17 +71,17 @@ struct Architecture {
   int vocab_size = 0;
   bool tied_embeddings = false;
   AttentionBias attention_bias = AttentionBias::kNone;
-  bool qk_norm = false;       // RMSNorm per head on q and k
-  bool sinks = false;         // one learned logit per head (GPT-OSS)
-  bool gated_ffn = true;      // gate, up, down; false: two matrices with biases (GPT-3)
-  bool norm_has_bias = false; // LayerNorm instead of RMSNorm
-  int learned_positions = 0;  // rows of a learned position table (GPT-3)
-  int sliding_window = 0;     // tokens; 0: none
-  int sliding_layers = 0;     // how many layers have the window, evenly interleaved
+  bool qk_norm = false;        // RMSNorm per head on q and k
+  bool sinks = false;          // one learned logit per head (GPT-OSS)
+  bool gated_ffn = true;       // gate, up, down; false: two matrices with biases (GPT-3)
+  bool norm_has_bias = false;  // LayerNorm instead of RMSNorm
+  int learned_positions = 0;   // rows of a learned position table (GPT-3)
+  int sliding_window = 0;      // tokens; 0: none
+  int sliding_layers = 0;      // how many layers have the window, evenly interleaved
   std::optional<Mla> mla;
   std::optional<Moe> moe;
   std::optional<SparseIndexer> indexer;
-  int mtp_modules = 0;        // multi-token-prediction modules in the checkpoint
+  int mtp_modules = 0;  // multi-token-prediction modules in the checkpoint
   double rope_theta = 0;
   double norm_epsilon = 1e-6;
   std::optional<RopeScaling> rope_scaling;

@@ -12,18 +12,30 @@ double ceil_div(std::int64_t a, std::int64_t b) { return static_cast<double>((a 
 
 std::string to_string(Format format) {
   switch (format) {
-    case Format::kFp32: return "fp32";
-    case Format::kBf16: return "bf16";
-    case Format::kFp16: return "fp16";
-    case Format::kFp8Block128: return "fp8-block128";
-    case Format::kFp8: return "fp8";
-    case Format::kInt8: return "int8";
-    case Format::kInt4G128: return "int4-g128";
-    case Format::kInt4G128Asym: return "int4-g128-asym";
-    case Format::kMxfp4: return "mxfp4";
-    case Format::kNvfp4: return "nvfp4";
-    case Format::kQ4K: return "q4_k";
-    case Format::kQ8_0: return "q8_0";
+    case Format::kFp32:
+      return "fp32";
+    case Format::kBf16:
+      return "bf16";
+    case Format::kFp16:
+      return "fp16";
+    case Format::kFp8Block128:
+      return "fp8-block128";
+    case Format::kFp8:
+      return "fp8";
+    case Format::kInt8:
+      return "int8";
+    case Format::kInt4G128:
+      return "int4-g128";
+    case Format::kInt4G128Asym:
+      return "int4-g128-asym";
+    case Format::kMxfp4:
+      return "mxfp4";
+    case Format::kNvfp4:
+      return "nvfp4";
+    case Format::kQ4K:
+      return "q4_k";
+    case Format::kQ8_0:
+      return "q8_0";
   }
   return "?";
 }
@@ -31,18 +43,28 @@ std::string to_string(Format format) {
 // Block layouts: GPTQ/AWQ group formats, OCP MX specification, ggml-common.h.
 double bits_per_weight(Format format) {
   switch (format) {
-    case Format::kFp32: return 32;
+    case Format::kFp32:
+      return 32;
     case Format::kBf16:
-    case Format::kFp16: return 16;
-    case Format::kFp8Block128: return 8 + 32.0 / (128 * 128);
+    case Format::kFp16:
+      return 16;
+    case Format::kFp8Block128:
+      return 8 + 32.0 / (128 * 128);
     case Format::kFp8:
-    case Format::kInt8: return 8;
-    case Format::kInt4G128: return 4 + 16.0 / 128;
-    case Format::kInt4G128Asym: return 4 + 20.0 / 128;
-    case Format::kMxfp4: return 4 + 8.0 / 32;
-    case Format::kNvfp4: return 4 + 8.0 / 16;
-    case Format::kQ4K: return 144 * 8.0 / 256;
-    case Format::kQ8_0: return 34 * 8.0 / 32;
+    case Format::kInt8:
+      return 8;
+    case Format::kInt4G128:
+      return 4 + 16.0 / 128;
+    case Format::kInt4G128Asym:
+      return 4 + 20.0 / 128;
+    case Format::kMxfp4:
+      return 4 + 8.0 / 32;
+    case Format::kNvfp4:
+      return 4 + 8.0 / 16;
+    case Format::kQ4K:
+      return 144 * 8.0 / 256;
+    case Format::kQ8_0:
+      return 34 * 8.0 / 32;
   }
   return 0;
 }
@@ -59,9 +81,18 @@ const std::vector<WeightScheme>& weight_schemes() {
       {.name = "fp8", .experts = Format::kFp8Block128, .linears = Format::kFp8Block128, .embeddings = Format::kBf16},
       {.name = "int8", .experts = Format::kInt8, .linears = Format::kInt8, .embeddings = Format::kBf16},
       {.name = "int4", .experts = Format::kInt4G128Asym, .linears = Format::kInt4G128Asym, .embeddings = Format::kBf16},
-      {.name = "int4-experts+fp8", .experts = Format::kInt4G128, .linears = Format::kFp8Block128, .embeddings = Format::kBf16},
-      {.name = "int4-experts+int8", .experts = Format::kInt4G128, .linears = Format::kInt8, .embeddings = Format::kBf16},
-      {.name = "int4-experts+bf16", .experts = Format::kInt4G128, .linears = Format::kBf16, .embeddings = Format::kBf16},
+      {.name = "int4-experts+fp8",
+       .experts = Format::kInt4G128,
+       .linears = Format::kFp8Block128,
+       .embeddings = Format::kBf16},
+      {.name = "int4-experts+int8",
+       .experts = Format::kInt4G128,
+       .linears = Format::kInt8,
+       .embeddings = Format::kBf16},
+      {.name = "int4-experts+bf16",
+       .experts = Format::kInt4G128,
+       .linears = Format::kBf16,
+       .embeddings = Format::kBf16},
       {.name = "mxfp4-experts+bf16", .experts = Format::kMxfp4, .linears = Format::kBf16, .embeddings = Format::kBf16},
       {.name = "q4_k", .experts = Format::kQ4K, .linears = Format::kQ4K, .embeddings = Format::kQ4K},
       {.name = "q8_0", .experts = Format::kQ8_0, .linears = Format::kQ8_0, .embeddings = Format::kQ8_0},

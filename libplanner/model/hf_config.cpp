@@ -1,12 +1,13 @@
+#include <fmt/format.h>
+
 #include <cmath>
 #include <functional>
 #include <map>
 
-#include <fmt/format.h>
-
 #include "input/reader.h"
 #include "model/architecture.h"
 #include "model/format.h"
+#include "model/tensors.h"
 
 namespace fathom {
 
@@ -17,15 +18,28 @@ class Config {
  public:
   explicit Config(const Document& document) : reader_(document.file, document.root, "a model configuration") {}
 
-  int integer(const std::string& key) { return reader_.required<int>(key); }
-  int integer(const std::string& key, int fallback) { return reader_.get<int>(key, fallback); }
+  int integer(const std::string& key) { return size(reader_.need(key), key); }
+  int integer(const std::string& key, int fallback) {
+    const Value* value = reader_.take(key);
+    return value == nullptr ? fallback : size(*value, key);
+  }
   double number(const std::string& key, double fallback) { return reader_.get<double>(key, fallback); }
   bool flag(const std::string& key, bool fallback) { return reader_.get<bool>(key, fallback); }
-  std::string text(const std::string& key, const std::string& fallback) { return reader_.get<std::string>(key, fallback); }
+  std::string text(const std::string& key, const std::string& fallback) {
+    return reader_.get<std::string>(key, fallback);
+  }
   bool has(const std::string& key) { return reader_.take(key) != nullptr; }
   MapReader& reader() { return reader_; }
 
  private:
+  // Sizes and counts: sums of a few of them must stay ints until `contradiction` has looked at them.
+  int size(const Value& value, const std::string& key) {
+    int number = 0;
+    read(reader_.context(value), number);
+    check_range(reader_.context(value), number, 0, 1 << 28, fmt::format("\"{}\"", key));
+    return number;
+  }
+
   MapReader reader_;
 };
 
@@ -54,12 +68,14 @@ void read_deepseek(Config& config, Architecture& a) {
   moe.norm_topk_prob = config.flag("norm_topk_prob", false);
   moe.routed_scaling_factor = config.number("routed_scaling_factor", 1);
   const bool v3 = a.family != "deepseek_v2";
-  moe.scoring = config.text("scoring_func", v3 ? "sigmoid" : "softmax") == "sigmoid" ? RouterScoring::kSigmoid : RouterScoring::kSoftmax;
+  moe.scoring = config.text("scoring_func", v3 ? "sigmoid" : "softmax") == "sigmoid" ? RouterScoring::kSigmoid
+                                                                                     : RouterScoring::kSoftmax;
   moe.correction_bias = config.text("topk_method", v3 ? "noaux_tc" : "greedy") == "noaux_tc";
   a.moe = moe;
   a.mtp_modules = config.integer("num_nextn_predict_layers", 0);
   if (config.has("index_n_heads")) {
-    a.indexer = SparseIndexer{config.integer("index_n_heads"), config.integer("index_head_dim"), config.integer("index_topk")};
+    a.indexer =
+        SparseIndexer{config.integer("index_n_heads"), config.integer("index_head_dim"), config.integer("index_topk")};
   }
 }
 
@@ -169,7 +185,10 @@ void read_quantization(Config& config, Architecture& a) {
 
 const std::map<std::string, std::function<void(Config&, Architecture&)>>& families() {
   static const std::map<std::string, std::function<void(Config&, Architecture&)>> table = {
-      {"llama", [](Config& c, Architecture& a) { a.attention_bias = c.flag("attention_bias", false) ? AttentionBias::kQkvo : AttentionBias::kNone; }},
+      {"llama",
+       [](Config& c, Architecture& a) {
+         a.attention_bias = c.flag("attention_bias", false) ? AttentionBias::kQkvo : AttentionBias::kNone;
+       }},
       {"mistral", [](Config&, Architecture&) {}},
       {"qwen2", [](Config&, Architecture& a) { a.attention_bias = AttentionBias::kQkv; }},
       {"qwen3", [](Config&, Architecture& a) { a.qk_norm = true; }},
@@ -199,9 +218,11 @@ Architecture read_hf_config(const std::filesystem::path& path) {
     std::vector<std::string> known;
     for (const auto& [name, reader] : families()) known.push_back(name);
     const std::string close = did_you_mean(a.family, known);
-    config.reader().context(config.reader().need("model_type")).fail(
-        fmt::format("model_type \"{}\" is not known", a.family),
-        close.empty() ? fmt::format("known: {}", fmt::join(known, ", ")) : fmt::format("did you mean \"{}\"?", close));
+    config.reader()
+        .context(config.reader().need("model_type"))
+        .fail(fmt::format("model_type \"{}\" is not known", a.family),
+              close.empty() ? fmt::format("known: {}", fmt::join(known, ", "))
+                            : fmt::format("did you mean \"{}\"?", close));
   }
   a.vocab_size = config.integer("vocab_size");
   if (a.family != "gpt2") read_common(config, a);
@@ -215,9 +236,29 @@ Architecture read_hf_config(const std::filesystem::path& path) {
 
 namespace {
 
+constexpr int kWidest = 1 << 24;  // far above any model, far below overflow of a product of two
+constexpr double kMostParameters = 1e15;
+
+std::string mla_contradiction(const Architecture& a) {
+  const Mla& m = *a.mla;
+  if (m.q_lora_rank < 0 || m.kv_lora_rank < 1 || m.qk_nope_head_dim < 1 || m.qk_rope_head_dim < 1 || m.v_head_dim < 1) {
+    return "the latent attention has a size that is not positive";
+  }
+  const std::int64_t per_head = std::int64_t{m.cached_values()} + m.qk_nope_head_dim + m.v_head_dim;
+  if (m.q_lora_rank > kWidest || per_head * a.num_heads > kWidest) return "the latent attention is too wide";
+  return {};
+}
+
+// Counted in doubles: this guards the integers.
+std::string too_many_parameters(const Architecture& a) {
+  double sum = 0;
+  for (const Tensor& t : tensors(a)) sum += static_cast<double>(t.rows) * t.cols * t.experts * layers_with(a, t.where);
+  return sum <= kMostParameters ? std::string() : fmt::format("these sizes make {:.3g} parameters", sum);
+}
+
 std::string moe_contradiction(const Architecture& a) {
   const Moe& m = *a.moe;
-  if (m.routed_experts < 1 || m.routed_experts > 100000 || m.intermediate_size < 1 || m.intermediate_size > (1 << 24)) {
+  if (m.routed_experts < 1 || m.routed_experts > 100000 || m.intermediate_size < 1 || m.intermediate_size > kWidest) {
     return "the number or width of experts is out of range";
   }
   if (m.experts_per_token < 1 || m.experts_per_token > m.routed_experts) {
@@ -225,41 +266,48 @@ std::string moe_contradiction(const Architecture& a) {
   }
   if (m.first_k_dense < 0 || m.first_k_dense > a.num_layers) return "more dense layers than layers";
   if (m.shared_experts < 0) return "a negative number of shared experts";
+  if (std::int64_t{m.shared_experts} * m.intermediate_size > kWidest) return "the shared experts are too wide";
   if (m.groups < 1 || m.groups_kept < 1 || m.groups_kept > m.groups || m.routed_experts % m.groups != 0) {
     return fmt::format("{} of {} expert groups over {} experts", m.groups_kept, m.groups, m.routed_experts);
   }
-  if (m.experts_per_token > m.routed_experts / m.groups * m.groups_kept) return "a token needs more experts than its groups hold";
+  if (m.experts_per_token > m.routed_experts / m.groups * m.groups_kept)
+    return "a token needs more experts than its groups hold";
   return {};
 }
 
 }  // namespace
 
 std::string contradiction(const Architecture& a) {
-  constexpr int kMost = 1 << 24;  // far above any model, far below overflow of a product of two
-  for (const auto& [name, value] : std::map<std::string, int>{{"hidden_size", a.hidden_size}, {"num_layers", a.num_layers},
-                                                              {"num_heads", a.num_heads}, {"num_kv_heads", a.num_kv_heads},
+  for (const auto& [name, value] : std::map<std::string, int>{{"hidden_size", a.hidden_size},
+                                                              {"num_layers", a.num_layers},
+                                                              {"num_heads", a.num_heads},
+                                                              {"num_kv_heads", a.num_kv_heads},
                                                               {"vocab_size", a.vocab_size}}) {
-    if (value < 1 || value > kMost) return fmt::format("{} is {}: expected 1 to {}", name, value, kMost);
+    if (value < 1 || value > kWidest) return fmt::format("{} is {}: expected 1 to {}", name, value, kWidest);
   }
-  if (a.num_layers > 10000) return fmt::format("{} layers", a.num_layers);
-  if (a.intermediate_size < 0 || a.intermediate_size > kMost) return fmt::format("intermediate_size is {}", a.intermediate_size);
+  if (a.num_layers > 10000) return fmt::format("{} layers: expected 1 to 10000", a.num_layers);
+  if (a.intermediate_size < 0 || a.intermediate_size > kWidest)
+    return fmt::format("intermediate_size is {}", a.intermediate_size);
   if (a.dense_layers() > 0 && a.intermediate_size < 1) return "dense layers without an intermediate_size";
   if (a.mla) {
-    const Mla& m = *a.mla;
-    if (m.q_lora_rank < 0 || m.kv_lora_rank < 1 || m.qk_nope_head_dim < 1 || m.qk_rope_head_dim < 1 || m.v_head_dim < 1) {
-      return "the latent attention has a size that is not positive";
-    }
+    if (std::string wrong = mla_contradiction(a); !wrong.empty()) return wrong;
   } else {
-    if (a.head_dim < 1 || a.head_dim > kMost) return fmt::format("head_dim is {}", a.head_dim);
-    if (a.num_heads % a.num_kv_heads != 0) return fmt::format("{} heads do not divide by {} KV heads", a.num_heads, a.num_kv_heads);
+    if (a.head_dim < 1 || a.head_dim > kWidest / a.num_heads)
+      return fmt::format("{} heads of {}", a.num_heads, a.head_dim);
+    if (a.num_heads % a.num_kv_heads != 0)
+      return fmt::format("{} heads do not divide by {} KV heads", a.num_heads, a.num_kv_heads);
   }
-  if (a.indexer && (!a.mla || a.mla->q_lora_rank < 1 || a.indexer->heads < 1 || a.indexer->head_dim < 1 || a.indexer->topk < 1)) {
+  if (a.indexer &&
+      (!a.mla || a.mla->q_lora_rank < 1 || a.indexer->heads < 1 || a.indexer->head_dim < 1 || a.indexer->topk < 1)) {
     return "the sparse indexer needs latent queries and positive sizes";
   }
+  if (a.indexer && a.indexer->head_dim > kWidest / a.indexer->heads) return "the sparse indexer is too wide";
   if (a.mtp_modules < 0 || a.mtp_modules > 16) return fmt::format("{} MTP modules", a.mtp_modules);
-  if (a.sliding_window < 0 || a.sliding_layers < 0 || a.sliding_layers > a.num_layers) return "the sliding window does not make sense";
+  if (a.sliding_window < 0 || a.sliding_layers < 0 || a.sliding_layers > a.num_layers)
+    return "the sliding window does not make sense";
   if (!find_weight_scheme(a.native_weights)) return fmt::format("weight scheme \"{}\" is not known", a.native_weights);
-  return a.moe ? moe_contradiction(a) : std::string();
+  if (std::string wrong = a.moe ? moe_contradiction(a) : std::string(); !wrong.empty()) return wrong;
+  return too_many_parameters(a);
 }
 
 }  // namespace fathom

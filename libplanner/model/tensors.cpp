@@ -16,13 +16,26 @@ class TensorList {
     where_ = where;
     prefix_ = std::move(prefix);
   }
-  Tensor& matrix(const std::string& name, const std::string& op, std::int64_t rows, std::int64_t cols, Role role, Split split) {
-    list_.push_back({.name = prefix_ + name + ".weight", .op = op, .rows = rows, .cols = cols, .role = role, .split = split,
+  Tensor& matrix(const std::string& name, const std::string& op, std::int64_t rows, std::int64_t cols, Role role,
+                 Split split) {
+    list_.push_back({.name = prefix_ + name + ".weight",
+                     .op = op,
+                     .rows = rows,
+                     .cols = cols,
+                     .role = role,
+                     .split = split,
                      .where = where_});
     return list_.back();
   }
-  Tensor& vector(const std::string& name, const std::string& op, std::int64_t size, Role role, Split split = Split::kReplicated) {
-    list_.push_back({.name = prefix_ + name, .op = op, .rows = size, .cols = 1, .role = role, .split = split, .where = where_,
+  Tensor& vector(const std::string& name, const std::string& op, std::int64_t size, Role role,
+                 Split split = Split::kReplicated) {
+    list_.push_back({.name = prefix_ + name,
+                     .op = op,
+                     .rows = size,
+                     .cols = 1,
+                     .role = role,
+                     .split = split,
+                     .where = where_,
                      .vector = true});
     return list_.back();
   }
@@ -38,7 +51,8 @@ class TensorList {
 };
 
 void add_gqa_attention(TensorList& list, const Architecture& a) {
-  const std::int64_t d = a.hidden_size, q = std::int64_t{a.num_heads} * a.head_dim, kv = std::int64_t{a.num_kv_heads} * a.head_dim;
+  const std::int64_t d = a.hidden_size, q = std::int64_t{a.num_heads} * a.head_dim,
+                     kv = std::int64_t{a.num_kv_heads} * a.head_dim;
   const bool qkv_bias = a.attention_bias != AttentionBias::kNone;
   list.matrix("self_attn.q_proj", "attention.qkv", q, d, Role::kAttention, Split::kQueryHeads);
   list.matrix("self_attn.k_proj", "attention.qkv", kv, d, Role::kAttention, Split::kKvHeads);
@@ -54,7 +68,8 @@ void add_gqa_attention(TensorList& list, const Architecture& a) {
   }
   if (a.sinks) list.vector("self_attn.sinks", "attention.core", a.num_heads, Role::kAttention, Split::kQueryHeads);
   list.matrix("self_attn.o_proj", "attention.out", d, q, Role::kAttention, Split::kHeadInputs);
-  if (a.attention_bias == AttentionBias::kQkvo) list.vector("self_attn.o_proj.bias", "attention.out", d, Role::kAttention);
+  if (a.attention_bias == AttentionBias::kQkvo)
+    list.vector("self_attn.o_proj.bias", "attention.out", d, Role::kAttention);
 }
 
 void add_mla_attention(TensorList& list, const Architecture& a) {
@@ -63,19 +78,21 @@ void add_mla_attention(TensorList& list, const Architecture& a) {
   if (m.q_lora_rank > 0) {
     list.matrix("self_attn.q_a_proj", "attention.latent", m.q_lora_rank, d, Role::kLatent, Split::kReplicated);
     list.vector("self_attn.q_a_layernorm.weight", "attention.latent_norm", m.q_lora_rank, Role::kNorm);
-    list.matrix("self_attn.q_b_proj", "attention.q", heads * m.qk_head_dim(), m.q_lora_rank, Role::kAttention, Split::kQueryHeads);
+    list.matrix("self_attn.q_b_proj", "attention.q", heads * m.qk_head_dim(), m.q_lora_rank, Role::kAttention,
+                Split::kQueryHeads);
   } else {
     list.matrix("self_attn.q_proj", "attention.q", heads * m.qk_head_dim(), d, Role::kAttention, Split::kQueryHeads);
   }
-  list.matrix("self_attn.kv_a_proj_with_mqa", "attention.latent", m.cached_values(), d, Role::kLatent, Split::kReplicated);
+  list.matrix("self_attn.kv_a_proj_with_mqa", "attention.latent", m.cached_values(), d, Role::kLatent,
+              Split::kReplicated);
   list.vector("self_attn.kv_a_layernorm.weight", "attention.latent_norm", m.kv_lora_rank, Role::kNorm);
-  list.matrix("self_attn.kv_b_proj", "attention.kv_b", heads * (m.qk_nope_head_dim + m.v_head_dim), m.kv_lora_rank, Role::kAttention,
-              Split::kQueryHeads);
+  list.matrix("self_attn.kv_b_proj", "attention.kv_b", heads * (m.qk_nope_head_dim + m.v_head_dim), m.kv_lora_rank,
+              Role::kAttention, Split::kQueryHeads);
   list.matrix("self_attn.o_proj", "attention.out", d, heads * m.v_head_dim, Role::kAttention, Split::kHeadInputs);
   if (a.indexer) {
     const SparseIndexer& i = *a.indexer;
-    list.matrix("self_attn.indexer.wq_b", "attention.indexer", std::int64_t{i.heads} * i.head_dim, m.q_lora_rank, Role::kIndexer,
-                Split::kReplicated);
+    list.matrix("self_attn.indexer.wq_b", "attention.indexer", std::int64_t{i.heads} * i.head_dim, m.q_lora_rank,
+                Role::kIndexer, Split::kReplicated);
     list.matrix("self_attn.indexer.wk", "attention.indexer", i.head_dim, d, Role::kIndexer, Split::kReplicated);
     list.norm("self_attn.indexer.k_norm", "attention.indexer", i.head_dim, /*with_bias=*/true);
     list.matrix("self_attn.indexer.weights_proj", "attention.indexer", i.heads, d, Role::kIndexer, Split::kReplicated);
@@ -89,8 +106,8 @@ void add_attention(TensorList& list, const Architecture& a) {
 }
 
 // Gate and up are read by one operator, down by the next.
-void add_ffn(TensorList& list, const Architecture& a, const std::string& name, const std::string& op, std::int64_t width, Role role,
-             int experts) {
+void add_ffn(TensorList& list, const Architecture& a, const std::string& name, const std::string& op,
+             std::int64_t width, Role role, int experts) {
   const bool biases = !a.gated_ffn || (role == Role::kRoutedExpert && a.moe->expert_bias);
   const auto first = [&](const std::string& part) {
     list.matrix(name + part, op + ".gate_up", width, a.hidden_size, role, Split::kRows).experts = experts;
@@ -105,11 +122,13 @@ void add_ffn(TensorList& list, const Architecture& a, const std::string& name, c
 void add_moe(TensorList& list, const Architecture& a) {
   const Moe& m = *a.moe;
   list.matrix("mlp.gate", "moe.router", m.routed_experts, a.hidden_size, Role::kRouter, Split::kReplicated);
-  if (m.correction_bias) list.vector("mlp.gate.e_score_correction_bias", "moe.router", m.routed_experts, Role::kRouterBias);
+  if (m.correction_bias)
+    list.vector("mlp.gate.e_score_correction_bias", "moe.router", m.routed_experts, Role::kRouterBias);
   if (m.expert_bias) list.vector("mlp.gate.bias", "moe.router", m.routed_experts, Role::kRouter);
   add_ffn(list, a, "mlp.experts.{e}.", "moe.experts", m.intermediate_size, Role::kRoutedExpert, m.routed_experts);
   if (m.shared_experts > 0) {
-    add_ffn(list, a, "mlp.shared_experts.", "moe.shared", std::int64_t{m.shared_experts} * m.intermediate_size, Role::kSharedExpert, 1);
+    add_ffn(list, a, "mlp.shared_experts.", "moe.shared", std::int64_t{m.shared_experts} * m.intermediate_size,
+            Role::kSharedExpert, 1);
   }
 }
 
@@ -117,11 +136,13 @@ void add_moe(TensorList& list, const Architecture& a) {
 void add_mtp(TensorList& list, const Architecture& a) {
   list.norm("enorm", "mtp.norm", a.hidden_size, false);
   list.norm("hnorm", "mtp.norm", a.hidden_size, false);
-  list.matrix("eh_proj", "mtp.project", a.hidden_size, 2 * std::int64_t{a.hidden_size}, Role::kMtpProjection, Split::kReplicated);
+  list.matrix("eh_proj", "mtp.project", a.hidden_size, 2 * std::int64_t{a.hidden_size}, Role::kMtpProjection,
+              Split::kReplicated);
   list.norm("shared_head.norm", "mtp.norm", a.hidden_size, false);
   add_attention(list, a);
   a.moe ? add_moe(list, a) : add_ffn(list, a, "mlp.", "ffn", a.intermediate_size, Role::kDenseFfn, 1);
-  list.matrix("embed_tokens", "mtp.embed", a.vocab_size, a.hidden_size, Role::kEmbedding, Split::kVocab).duplicate = true;
+  list.matrix("embed_tokens", "mtp.embed", a.vocab_size, a.hidden_size, Role::kEmbedding, Split::kVocab).duplicate =
+      true;
   list.matrix("shared_head.head", "mtp.head", a.vocab_size, a.hidden_size, Role::kHead, Split::kVocab).duplicate = true;
 }
 
@@ -133,7 +154,8 @@ std::vector<Tensor> tensors(const Architecture& a) {
   list.place(Where::kOnce, "model.");
   list.matrix("embed_tokens", "embed", a.vocab_size, a.hidden_size, Role::kEmbedding, Split::kVocab);
   if (a.learned_positions > 0) {
-    list.matrix("embed_positions", "embed.positions", a.learned_positions, a.hidden_size, Role::kEmbedding, Split::kReplicated);
+    list.matrix("embed_positions", "embed.positions", a.learned_positions, a.hidden_size, Role::kEmbedding,
+                Split::kReplicated);
   }
   list.place(Where::kEveryLayer, "model.layers.{l}.");
   add_attention(list, a);
@@ -158,11 +180,16 @@ std::vector<Tensor> tensors(const Architecture& a) {
 
 int layers_with(const Architecture& a, Where where) {
   switch (where) {
-    case Where::kOnce: return 1;
-    case Where::kEveryLayer: return a.num_layers;
-    case Where::kDenseLayers: return a.dense_layers();
-    case Where::kMoeLayers: return a.moe_layers();
-    case Where::kMtp: return a.mtp_modules;
+    case Where::kOnce:
+      return 1;
+    case Where::kEveryLayer:
+      return a.num_layers;
+    case Where::kDenseLayers:
+      return a.dense_layers();
+    case Where::kMoeLayers:
+      return a.moe_layers();
+    case Where::kMtp:
+      return a.mtp_modules;
   }
   return 0;
 }
@@ -172,17 +199,23 @@ Format format_of(const Tensor& tensor, const WeightScheme& scheme) {
   if (tensor.vector) return Format::kBf16;
   switch (tensor.role) {
     case Role::kEmbedding:
-    case Role::kHead: return scheme.embeddings;
-    case Role::kRouter: return scheme.router;
-    case Role::kRoutedExpert: return scheme.experts;
-    case Role::kMtpProjection: return Format::kBf16;  // not converted in the published fp8 checkpoint
+    case Role::kHead:
+      return scheme.embeddings;
+    case Role::kRouter:
+      return scheme.router;
+    case Role::kRoutedExpert:
+      return scheme.experts;
+    case Role::kMtpProjection:
+      return Format::kBf16;  // not converted in the published fp8 checkpoint
     case Role::kNorm:
-    case Role::kRouterBias: return Format::kBf16;
+    case Role::kRouterBias:
+      return Format::kBf16;
     case Role::kAttention:
     case Role::kLatent:
     case Role::kIndexer:
     case Role::kDenseFfn:
-    case Role::kSharedExpert: return scheme.linears;
+    case Role::kSharedExpert:
+      return scheme.linears;
   }
   return Format::kBf16;
 }
@@ -205,7 +238,8 @@ ParameterCounts count_parameters(const Architecture& a) {
     if (t.op == "embed" && t.split == Split::kVocab && !a.tied_embeddings) input_embedding += n;
   }
   counts.active = counts.total;
-  if (a.moe) counts.active -= counts.routed_experts / a.moe->routed_experts * (a.moe->routed_experts - a.moe->experts_per_token);
+  if (a.moe)
+    counts.active -= counts.routed_experts / a.moe->routed_experts * (a.moe->routed_experts - a.moe->experts_per_token);
   counts.active_without_input_embedding = counts.active - input_embedding;
   return counts;
 }
@@ -229,9 +263,10 @@ KvShape kv_shape(const Architecture& a, KvFormat format) {
     shape.splits_by_head = false;
     // fp8 latent as FlashMLA stores it: the latent in e4m3 with an fp32 scale per 128, the rotary key in bf16
     // (656 B at rank 512; deepseek-ai/FlashMLA README).
-    shape.per_token_full = format == KvFormat::kBf16
-                               ? Bytes(2.0 * a.mla->cached_values())
-                               : Bytes(a.mla->kv_lora_rank + 4.0 * std::ceil(a.mla->kv_lora_rank / 128.0) + 2.0 * a.mla->qk_rope_head_dim);
+    shape.per_token_full =
+        format == KvFormat::kBf16
+            ? Bytes(2.0 * a.mla->cached_values())
+            : Bytes(a.mla->kv_lora_rank + 4.0 * std::ceil(a.mla->kv_lora_rank / 128.0) + 2.0 * a.mla->qk_rope_head_dim);
   } else {
     shape.per_token_full = Bytes(2.0 * a.num_kv_heads * a.head_dim * width);
     shape.per_token_window = shape.per_token_full;
@@ -248,18 +283,29 @@ Bytes kv_bytes_per_token(const Architecture& a, KvFormat format) {
 
 std::string to_string(Role role) {
   switch (role) {
-    case Role::kEmbedding: return "input embedding";
-    case Role::kHead: return "output head";
-    case Role::kNorm: return "norms";
-    case Role::kAttention: return "attention";
-    case Role::kLatent: return "latent projections";
-    case Role::kIndexer: return "sparse indexer";
-    case Role::kDenseFfn: return "dense FFN";
+    case Role::kEmbedding:
+      return "input embedding";
+    case Role::kHead:
+      return "output head";
+    case Role::kNorm:
+      return "norms";
+    case Role::kAttention:
+      return "attention";
+    case Role::kLatent:
+      return "latent projections";
+    case Role::kIndexer:
+      return "sparse indexer";
+    case Role::kDenseFfn:
+      return "dense FFN";
     case Role::kRouter:
-    case Role::kRouterBias: return "router";
-    case Role::kRoutedExpert: return "routed experts";
-    case Role::kSharedExpert: return "shared experts";
-    case Role::kMtpProjection: return "MTP projection";
+    case Role::kRouterBias:
+      return "router";
+    case Role::kRoutedExpert:
+      return "routed experts";
+    case Role::kSharedExpert:
+      return "shared experts";
+    case Role::kMtpProjection:
+      return "MTP projection";
   }
   return "?";
 }

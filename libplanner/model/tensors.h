@@ -19,11 +19,11 @@ enum class Role {
   kHead,
   kNorm,
   kAttention,
-  kLatent,        // MLA down-projections: every tensor-parallel rank holds all of them
-  kIndexer,       // DeepSeek V3.2 sparse attention
+  kLatent,   // MLA down-projections: every tensor-parallel rank holds all of them
+  kIndexer,  // DeepSeek V3.2 sparse attention
   kDenseFfn,
   kRouter,
-  kRouterBias,    // fp32 in every scheme
+  kRouterBias,  // fp32 in every scheme
   kRoutedExpert,
   kSharedExpert,
   kMtpProjection,
@@ -50,9 +50,9 @@ struct Tensor {
   Role role = Role::kNorm;
   Split split = Split::kReplicated;
   Where where = Where::kOnce;
-  int experts = 1;        // copies per layer with {e} = 0 … experts-1
-  bool vector = false;    // norms and biases: never quantised
-  bool duplicate = false; // an MTP module's second copy of the embedding or head, in the checkpoint only
+  int experts = 1;         // copies per layer with {e} = 0 … experts-1
+  bool vector = false;     // norms and biases: never quantised
+  bool duplicate = false;  // an MTP module's second copy of the embedding or head, in the checkpoint only
 
   double elements() const { return static_cast<double>(rows) * static_cast<double>(cols); }
 };
@@ -66,11 +66,11 @@ Format format_of(const Tensor& tensor, const WeightScheme& scheme);
 Bytes stored_bytes(const Tensor& tensor, const WeightScheme& scheme);  // one instance
 
 struct ParameterCounts {
-  std::int64_t total = 0;             // main model, without MTP
-  std::int64_t active = 0;            // every parameter one token touches, input embedding counted whole
+  std::int64_t total = 0;                           // main model, without MTP
+  std::int64_t active = 0;                          // every parameter one token touches, input embedding counted whole
   std::int64_t active_without_input_embedding = 0;  // what is read per decoded token
   std::int64_t routed_experts = 0;
-  std::int64_t mtp = 0;               // unique parameters of the MTP modules
+  std::int64_t mtp = 0;  // unique parameters of the MTP modules
 };
 ParameterCounts count_parameters(const Architecture& architecture);
 

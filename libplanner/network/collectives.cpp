@@ -24,10 +24,13 @@ constexpr double kOneShotBase = 2.1e-6, kOneShotPerRank = 0.16e-6, kTwoShotBase 
 
 double hop(const Tier& tier, const Protocol& p, bool tree) {
   switch (tier.kind) {
-    case TierKind::kScaleUp: return 1e-6 * (tree ? p.scale_up_tree : p.scale_up_ring);
-    case TierKind::kHost: return 1e-6 * (tree ? p.host_tree : p.host_ring);
+    case TierKind::kScaleUp:
+      return 1e-6 * (tree ? p.scale_up_tree : p.scale_up_ring);
+    case TierKind::kHost:
+      return 1e-6 * (tree ? p.host_tree : p.host_ring);
     case TierKind::kRdma:
-    case TierKind::kTcp: return tier.step_latency.value;
+    case TierKind::kTcp:
+      return tier.step_latency.value;
   }
   return 0;
 }
@@ -44,11 +47,13 @@ double nccl_all_reduce(const Span& s, double bytes, const Protocol& p) {
   const double n = s.ranks, k = groups_of(s);
   const double bandwidth = ring_bandwidth(s) * p.bandwidth_share;
   const double outer_steps = s.inner == s.outer ? 0 : 2 * (k - 1);
-  const double ring_latency = 1e-6 * p.ring_base + (2 * (n - 1) - outer_steps) * hop(*s.inner, p, false) + outer_steps * hop(*s.outer, p, false);
+  const double ring_latency = 1e-6 * p.ring_base + (2 * (n - 1) - outer_steps) * hop(*s.inner, p, false) +
+                              outer_steps * hop(*s.outer, p, false);
   const double ring = ring_latency + 2 * (n - 1) / n * bytes / bandwidth;
   const double depth_inner = s.inner == s.outer ? std::ceil(std::log2(n)) : std::ceil(std::log2(std::max(1.0, n / k)));
   const double depth_outer = s.inner == s.outer ? 0 : std::ceil(std::log2(k));
-  const double tree_latency = 1e-6 * p.tree_base + 2 * (depth_inner * hop(*s.inner, p, true) + depth_outer * hop(*s.outer, p, true));
+  const double tree_latency =
+      1e-6 * p.tree_base + 2 * (depth_inner * hop(*s.inner, p, true) + depth_outer * hop(*s.outer, p, true));
   const double tree = tree_latency + 2 * bytes / (bandwidth * 0.9);  // pipelined double tree, a little below the link
   return std::min(ring, tree);
 }
@@ -62,7 +67,8 @@ double one_shot_all_reduce(const Span& s, double bytes) {
 
 }  // namespace
 
-HierarchicalBounds hierarchical_all_reduce(Bytes payload, int nodes, int per_node, BytesPerSecond intra, BytesPerSecond inter) {
+HierarchicalBounds hierarchical_all_reduce(Bytes payload, int nodes, int per_node, BytesPerSecond intra,
+                                           BytesPerSecond inter) {
   const double g = per_node, k = nodes;
   return {.intra = payload * (2 * (g - 1) / g) / intra, .inter = payload / g * (2 * (k - 1) / k) / inter};
 }
@@ -88,7 +94,8 @@ Seconds all_gather_time(const Span& s, Bytes payload) {
   const double n = s.ranks, k = groups_of(s);
   const double volume = (n - 1) * payload.value / ring_bandwidth(s);
   const double outer_steps = s.inner == s.outer ? 0 : k - 1;
-  const double latency = 1e-6 * kLl.ring_base + (n - 1 - outer_steps) * hop(*s.inner, kLl, false) + outer_steps * hop(*s.outer, kLl, false);
+  const double latency = 1e-6 * kLl.ring_base + (n - 1 - outer_steps) * hop(*s.inner, kLl, false) +
+                         outer_steps * hop(*s.outer, kLl, false);
   return Seconds(latency + volume);
 }
 
@@ -101,7 +108,8 @@ Seconds all_to_all_time(const Span& s, Bytes payload) {
   double time = 1e-6 * kSimple.ring_base + hop(*s.inner, kSimple, false);
   const double inner_peers = s.inner == s.outer ? n - 1 : s.per_inner - 1.0;
   time += inner_peers * s.inner->message_cost.value;
-  if (k > 1 && s.inner != s.outer) time += hop(*s.outer, kSimple, false) + (n - s.per_inner) * s.outer->message_cost.value;
+  if (k > 1 && s.inner != s.outer)
+    time += hop(*s.outer, kSimple, false) + (n - s.per_inner) * s.outer->message_cost.value;
   const double inner_time = inner_share * payload.value / s.inner_bandwidth.value;
   const double outer_time = outer_share * payload.value / s.outer->bandwidth.value;
   return Seconds(time + std::max(inner_time, outer_time));

@@ -29,6 +29,7 @@ struct HierarchicalBounds {
   Seconds overlapped() const { return intra > inter ? intra : inter; }
   Seconds serialised() const { return intra + inter; }
 };
-HierarchicalBounds hierarchical_all_reduce(Bytes payload, int nodes, int per_node, BytesPerSecond intra, BytesPerSecond inter);
+HierarchicalBounds hierarchical_all_reduce(Bytes payload, int nodes, int per_node, BytesPerSecond intra,
+                                           BytesPerSecond inter);
 
 }  // namespace fathom

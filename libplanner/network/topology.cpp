@@ -1,9 +1,9 @@
 #include "network/topology.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "units/text.h"
 
@@ -11,10 +11,14 @@ namespace fathom {
 
 std::string to_string(TierKind kind) {
   switch (kind) {
-    case TierKind::kScaleUp: return "scale-up link";
-    case TierKind::kHost: return "PCIe";
-    case TierKind::kRdma: return "RDMA fabric";
-    case TierKind::kTcp: return "Ethernet (TCP)";
+    case TierKind::kScaleUp:
+      return "scale-up link";
+    case TierKind::kHost:
+      return "PCIe";
+    case TierKind::kRdma:
+      return "RDMA fabric";
+    case TierKind::kTcp:
+      return "Ethernet (TCP)";
   }
   return "?";
 }
@@ -24,11 +28,16 @@ namespace {
 // One direction of an x16 slot, GB/s (stas00/ml-engineering network tables; gen3 from 8 GT/s and 128b/130b).
 double pcie_x16_gbps(int gen) {
   switch (gen) {
-    case 3: return 15.75;
-    case 4: return 31;
-    case 5: return 63;
-    case 6: return 121;
-    default: return gen < 3 ? 7.9 : 121;
+    case 3:
+      return 15.75;
+    case 4:
+      return 31;
+    case 5:
+      return 63;
+    case 6:
+      return 121;
+    default:
+      return gen < 3 ? 7.9 : 121;
   }
 }
 constexpr double kPcieAttained = 0.88;  // 55.4 of 63 GB/s measured on gen5 (same tables)
@@ -37,7 +46,8 @@ constexpr double kPcieAttained = 0.88;  // 55.4 of 63 GB/s measured on gen5 (sam
 int lanes_per_card(const Node& node) {
   int cards = node.accelerators;
   for (const Nic& nic : node.nics) cards += nic.fabric.empty() ? 0 : nic.count;
-  if (node.cpu == nullptr || !node.cpu->pcie.lanes || node.accelerators >= 8) return 16;  // 8-card boards bring PCIe switches
+  if (node.cpu == nullptr || !node.cpu->pcie.lanes || node.accelerators >= 8)
+    return 16;  // 8-card boards bring PCIe switches
   const int each = *node.cpu->pcie.lanes * node.cpus / std::max(1, cards);
   int lanes = 16;
   while (lanes > 1 && lanes > each) lanes /= 2;
@@ -55,7 +65,9 @@ Slot slot_of(const Node& node) {
   return {.gen = std::min(card.generation, host), .lanes = std::min(card.lanes.value_or(16), lanes_per_card(node))};
 }
 
-bool is_rdma(const std::string& kind) { return kind == "infiniband" || kind == "roce" || kind == "rdma" || kind == "hccs"; }
+bool is_rdma(const std::string& kind) {
+  return kind == "infiniband" || kind == "roce" || kind == "rdma" || kind == "hccs";
+}
 
 // Latency of one step of a collective between nodes: NCCL's network constants lie at 2.7 (LL) to 14 us (Simple); kernel
 // TCP takes 10-30 us one way plus the host copy.
@@ -65,10 +77,14 @@ Seconds default_latency(bool rdma) { return rdma ? 6_us : 40_us; }
 // about fifteen; peers on a scale-up link are written by the same kernel.
 Seconds message_cost(TierKind kind) {
   switch (kind) {
-    case TierKind::kScaleUp: return 0.1_us;
-    case TierKind::kHost: return 1_us;
-    case TierKind::kRdma: return 1.5_us;
-    case TierKind::kTcp: return 15_us;
+    case TierKind::kScaleUp:
+      return 0.1_us;
+    case TierKind::kHost:
+      return 1_us;
+    case TierKind::kRdma:
+      return 1.5_us;
+    case TierKind::kTcp:
+      return 15_us;
   }
   return {};
 }
@@ -77,20 +93,27 @@ void add_scale_up(Pool& pool, const Node& node) {
   const ScaleUp& link = node.accelerator->scale_up;
   const int domain = std::min(node.scale_up_domain.value_or(link.domain.value_or(1)), pool.per_node);
   if (!node.scale_up || !link.bandwidth_per_direction || domain < 2) return;
-  pool.tiers.push_back({.kind = TierKind::kScaleUp, .name = link.name, .domain = domain,
-                        .bandwidth = link.bandwidth_per_direction->value, .mesh = link.kind == ScaleUpKind::kMesh, .step_latency = 3_us,
+  pool.tiers.push_back({.kind = TierKind::kScaleUp,
+                        .name = link.name,
+                        .domain = domain,
+                        .bandwidth = link.bandwidth_per_direction->value,
+                        .mesh = link.kind == ScaleUpKind::kMesh,
+                        .step_latency = 3_us,
                         .confidence = link.bandwidth_per_direction->origin.confidence});
 }
 
 void add_host(Pool& pool, const Node& node) {
   if (pool.per_node < 2 || (!pool.tiers.empty() && pool.tiers.back().domain >= pool.per_node)) return;
   const Slot slot = slot_of(node);
-  pool.tiers.push_back({.kind = TierKind::kHost, .name = fmt::format("PCIe {} x{}", slot.gen, slot.lanes), .domain = pool.per_node,
-                        .bandwidth = slot.attained(), .step_latency = 8_us, .confidence = Confidence::kDerived});
+  pool.tiers.push_back({.kind = TierKind::kHost,
+                        .name = fmt::format("PCIe {} x{}", slot.gen, slot.lanes),
+                        .domain = pool.per_node,
+                        .bandwidth = slot.attained(),
+                        .step_latency = 8_us,
+                        .confidence = Confidence::kDerived});
 }
 
 void add_fabric(Pool& pool, const Cluster& cluster, const Node& node) {
-  if (pool.nodes < 2) return;
   const Fabric* fastest = nullptr;
   BytesPerSecond most{};
   for (const Fabric& fabric : cluster.fabrics) {
@@ -104,19 +127,24 @@ void add_fabric(Pool& pool, const Cluster& cluster, const Node& node) {
     }
   }
   if (fastest == nullptr) {
-    pool.notes.push_back(fmt::format("no fabric joins the nodes of {}: every replica stays inside one node", pool.group->id));
+    if (pool.nodes < 2) return;
+    pool.notes.push_back(
+        fmt::format("no fabric joins the nodes of {}: every replica stays inside one node", pool.group->id));
     return;
   }
   if (fastest->switches.empty() && pool.nodes > 2) {
-    pool.notes.push_back(fmt::format("fabric {} lists no switches: reckoned as if {} nodes met in one without blocking", fastest->id, pool.nodes));
+    pool.notes.push_back(fmt::format("fabric {} lists no switches: reckoned as if {} nodes met in one without blocking",
+                                     fastest->id, pool.nodes));
   }
   const bool rdma = is_rdma(fastest->kind);
-  pool.tiers.push_back({.kind = rdma ? TierKind::kRdma : TierKind::kTcp,
-                        .name = fmt::format("{} per node, {}", to_string(most), fastest->kind),
-                        .domain = pool.devices(),
-                        .bandwidth = most / (pool.per_node * std::max(1.0, fastest->oversubscription)),
-                        .step_latency = fastest->latency ? fastest->latency->value : default_latency(rdma),
-                        .confidence = fastest->latency ? Confidence::kStated : Confidence::kDerived});
+  pool.fabric = fastest;
+  pool.outside = {.kind = rdma ? TierKind::kRdma : TierKind::kTcp,
+                  .name = fmt::format("{} per node, {}", to_string(most), fastest->kind),
+                  .domain = pool.devices(),
+                  .bandwidth = most / (pool.per_node * std::max(1.0, fastest->oversubscription)),
+                  .step_latency = fastest->latency ? fastest->latency->value : default_latency(rdma),
+                  .confidence = fastest->latency ? Confidence::kStated : Confidence::kDerived};
+  if (pool.nodes > 1) pool.tiers.push_back(pool.outside);
 }
 
 void add_host_memory(Pool& pool, const Node& node) {
@@ -150,14 +178,17 @@ Pool make_pool(const Cluster& cluster, const Group& group) {
   add_fabric(pool, cluster, node);
   add_host_memory(pool, node);
   for (Tier& tier : pool.tiers) tier.message_cost = message_cost(tier.kind);
+  pool.outside.message_cost = message_cost(pool.outside.kind);
   return pool;
 }
 
 Span span(const Pool& pool, int ranks, int stride) {
   Span result{.ranks = ranks};
   for (const Tier& tier : pool.tiers) {
-    if (result.inner == nullptr && tier.domain >= 2 * stride) result.inner = &tier;
-    if (result.outer == nullptr && tier.domain >= ranks * stride) result.outer = &tier;
+    if (result.outer != nullptr) break;
+    if (tier.domain >= ranks * stride) result.outer = &tier;
+    // The innermost tier that neighbours share, or the widest one that the group outgrows.
+    if (tier.domain >= 2 * stride && (result.inner == nullptr || result.outer == nullptr)) result.inner = &tier;
   }
   if (result.inner == nullptr || result.outer == nullptr) return {.ranks = 1};  // the enumeration refuses such layouts
   result.per_inner = std::clamp(result.inner->domain / stride, 1, ranks);

@@ -33,13 +33,15 @@ struct Tier {
 struct Pool {
   const Group* group = nullptr;
   const Accelerator* accelerator = nullptr;
-  int nodes = 0;               // serving nodes, spares excluded
-  int per_node = 0;            // accelerators per node
-  std::vector<Tier> tiers;     // domains grow from front to back
+  int nodes = 0;                           // serving nodes, spares excluded
+  int per_node = 0;                        // accelerators per node
+  std::vector<Tier> tiers;                 // domains grow from front to back
+  const Fabric* fabric = nullptr;          // what joins its nodes, and them to other groups; nullptr: nothing does
+  Tier outside;                            // that fabric as a tier, for a group of one node too
   BytesPerSecond host_memory_bandwidth{};  // all sockets of a node; zero when unknown
   Bytes host_memory{};
-  FlopsPerSecond host_compute{};           // bf16 or fp32 peak of all sockets; zero when unknown
-  int failure_domain = 1;      // nodes that fail together
+  FlopsPerSecond host_compute{};   // bf16 or fp32 peak of all sockets; zero when unknown
+  int failure_domain = 1;          // nodes that fail together
   std::vector<std::string> notes;  // what had to be assumed, for the report
 
   int devices() const { return nodes * per_node; }
@@ -51,9 +53,9 @@ Pool make_pool(const Cluster& cluster, const Group& group);
 // How `ranks` ranks, `stride` devices apart, lie on the tiers of a pool.
 struct Span {
   int ranks = 1;
-  const Tier* inner = nullptr;  // tier that joins neighbours; nullptr for one rank
-  const Tier* outer = nullptr;  // slowest tier that is crossed; equal to inner when one suffices
-  int per_inner = 1;            // ranks inside one inner domain
+  const Tier* inner = nullptr;       // tier that joins neighbours; nullptr for one rank
+  const Tier* outer = nullptr;       // slowest tier that is crossed; equal to inner when one suffices
+  int per_inner = 1;                 // ranks inside one inner domain
   BytesPerSecond inner_bandwidth{};  // of one rank towards the others in its inner domain
 };
 Span span(const Pool& pool, int ranks, int stride);

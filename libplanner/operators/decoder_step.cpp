@@ -14,14 +14,16 @@ class StepBuilder {
     ops_.reserve(48);
     drafts_ = l_.mtp ? a_.mtp_modules : 0;
     // Each attention group has its own share of the sequences.
-    sequences_ = batch.sequences / l_.attention_dp;
+    // With fewer sequences than groups the busiest group still has a whole one.
+    sequences_ = std::max(batch.sequences / l_.attention_dp, std::min(1.0, batch.sequences));
     new_tokens_ = batch.prefill_tokens / l_.attention_dp;
     prompts_ = new_tokens_ > 0 ? std::max(batch.prefill_prompts / l_.attention_dp, 1e-9) : 0;
     tokens_ = sequences_ * (1 + drafts_) + new_tokens_;
+    stage_tokens_ = batch.sequences * (1 + drafts_) + batch.prefill_tokens;
   }
 
   std::vector<Operator> build() {
-    if (stage_.has_embedding) embed();
+    stage_.has_embedding ? embed() : receive();
     attention(stage_.layers, Where::kEveryLayer);
     if (stage_.dense_layers > 0) dense_ffn(stage_.dense_layers, Where::kDenseLayers);
     if (stage_.moe_layers > 0) moe(stage_.moe_layers, Where::kMoeLayers);
@@ -55,7 +57,8 @@ class StepBuilder {
     return op;
   }
 
-  void elementwise(std::string_view name, OperatorKind kind, double count, double tokens, double in, double out, Bytes weights = {}) {
+  void elementwise(std::string_view name, OperatorKind kind, double count, double tokens, double in, double out,
+                   Bytes weights = {}) {
     Operator& op = add(name, kind, count);
     op.tokens = tokens;
     op.width_in = in;
@@ -77,6 +80,13 @@ class StepBuilder {
   void norm(std::string_view name, Where where, double count, double tokens, double width) {
     // Reads the residual and the block's output, writes the residual and the normalised copy.
     elementwise(name, OperatorKind::kNorm, count, tokens, 2 * width, 2 * width, local(name, where).bytes);
+  }
+
+  // The previous stage sent each rank its slice of the activations.
+  void receive() {
+    if (l_.tp > 1)
+      collective(add("stage.all_gather", OperatorKind::kAllGather, 1), Axis::kTp, l_.tp,
+                 tokens_ * a_.hidden_size * 2 / l_.tp);
   }
 
   void embed() {
@@ -232,7 +242,7 @@ class StepBuilder {
   // sums. With attention-DP, tokens travel to their experts and back.
   void moe(double layers, Where where) {
     const Moe& m = *a_.moe;
-    const double everywhere = tokens_ * l_.attention_dp;  // tokens of the whole stage
+    const double everywhere = stage_tokens_;
     const double routed = everywhere * m.experts_per_token / l_.ep;
     const double held = static_cast<double>(m.routed_experts) / l_.ep;
     const double touched = distinct_experts(m, held, everywhere);
@@ -241,7 +251,7 @@ class StepBuilder {
 
     Operator& router = linear("moe.router", "moe.router", where, layers, tokens_);
     router.kind = OperatorKind::kRouter;
-    const double sent = tokens_ / l_.tp;  // ranks of a group share the sending
+    const double sent = tokens_ / l_.tp;                        // ranks of a group share the sending
     if (exchange) all_to_all("moe.dispatch", layers, sent, 1);  // fp8 payload (DeepEP)
     grouped("moe.experts.gate_up", where, layers, routed, touched, imbalance);
     const double width = 2.0 * m.intermediate_size / l_.expert_tp();
@@ -258,7 +268,8 @@ class StepBuilder {
     // A token goes once to every rank that holds one of its experts.
     const double share = 1.0 / l_.ep;
     const double reached = l_.ep * (1 - std::pow(1 - share, a_.moe->experts_per_token));
-    collective(add(name, OperatorKind::kAllToAll, layers), Axis::kStageWidth, l_.ep, tokens * reached * a_.hidden_size * bytes_per_value);
+    collective(add(name, OperatorKind::kAllToAll, layers), Axis::kStageWidth, l_.ep,
+               tokens * reached * a_.hidden_size * bytes_per_value);
   }
 
   void head() {
@@ -278,6 +289,7 @@ class StepBuilder {
   void draft() {
     in_draft_ = true;
     tokens_ = sequences_ + new_tokens_;
+    stage_tokens_ = batch_.sequences + batch_.prefill_tokens;
     const double modules = drafts_;
     drafts_ = 0;
     linear("mtp.project", "mtp.project", Where::kMtp, modules, tokens_);
@@ -297,19 +309,21 @@ class StepBuilder {
   const Stage& stage_;
   const Batch& batch_;
   int drafts_ = 0;
-  double sequences_ = 0, new_tokens_ = 0, prompts_ = 0, tokens_ = 0;
+  double sequences_ = 0, new_tokens_ = 0, prompts_ = 0, tokens_ = 0;  // of one attention group
+  double stage_tokens_ = 0;                                           // of all groups
   bool in_draft_ = false;
   std::vector<Operator> ops_;
 };
 
 }  // namespace
 
-StageProgram::StageProgram(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout, const Stage& stage,
-                           int rank)
+StageProgram::StageProgram(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout,
+                           const Stage& stage, int rank)
     : architecture_(architecture), layout_(layout), stage_(stage) {
   for (const Tensor& t : tensors) {
     if (t.duplicate) continue;
-    auto same = std::find_if(weights_.begin(), weights_.end(), [&](const LocalWeights& w) { return w.op == t.op && w.where == t.where; });
+    auto same = std::find_if(weights_.begin(), weights_.end(),
+                             [&](const LocalWeights& w) { return w.op == t.op && w.where == t.where; });
     if (same == weights_.end()) same = weights_.insert(weights_.end(), {.op = t.op, .where = t.where});
     Shard one = shard(t, architecture, layout, rank);
     same->experts = one.experts;
@@ -333,8 +347,8 @@ const LocalWeights& StageProgram::local(std::string_view op, Where where) const 
 
 std::vector<Operator> StageProgram::operators(const Batch& batch) const { return StepBuilder(*this, batch).build(); }
 
-std::vector<Operator> decoder_step(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout,
-                                   const Stage& stage, const Batch& batch, int rank) {
+std::vector<Operator> decoder_step(const Architecture& architecture, const std::vector<Tensor>& tensors,
+                                   const Layout& layout, const Stage& stage, const Batch& batch, int rank) {
   return StageProgram(architecture, tensors, layout, stage, rank).operators(batch);
 }
 

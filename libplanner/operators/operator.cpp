@@ -7,22 +7,38 @@ namespace fathom {
 
 std::string_view to_string(OperatorKind kind) {
   switch (kind) {
-    case OperatorKind::kEmbed: return "embed";
-    case OperatorKind::kNorm: return "norm";
-    case OperatorKind::kLinear: return "linear";
-    case OperatorKind::kGroupedLinear: return "grouped_linear";
-    case OperatorKind::kRope: return "rope_kv_write";
-    case OperatorKind::kAttention: return "attention";
-    case OperatorKind::kMlaAttention: return "mla_attention";
-    case OperatorKind::kIndexer: return "indexer";
-    case OperatorKind::kActivation: return "activation";
-    case OperatorKind::kRouter: return "router";
-    case OperatorKind::kCombine: return "combine";
-    case OperatorKind::kSample: return "sample";
-    case OperatorKind::kAllReduce: return "all_reduce";
-    case OperatorKind::kAllGather: return "all_gather";
-    case OperatorKind::kAllToAll: return "all_to_all";
-    case OperatorKind::kSendRecv: return "send_recv";
+    case OperatorKind::kEmbed:
+      return "embed";
+    case OperatorKind::kNorm:
+      return "norm";
+    case OperatorKind::kLinear:
+      return "linear";
+    case OperatorKind::kGroupedLinear:
+      return "grouped_linear";
+    case OperatorKind::kRope:
+      return "rope_kv_write";
+    case OperatorKind::kAttention:
+      return "attention";
+    case OperatorKind::kMlaAttention:
+      return "mla_attention";
+    case OperatorKind::kIndexer:
+      return "indexer";
+    case OperatorKind::kActivation:
+      return "activation";
+    case OperatorKind::kRouter:
+      return "router";
+    case OperatorKind::kCombine:
+      return "combine";
+    case OperatorKind::kSample:
+      return "sample";
+    case OperatorKind::kAllReduce:
+      return "all_reduce";
+    case OperatorKind::kAllGather:
+      return "all_gather";
+    case OperatorKind::kAllToAll:
+      return "all_to_all";
+    case OperatorKind::kSendRecv:
+      return "send_recv";
   }
   return "?";
 }
@@ -35,12 +51,16 @@ bool is_collective(OperatorKind kind) {
 Flops flops(const Operator& op) {
   switch (op.kind) {
     case OperatorKind::kLinear:
-    case OperatorKind::kGroupedLinear: return Flops(2 * op.tokens * op.weight_elements);
+    case OperatorKind::kGroupedLinear:
+      return Flops(2 * op.tokens * op.weight_elements);
     // A router multiplies like a linear; its choice of experts is a few operations per expert, not counted.
-    case OperatorKind::kRouter: return Flops(2 * op.tokens * op.weight_elements);
+    case OperatorKind::kRouter:
+      return Flops(2 * op.tokens * op.weight_elements);
     case OperatorKind::kAttention:
-    case OperatorKind::kMlaAttention: return Flops(op.pairs * op.heads * op.pair_flops);
-    case OperatorKind::kIndexer: return Flops(2 * op.tokens * op.weight_elements + op.pairs * op.heads * op.pair_flops);
+    case OperatorKind::kMlaAttention:
+      return Flops(op.pairs * op.heads * op.pair_flops);
+    case OperatorKind::kIndexer:
+      return Flops(2 * op.tokens * op.weight_elements + op.pairs * op.heads * op.pair_flops);
     // Element-wise work is bound by memory on every device of the catalog; its arithmetic is not counted.
     case OperatorKind::kEmbed:
     case OperatorKind::kNorm:
@@ -51,13 +71,14 @@ Flops flops(const Operator& op) {
     case OperatorKind::kAllReduce:
     case OperatorKind::kAllGather:
     case OperatorKind::kAllToAll:
-    case OperatorKind::kSendRecv: return Flops(0);
+    case OperatorKind::kSendRecv:
+      return Flops(0);
   }
   return Flops(0);
 }
 
 Bytes bytes_moved(const Operator& op) {
-  if (is_collective(op.kind)) return Bytes(0);  // its traffic is wire_bytes
+  if (is_collective(op.kind)) return Bytes(0);                             // its traffic is wire_bytes
   const double activation = 2 * op.tokens * (op.width_in + op.width_out);  // bf16 in and out
   return op.weight_bytes + op.kv_bytes + Bytes(activation);
 }
@@ -65,11 +86,16 @@ Bytes bytes_moved(const Operator& op) {
 Bytes wire_bytes(const Operator& op) {
   const double n = op.ranks;
   switch (op.kind) {
-    case OperatorKind::kAllReduce: return op.payload * (2 * (n - 1) / n);
-    case OperatorKind::kAllGather: return op.payload * (n - 1);  // payload is one rank's share
-    case OperatorKind::kAllToAll: return op.payload * ((n - 1) / n);
-    case OperatorKind::kSendRecv: return op.payload;
-    default: return Bytes(0);
+    case OperatorKind::kAllReduce:
+      return op.payload * (2 * (n - 1) / n);
+    case OperatorKind::kAllGather:
+      return op.payload * (n - 1);  // payload is one rank's share
+    case OperatorKind::kAllToAll:
+      return op.payload * ((n - 1) / n);
+    case OperatorKind::kSendRecv:
+      return op.payload;
+    default:
+      return Bytes(0);
   }
 }
 
@@ -89,31 +115,58 @@ double expected_normal_max(int n) {
   return t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
 }
 
-// Variance of the number of one token's experts that land on one of `ranks` equal parts.
+// Variance of the number of one token's experts that land on one of `ranks` equal parts: the pairs of experts there, each
+// pair chosen together with a probability that depends on whether it shares a group.
 double load_variance(const Moe& moe, int ranks) {
-  const double k = moe.experts_per_token, all = moe.routed_experts, share = 1.0 / ranks;
-  if (moe.groups <= 1 || moe.groups_kept >= moe.groups || ranks > moe.groups) {
-    return k * share * (1 - share) * (all - k) / (all - 1);  // hypergeometric
+  const double k = moe.experts_per_token, all = moe.routed_experts, held = all / ranks, mean = k / ranks;
+  const double groups = moe.groups, kept = moe.groups_kept, group_size = all / groups, usable = group_size * kept;
+  if (usable <= 1) return mean * (1 - mean);
+  const double both = k * (k - 1) / (usable * (usable - 1));  // of two experts in usable groups
+  const double same_group = kept / groups * both;
+  const double two_groups = groups > 1 ? kept * (kept - 1) / (groups * (groups - 1)) * both : 0;
+  const double same_pairs = held * (std::min(held, group_size) - 1), other_pairs = held * (held - 1) - same_pairs;
+  return std::max(0.0, mean + same_pairs * same_group + std::max(0.0, other_pairs) * two_groups - mean * mean);
+}
+
+// Expected maximum of n independent counts of this mean and variance: sum over x of 1 - P(count <= x)^n, the counts being
+// binomial when narrower than Poisson and negative binomial when wider, both continued to any real size.
+double expected_count_max(double mean, double variance, int n) {
+  const double ratio = variance / mean;
+  const bool poisson = std::abs(ratio - 1) < 1e-3;
+  const double size = poisson ? 0 : mean / (1 - ratio);  // negative: negative binomial
+  double p = poisson ? std::exp(-mean) : std::pow(ratio, size), below = 0, sum = 0;
+  for (int x = 0; x < 1000; ++x) {
+    below += p;
+    const double tail = n * (1 - below);
+    const double above = tail > 30 ? 1 : tail <= 0 ? 0 : 1 - std::exp(n * std::log(below));
+    sum += above;
+    if (above < 1e-4) break;
+    p *= poisson ? mean / (x + 1) : std::max(0.0, (size - x) * (1 - ratio)) / ((x + 1) * ratio);
   }
-  // A rank holds g of the G groups, of which a token may use K: the number of usable groups here is hypergeometric, and
-  // the token's experts spread over the usable ones.
-  const double groups = moe.groups, kept = moe.groups_kept, here = groups / ranks;
-  const double mean = kept * here / groups;
-  const double variance = mean * (1 - here / groups) * (groups - kept) / (groups - 1);
-  const double usable = all * kept / groups;
-  const double within = k * (usable - k) / (usable - 1) * (mean / kept - (variance + mean * mean) / (kept * kept));
-  return k * k / (kept * kept) * variance + within;
+  return sum;
+}
+
+// The same from the normal distribution with the skewness of those counts (Cornish-Fisher), for large means.
+double expected_normal_count_max(double mean, double variance, int n) {
+  const double z = expected_normal_max(n);
+  return mean + std::sqrt(variance) * z + (2 * variance / mean - 1) / 6 * (z * z - 1);
 }
 
 }  // namespace
 
 double expert_imbalance(const Moe& moe, int ranks, double tokens) {
   if (ranks <= 1 || tokens <= 0) return 1;
-  const double mean = tokens * moe.experts_per_token / ranks;
-  // Loads of n ranks sum to a constant, so they are negatively correlated by 1/(n-1): the spread of the maximum widens.
-  const double spread = std::sqrt(tokens * load_variance(moe, ranks) * ranks / (ranks - 1.0));
-  const double busiest = std::min(mean + spread * expected_normal_max(ranks), tokens * moe.experts_per_token);
-  return busiest / mean;
+  const double n = ranks, mean = tokens * moe.experts_per_token / n, variance = tokens * load_variance(moe, ranks);
+  if (variance <= 0) return 1;
+  constexpr double kCounted = 8, kNormal = 16;  // between these means the two blend, so that the result is continuous
+  double independent = 0;
+  const double normal = std::clamp((mean - kCounted) / (kNormal - kCounted), 0.0, 1.0);
+  if (normal < 1) independent += (1 - normal) * expected_count_max(mean, variance, ranks);
+  if (normal > 0) independent += normal * expected_normal_count_max(mean, variance, ranks);
+  // Loads sum to a constant, so they are negatively correlated by 1/(n-1): the maximum lies further out.
+  const double busiest = mean + std::sqrt(n / (n - 1)) * (independent - mean);
+  const double most = tokens * std::min<double>(moe.experts_per_token, moe.routed_experts / n);
+  return std::clamp(busiest, std::max(mean, std::min(1.0, tokens)), most) / mean;
 }
 
 }  // namespace fathom

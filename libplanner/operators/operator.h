@@ -39,11 +39,11 @@ bool is_collective(OperatorKind kind);
 enum class Axis { kNone, kTp, kStageWidth, kPipeline };
 
 struct Operator {
-  std::string_view name;    // "moe.experts.down": one per kind of layer, always a string literal
+  std::string_view name;  // "moe.experts.down": one per kind of layer, always a string literal
   OperatorKind kind = OperatorKind::kLinear;
-  double count = 1;         // how often it runs in this step on this stage (its layers)
-  bool draft = false;       // belongs to the multi-token-prediction module
-  bool on_host = false;     // runs on the CPU, from host memory
+  double count = 1;                // how often it runs in this step on this stage (its layers)
+  bool draft = false;              // belongs to the multi-token-prediction module
+  bool on_host = false;            // runs on the CPU, from host memory
   Format math = Format::kBf16;     // element type that enters the multiplication
   Format weights = Format::kBf16;  // storage of the weights it reads
 
@@ -60,8 +60,8 @@ struct Operator {
   Bytes kv_bytes{};            // cache read or written
   Bytes payload{};             // collective: bytes each rank contributes (all-reduce: the whole buffer)
   Axis axis = Axis::kNone;
-  int ranks = 1;               // of the collective
-  double imbalance = 1;        // work of the busiest rank over the mean, expert parallelism only
+  int ranks = 1;         // of the collective
+  double imbalance = 1;  // work of the busiest rank over the mean, expert parallelism only
 };
 
 // The three sums, one home each; every caller gets them here.
@@ -94,8 +94,8 @@ struct LocalWeights {
 // Keeps references to its arguments.
 class StageProgram {
  public:
-  StageProgram(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout, const Stage& stage,
-               int rank = 0);
+  StageProgram(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout,
+               const Stage& stage, int rank = 0);
   std::vector<Operator> operators(const Batch& batch) const;
 
   const Architecture& architecture() const { return architecture_; }
@@ -111,16 +111,17 @@ class StageProgram {
 };
 
 // The same in one call.
-std::vector<Operator> decoder_step(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout,
-                                   const Stage& stage, const Batch& batch, int rank = 0);
+std::vector<Operator> decoder_step(const Architecture& architecture, const std::vector<Tensor>& tensors,
+                                   const Layout& layout, const Stage& stage, const Batch& batch, int rank = 0);
 
 // Expected number of different experts, of `held`, that `tokens` tokens reach, each choosing k of E at random:
 // held * (1 - (1 - k/E)^tokens).
 double distinct_experts(const Moe& moe, double held, double tokens);
 
 // Expected load of the busiest of `ranks` over the mean when `tokens` tokens choose experts at random within their allowed
-// groups. Normal approximation of the maximum of exchangeable loads; 3.44 against 3.54 by simulation for one R1 token on
-// four ranks without groups, 4.0 against 4.25 with them.
+// groups: the maximum of exchangeable counts with the exact variance. Within 9 % of a simulation for 2 to 64 ranks, 1 to
+// 512 tokens, with and without groups; one R1 token on four ranks 4.14 of its 8 experts (simulated 4.25), 3.45 (3.51)
+// without groups.
 double expert_imbalance(const Moe& moe, int ranks, double tokens);
 
 }  // namespace fathom

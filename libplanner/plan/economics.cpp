@@ -1,5 +1,7 @@
 #include "plan/economics.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -34,8 +36,8 @@ GroupUse use_of(const Group& group, const Problem& problem, const Solution* solu
   return use;
 }
 
-GroupLoad load_of(const Group& group, const Cluster& cluster, const Catalog& catalog, const Problem& problem, const Solution* solution,
-                  double utilisation) {
+GroupLoad load_of(const Group& group, const Cluster& cluster, const Catalog& catalog, const Problem& problem,
+                  const Solution* solution, double utilisation) {
   const GroupUse use = use_of(group, problem, solution);
   const Activity activity{.busy = 1, .memory = use.activity.memory, .compute = use.activity.compute};
   const bool serves = use.nodes > 0;
@@ -48,8 +50,8 @@ GroupLoad load_of(const Group& group, const Cluster& cluster, const Catalog& cat
 }
 
 // Sites in the order of the file; switches count at the first site that has accelerators.
-std::vector<SitePower> power_of_sites(const Cluster& cluster, const Catalog& catalog, const Problem& problem, const Solution* solution,
-                                      double utilisation) {
+std::vector<SitePower> power_of_sites(const Cluster& cluster, const Catalog& catalog, const Problem& problem,
+                                      const Solution* solution, double utilisation) {
   std::vector<SitePower> result;
   bool network_placed = false;
   for (const Site& site : cluster.sites) {
@@ -71,7 +73,8 @@ std::vector<SitePower> power_of_sites(const Cluster& cluster, const Catalog& cat
 std::optional<BytesPerSecond> disk_read(const Node& node) {
   std::optional<BytesPerSecond> sum;
   for (const Disk& disk : node.disks) {
-    if (disk.read && (disk.use == "model" || disk.use.empty())) sum = sum.value_or(BytesPerSecond(0)) + *disk.read * disk.count;
+    if (disk.read && (disk.use == "model" || disk.use.empty()))
+      sum = sum.value_or(BytesPerSecond(0)) + *disk.read * disk.count;
   }
   return sum;
 }
@@ -99,28 +102,37 @@ void add_availability(Plan& plan, const Cluster& cluster, const Solution& soluti
   for (const Candidate& c : solution.pools) {
     AvailabilityReport report = availability_of(cluster, c);
     parts.push_back(report.service);
-    if (!plan.availability || report.service.likely < plan.availability->service.likely) plan.availability = std::move(report);
+    if (!plan.availability || report.service.likely < plan.availability->service.likely)
+      plan.availability = std::move(report);
   }
   // Prefill and decode pools must both be there; the report details the weaker one.
-  if (solution.pools.size() > 1 && solution.pools.front().role == PoolRole::kPrefill) plan.availability->service = in_series(parts);
+  if (solution.pools.size() > 1 && solution.pools.front().role == PoolRole::kPrefill)
+    plan.availability->service = in_series(parts);
 }
 
 void add_cost(Plan& plan, const Cluster& cluster, const std::vector<SitePower>& sites, const Workload& w) {
   std::vector<EnergyUse> energy;
-  for (const SitePower& site : sites) energy.push_back({.site = site.site, .per_year = site.per_year, .complete = site.unknown.empty()});
+  for (const SitePower& site : sites)
+    energy.push_back({.site = site.site, .per_year = site.per_year, .complete = site.unknown.empty()});
   Delivery delivery;
   for (const PlanPool& pool : plan.pools) delivery.accelerators += pool.devices;
-  if (plan.fits) delivery.output_tok_per_s = plan.maximum ? plan.maximum->output_tok_per_s : plan.predictions.output_tok_per_s;
+  if (plan.fits)
+    delivery.output_tok_per_s = plan.maximum ? plan.maximum->output_tok_per_s : plan.predictions.output_tok_per_s;
   delivery.output_per_request = w.output_tokens.mean;
   delivery.input_per_output = w.input_tokens.mean / std::max(1.0, w.output_tokens.mean);
   delivery.utilisation = utilisation_of(cluster.finance).value;
   delivery.availability = plan.availability ? plan.availability->service.likely : 1;
-  plan.cost = total_cost(cluster, energy, delivery);
+  try {
+    plan.cost = total_cost(cluster, energy, delivery);
+  } catch (const MoneyError& error) {  // prices and counts that are each possible, but not together
+    plan.notes.push_back(fmt::format("no cost: {}", error.what()));
+  }
 }
 
 }  // namespace
 
-void add_economics(Plan& plan, const Cluster& cluster, const Catalog& catalog, const Problem& problem, const SearchResult& found) {
+void add_economics(Plan& plan, const Cluster& cluster, const Catalog& catalog, const Problem& problem,
+                   const SearchResult& found) {
   const Solution* best = found.solutions.empty() ? nullptr : &found.solutions.front();
   const std::vector<SitePower> sites =
       power_of_sites(cluster, catalog, problem, best, utilisation_of(cluster.finance).value);

@@ -8,6 +8,7 @@
 
 namespace fathom {
 
-void add_economics(Plan& plan, const Cluster& cluster, const Catalog& catalog, const Problem& problem, const SearchResult& found);
+void add_economics(Plan& plan, const Cluster& cluster, const Catalog& catalog, const Problem& problem,
+                   const SearchResult& found);
 
 }  // namespace fathom

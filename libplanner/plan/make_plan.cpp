@@ -1,11 +1,11 @@
 #include "plan/make_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
-
-#include <fmt/format.h>
 
 #include "input/value.h"
 #include "plan/economics.h"
@@ -43,29 +43,45 @@ EngineProfile read_engine(const Cluster& cluster, const Catalog& catalog) {
   if (std::find(known.begin(), known.end(), id) == known.end()) {
     const std::string close = did_you_mean(id, known);
     throw InputError(cluster.file, cluster.workload.engine_at, fmt::format("unknown engine \"{}\"", id),
-                     close.empty() ? fmt::format("known engines: {}", fmt::join(known, ", ")) : fmt::format("did you mean \"{}\"?", close));
+                     close.empty() ? fmt::format("known engines: {}", fmt::join(known, ", "))
+                                   : fmt::format("did you mean \"{}\"?", close));
   }
   return read_engine_profile(catalog.data_dir(), id);
 }
 
 PlanModel describe(const Architecture& a) {
   const ParameterCounts counts = count_parameters(a);
-  return {.id = a.id, .name = a.name, .parameters = static_cast<double>(counts.total), .active_parameters = static_cast<double>(counts.active),
-          .kv_bytes_per_token = kv_bytes_per_token(a, KvFormat::kBf16), .native_weights = a.native_weights};
+  return {.id = a.id,
+          .name = a.name,
+          .parameters = static_cast<double>(counts.total),
+          .active_parameters = static_cast<double>(counts.active),
+          .kv_bytes_per_token = kv_bytes_per_token(a, KvFormat::kBf16),
+          .native_weights = a.native_weights};
 }
 
 std::string describe_load(const Workload& w) {
-  const std::string lengths = fmt::format("{:.0f} tokens in and {:.0f} out on average", w.input_tokens.mean, w.output_tokens.mean);
-  if (w.concurrency) return fmt::format("{:g} request{} in flight, {}", *w.concurrency, *w.concurrency == 1 ? "" : "s", lengths);
+  const std::string lengths =
+      fmt::format("{:.0f} tokens in and {:.0f} out on average", w.input_tokens.mean, w.output_tokens.mean);
+  if (w.concurrency)
+    return fmt::format("{:g} request{} in flight, {}", *w.concurrency, *w.concurrency == 1 ? "" : "s", lengths);
   return fmt::format("{:.3g} requests/s, {}", w.arrival_rate->value, lengths);
 }
+
+// Every model needs a 16-bit product somewhere (router, head, attention).
+bool multiplies(const Accelerator& a) { return peak(a, a.native.bf16 ? Dtype::kBf16 : Dtype::kFp16) != nullptr; }
 
 std::vector<Pool> make_pools(const Cluster& cluster, std::vector<std::string>& reasons) {
   std::vector<Pool> pools;
   for (const Group& group : cluster.groups) {
     if (group.role == "support" || group.node.accelerator == nullptr || group.node.accelerators < 1) continue;
     if (!group.node.accelerator->memory_bandwidth) {
-      reasons.push_back(fmt::format("{}: the memory bandwidth of {} is not known", group.id, group.node.accelerator->name));
+      reasons.push_back(
+          fmt::format("{}: the memory bandwidth of {} is not known", group.id, group.node.accelerator->name));
+      continue;
+    }
+    if (!multiplies(*group.node.accelerator)) {
+      reasons.push_back(
+          fmt::format("{}: the 16-bit arithmetic rate of {} is not known", group.id, group.node.accelerator->name));
       continue;
     }
     if (group.nodes - group.spares < 1) {
@@ -104,14 +120,17 @@ PlanMemory describe_memory(const Problem& p, const Candidate& c) {
   m.stage = worst.stage;
   m.capacity = worst.capacity;
   m.withheld = worst.reserved_by_share;
-  for (const LedgerRow& row : worst.rows) m.rows.push_back({.name = row.name, .bytes = row.bytes, .copied = row.copied});
+  for (const LedgerRow& row : worst.rows)
+    m.rows.push_back({.name = row.name, .bytes = row.bytes, .copied = row.copied});
   m.used = worst.used();
   m.kv_room = worst.kv_room();
   m.kv_per_token = worst.kv_per_token;
   m.host_per_node = worst.host * std::min(c.pool->per_node, c.layout.devices_per_replica() * c.layout.replicas);
   m.kv_tokens_capacity = c.memory.kv_tokens;
-  m.max_context = p.architecture.max_position > 0 ? std::min<double>(c.memory.max_context, p.architecture.max_position) : c.memory.max_context;
-  m.max_sequences = sequences_that_fit(c.memory, c.layout, p.workload.input_tokens.mean + p.workload.output_tokens.mean);
+  m.max_context = p.architecture.max_position > 0 ? std::min<double>(c.memory.max_context, p.architecture.max_position)
+                                                  : c.memory.max_context;
+  m.max_sequences =
+      sequences_that_fit(c.memory, c.layout, p.workload.input_tokens.mean + p.workload.output_tokens.mean);
   m.weights_one_copy = checkpoint_bytes(p.architecture, c.layout.weights, c.layout.mtp);
   m.devices_capacity = worst.capacity * c.layout.devices_per_replica();
   return m;
@@ -123,8 +142,8 @@ std::vector<std::string> format_notes(const Candidate& c) {
   bool weight_only = false;
   const Format math = math_format(a, c.layout.weights.linears, weight_only);
   if (weight_only) {
-    notes.push_back(fmt::format("{} weights are weight-only on {}: stored so, multiplied in {}", to_string(c.layout.weights.linears), a.name,
-                                to_string(math)));
+    notes.push_back(fmt::format("{} weights are weight-only on {}: stored so, multiplied in {}",
+                                to_string(c.layout.weights.linears), a.name, to_string(math)));
   }
   if (!a.native.bf16) notes.push_back(fmt::format("{} has no bf16: activations run in fp16", a.name));
   if (c.layout.offload_experts) notes.push_back("routed experts stay in host memory and run on the CPU");
@@ -139,13 +158,15 @@ std::vector<std::string> mtp_notes(const Problem& p, const Candidate& c) {
   const ReplicaMemory memory = memory_of(p, *c.pool, with);
   const Bytes whole = checkpoint_bytes(p.architecture, with.weights, true);
   if (memory.fits() && memory.max_context >= p.workload.input_tokens.mean + p.workload.output_tokens.mean) return {};
-  return {fmt::format("the MTP draft module does not fit: the checkpoint with it is {}, short by {} per accelerator in this layout",
-                      to_string_binary(whole), to_string_binary(Bytes(std::max(0.0, -memory.worst().kv_room().value))))};
+  return {fmt::format(
+      "the MTP draft module does not fit: the checkpoint with it is {}, short by {} per accelerator in this layout",
+      to_string_binary(whole), to_string_binary(Bytes(std::max(0.0, -memory.worst().kv_room().value))))};
 }
 
 std::vector<std::string> part_notes(const Accelerator& a) {
   if (a.status == PartStatus::kOk) return {};
-  return {fmt::format("the data of {} are {}: measure before you commit", a.name, words(a.status)[static_cast<std::size_t>(a.status)])};
+  return {fmt::format("the data of {} are {}: measure before you commit", a.name,
+                      words(a.status)[static_cast<std::size_t>(a.status)])};
 }
 
 PlanPool describe_pool(const Problem& p, const Candidate& c) {
@@ -170,7 +191,8 @@ PlanPool describe_pool(const Problem& p, const Candidate& c) {
   pool.idle_devices = pool.devices - l.devices_per_replica() * l.replicas;
   pool.links = links(c);
   pool.memory = describe_memory(p, c);
-  for (const std::vector<std::string>& notes : {format_notes(c), mtp_notes(p, c), part_notes(*c.pool->accelerator), c.pool->notes}) {
+  for (const std::vector<std::string>& notes :
+       {format_notes(c), mtp_notes(p, c), part_notes(*c.pool->accelerator), c.pool->notes}) {
     pool.notes.insert(pool.notes.end(), notes.begin(), notes.end());
   }
   fill_operators(pool, p, c);
@@ -193,10 +215,14 @@ std::string describe_limit(const PlanPool& pool) {
 void add_alternatives(Plan& plan, const SearchResult& found, int all_devices) {
   for (std::size_t i = 0; i < found.solutions.size(); ++i) {
     const Solution& s = found.solutions[i];
-    PlanAlternative row{.output_tok_per_s = s.output_tok_per_s, .max_output_tok_per_s = s.max_output_tok_per_s, .ttft = s.ttft, .tpot = s.tpot};
+    PlanAlternative row{.output_tok_per_s = s.output_tok_per_s,
+                        .max_output_tok_per_s = s.max_output_tok_per_s,
+                        .ttft = s.ttft,
+                        .tpot = s.tpot};
     int used = 0;
     for (const Candidate& c : s.pools) {
-      row.layout += (row.layout.empty() ? "" : " + ") + (s.pools.size() > 1 ? to_string(c.role) + " " : std::string()) + short_name(c.layout);
+      row.layout += (row.layout.empty() ? "" : " + ") + (s.pools.size() > 1 ? to_string(c.role) + " " : std::string()) +
+                    short_name(c.layout);
       row.group += (row.group.empty() ? "" : ", ") + c.pool->group->id;
       used += c.layout.devices_per_replica() * c.layout.replicas;
     }
@@ -219,7 +245,8 @@ void explain_shortfall(Plan& plan, const SearchResult& found, const Problem& p) 
 // The same question with one restriction lifted: what the cluster could serve instead.
 void add_remedies(Plan& plan, const Problem& p, const std::vector<Pool>& pools, const std::vector<PoolChoice>& pinned) {
   const auto attempt = [&](const std::string& change, const Workload& workload, const std::vector<PoolChoice>& pins) {
-    const Problem changed{.architecture = p.architecture, .tensors = p.tensors, .workload = workload, .engine = p.engine};
+    const Problem changed{
+        .architecture = p.architecture, .tensors = p.tensors, .workload = workload, .engine = p.engine};
     const SearchResult found = search(changed, pools, pins);
     if (found.solutions.empty()) return;
     const Solution& best = found.solutions.front();
@@ -228,19 +255,18 @@ void add_remedies(Plan& plan, const Problem& p, const std::vector<Pool>& pools, 
       remedy.layout += (remedy.layout.empty() ? "" : " + ") + short_name(c.layout);
       remedy.max_context = std::max(remedy.max_context, c.memory.max_context);
     }
-    if (p.architecture.max_position > 0) remedy.max_context = std::min<double>(remedy.max_context, p.architecture.max_position);
+    if (p.architecture.max_position > 0)
+      remedy.max_context = std::min<double>(remedy.max_context, p.architecture.max_position);
     plan.remedies.push_back(std::move(remedy));
   };
   if (!pinned.empty()) attempt("with another layout", p.workload, {});
   Workload any_weights = p.workload;
-  any_weights.weights = {};
-  for (const WeightScheme& s : weight_schemes()) {
-    if (s.name != p.architecture.native_weights && s.name != "bf16") any_weights.weights.push_back(s.name);
-  }
+  any_weights.weights = {};  // the search then tries them from the most exact to the smallest
   attempt("with smaller weights", any_weights, pinned);
   if (plan.remedies.empty() && !pinned.empty()) attempt("with another layout and smaller weights", any_weights, {});
   Workload short_context = p.workload;
-  if (p.workload.max_context && *p.workload.max_context > p.workload.input_tokens.mean + p.workload.output_tokens.mean) {
+  if (p.workload.max_context &&
+      *p.workload.max_context > p.workload.input_tokens.mean + p.workload.output_tokens.mean) {
     short_context.max_context.reset();
     attempt("with contexts of mean length", short_context, pinned);
   }
@@ -250,18 +276,21 @@ void judge(Plan& plan, const Solution& best, const Workload& w) {
   plan.fits = true;
   plan.meets = best.keeps_service_level && !best.saturated;
   if (best.saturated) {
-    plan.reasons.push_back(fmt::format("the load of {:.3g} requests/s exceeds what the cluster answers ({:.3g}/s): the queue would grow",
-                                       w.arrival_rate->value, best.requests_per_s));
+    plan.reasons.push_back(
+        fmt::format("the load of {:.3g} requests/s exceeds what the cluster answers ({:.3g}/s): the queue would grow",
+                    w.arrival_rate->value, best.requests_per_s));
   }
   const auto compare = [&](const char* name, const std::optional<Seconds>& limit, Seconds value) {
-    if (limit && value > *limit) plan.reasons.push_back(fmt::format("{} {} at the load, {} wanted", name, to_string(value), to_string(*limit)));
+    if (limit && value > *limit)
+      plan.reasons.push_back(fmt::format("{} {} at the load, {} wanted", name, to_string(value), to_string(*limit)));
   };
   compare("TTFT", w.slo.ttft, best.ttft);
   compare("TPOT", w.slo.tpot, best.tpot);
   compare("end to end", w.slo.e2e, best.e2e);
   if (w.slo.percentile > 50 && (w.slo.ttft || w.slo.tpot || w.slo.e2e)) {
-    plan.notes.push_back(fmt::format("the service level names P{:g}; times here are means in steady state, which P{:g} exceeds", w.slo.percentile,
-                                     w.slo.percentile));
+    plan.notes.push_back(
+        fmt::format("the service level names P{:g}; times here are means in steady state, which P{:g} exceeds",
+                    w.slo.percentile, w.slo.percentile));
   }
 }
 
@@ -282,12 +311,14 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
   plan.inputs.push_back({.path = cluster.file, .fnv64 = fnv64(cluster.file)});
   if (is_path(cluster.workload.model)) {
     const std::filesystem::path path = model_path(cluster);
-    plan.inputs.push_back({.path = path.string(), .fnv64 = fnv64(std::filesystem::is_directory(path) ? path / "config.json" : path)});
+    plan.inputs.push_back(
+        {.path = path.string(), .fnv64 = fnv64(std::filesystem::is_directory(path) ? path / "config.json" : path)});
   }
 
   const std::vector<Pool> pools = make_pools(cluster, plan.reasons);
   if (pools.empty()) plan.reasons.push_back("no group has accelerators to serve on");
-  const Problem problem{.architecture = architecture, .tensors = weights, .workload = cluster.workload, .engine = engine};
+  const Problem problem{
+      .architecture = architecture, .tensors = weights, .workload = cluster.workload, .engine = engine};
   const SearchResult found = search(problem, pools, cluster.layout);
   plan.notes = found.notes;
   plan.evaluated = found.evaluated;
@@ -296,7 +327,10 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
     plan.rejected.push_back({.reason = row.reason, .count = row.count, .example = row.example});
   }
   for (const Candidate& c : found.rejected) {
-    plan.all_rejected.push_back({.layout = short_name(c.layout), .group = c.pool->group->id, .reason = c.rejected, .shortfall = Bytes(c.shortfall_bytes)});
+    plan.all_rejected.push_back({.layout = short_name(c.layout),
+                                 .group = c.pool->group->id,
+                                 .reason = c.rejected,
+                                 .shortfall = Bytes(c.shortfall_bytes)});
   }
   int all_devices = 0;
   for (const Pool& pool : pools) all_devices += pool.devices();
@@ -309,13 +343,14 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
     const Solution& best = found.solutions.front();
     judge(plan, best, cluster.workload);
     for (const Candidate& c : best.pools) plan.pools.push_back(describe_pool(problem, c));
-    plan.predictions = predictions_at_load(problem, best);
-    plan.maximum = predictions_at_maximum(problem, best);
-    plan.confidence = plan.predictions.output_tok_per_s.confidence;
+    plan.sensitivities = sensitivities(problem, best);
+    plan.confidence = weakest_that_matters(best, plan.sensitivities);
+    plan.predictions = predictions_at_load(problem, best, plan.confidence);
+    plan.maximum = predictions_at_maximum(problem, best, plan.confidence);
     plan.limited_by = describe_limit(plan.pools.back());
     plan.levers = levers(problem, best);
-    plan.sensitivities = sensitivities(problem, best);
-    if (!plan.maximum) plan.notes.push_back("even one request at a time breaks the service level: there is no maximum within it");
+    if (!plan.maximum)
+      plan.notes.push_back("even one request at a time breaks the service level: there is no maximum within it");
   }
   add_economics(plan, cluster, catalog, problem, found);
   return plan;

@@ -15,15 +15,15 @@
 namespace fathom {
 
 struct PlanOperator {
-  std::string name;      // key of every later comparison
+  std::string name;  // key of every later comparison
   std::string kind;
-  double count = 0;      // executions per step
-  Seconds time{};        // all executions of one step, on the slowest stage
-  double share = 0;      // of that stage's step
-  Flops flops{};         // one rank, all executions
-  Bytes bytes{};         // through its memory
-  Bytes wire_bytes{};    // sent by it
-  std::string bound;     // "memory", "compute", "latency", "network", "host memory"
+  double count = 0;    // executions per step
+  Seconds time{};      // all executions of one step, on the slowest stage
+  double share = 0;    // of that stage's step
+  Flops flops{};       // one rank, all executions
+  Bytes bytes{};       // through its memory
+  Bytes wire_bytes{};  // sent by it
+  std::string bound;   // "memory", "compute", "latency", "network", "host memory"
 };
 
 struct PlanMemoryRow {
@@ -33,12 +33,12 @@ struct PlanMemoryRow {
 };
 
 struct PlanMemory {
-  int stage = 0;                  // the tightest
+  int stage = 0;  // the tightest
   Bytes capacity{};
-  Bytes withheld{};               // capacity that the engine leaves alone
+  Bytes withheld{};  // capacity that the engine leaves alone
   std::vector<PlanMemoryRow> rows;
-  Bytes used{};                   // sum of rows
-  Bytes kv_room{};                // what is left; negative when it does not fit
+  Bytes used{};     // sum of rows
+  Bytes kv_room{};  // what is left; negative when it does not fit
   Bytes kv_per_token{};
   Bytes host_per_node{};          // experts in host memory
   double kv_tokens_capacity = 0;  // one replica
@@ -52,15 +52,15 @@ struct PlanPool {
   std::string group;
   std::string role;
   std::string accelerator;
-  std::string layout;             // "TP8 PP2 x5, fp8 weights, bf16 KV"
+  std::string layout;  // "TP8 PP2 x5, fp8 weights, bf16 KV"
   int tp = 1, pp = 1, ep = 1, attention_dp = 1, replicas = 1;
   std::string weights, kv;
   bool offload_experts = false, mtp = false;
   std::vector<int> stage_layers;
   int devices_per_replica = 1;
-  int devices = 0;                // of the group, spares excluded
-  int idle_devices = 0;           // that no replica uses
-  std::vector<std::string> links; // "TP: NVLink, 450 GB/s", "PP: …"
+  int devices = 0;                 // of the group, spares excluded
+  int idle_devices = 0;            // that no replica uses
+  std::vector<std::string> links;  // "TP: NVLink, 450 GB/s", "PP: …"
   PlanMemory memory;
   std::vector<PlanOperator> decode, prefill;
   double decode_sequences = 0, decode_context = 0;  // of the decode list
@@ -78,7 +78,7 @@ struct PlanAlternative {
   double output_tok_per_s = 0;      // at the load
   double max_output_tok_per_s = 0;  // within the service level
   Seconds ttft{}, tpot{};
-  double gpu_share = 0;             // of all devices
+  double gpu_share = 0;  // of all devices
 };
 
 struct PlanRejection {
@@ -87,10 +87,10 @@ struct PlanRejection {
   std::string example;
 };
 
-struct PlanRemedy {               // what could be served instead, when what is asked cannot
-  std::string change;             // "without the stated layout", "with int4-experts+fp8 weights"
+struct PlanRemedy {    // what could be served instead, when what is asked cannot
+  std::string change;  // "without the stated layout", "with int4-experts+fp8 weights"
   std::string layout;
-  double output_tok_per_s = 0;    // at most, within the service level; 0: the level breaks
+  double output_tok_per_s = 0;  // at most, within the service level; 0: the level breaks
   double max_context = 0;
 };
 
@@ -101,50 +101,51 @@ struct PlanModel {
   std::string native_weights;
 };
 
-struct PlanLever {                 // one change and what it would do
+struct PlanLever {  // one change and what it would do
   std::string change;
   std::string effect;
-  double gain = 0;                 // of output tok/s, 0.25 is +25 %
+  double gain = 0;  // of output tok/s, 0.25 is +25 %
 };
 
-struct PlanSensitivity {           // one assumption of the model at the ends of its range, the others as they are
-  std::string input;               // "memory_share 0.72 to 0.93"
-  std::string origin;              // "measured, AIC"
-  double low = 0, high = 0;        // output tok/s (within the service level when there is a maximum)
+struct PlanSensitivity {  // one assumption of the model at the ends of its range, the others as they are
+  std::string input;      // "memory_share 0.72 to 0.93"
+  std::string origin;     // "measured, AIC"
+  Confidence confidence = Confidence::kAssumed;
+  double low = 0, high = 0;  // output tok/s (within the service level when there is a maximum)
 };
 
-struct PlanCandidate {             // every layout looked at
+struct PlanCandidate {  // every layout looked at
   std::string layout;
   std::string group;
-  std::string reason;              // why it was turned down; empty: it was timed
-  Bytes shortfall{};               // per accelerator, when memory is the reason
+  std::string reason;  // why it was turned down; empty: it was timed
+  Bytes shortfall{};   // per accelerator, when memory is the reason
 };
 
 struct PlanInput {
   std::string path;
-  std::string fnv64;               // hash of the file's bytes
+  std::string fnv64;  // hash of the file's bytes
 };
 
 struct Plan {
   std::string title, date, file;
   PlanModel model;
   std::string engine;
-  std::string load;                // "32 requests in flight, 1,000 tokens in, 1,500 out (means)"
-  bool fits = false;               // some legal layout holds the model and one request
-  bool meets = false;              // and carries the load within the service level
+  std::string load;                  // "32 requests in flight, 1,000 tokens in, 1,500 out (means)"
+  bool fits = false;                 // some legal layout holds the model and one request
+  bool meets = false;                // and carries the load within the service level
   std::vector<std::string> reasons;  // why not
   std::vector<std::string> notes;
-  std::string nearest;             // how much the closest layout lacks
+  std::string nearest;  // how much the closest layout lacks
   std::vector<PlanRemedy> remedies;
-  std::vector<PlanPool> pools;     // empty when nothing fits
-  PlanPredictions predictions;     // at the load
+  std::vector<PlanPool> pools;             // empty when nothing fits
+  PlanPredictions predictions;             // at the load
   std::optional<PlanPredictions> maximum;  // within the service level
-  std::string limited_by;          // what takes most of the time
+  std::string limited_by;                  // what takes most of the time
   std::vector<PlanLever> levers;
   std::vector<PlanAlternative> alternatives;
-  std::vector<PlanRejection> rejected;        // by reason
-  std::vector<PlanCandidate> all_rejected;    // one by one
-  std::vector<PlanSensitivity> sensitivities; // widest first
+  std::vector<PlanRejection> rejected;         // by reason
+  std::vector<PlanCandidate> all_rejected;     // one by one
+  std::vector<PlanSensitivity> sensitivities;  // widest first
   int candidates = 0, evaluated = 0;
   std::optional<SitePower> power;
   std::optional<CostReport> cost;

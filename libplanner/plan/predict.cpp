@@ -1,10 +1,10 @@
 #include "plan/predict.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
-
-#include <fmt/format.h>
 
 #include "units/text.h"
 
@@ -17,9 +17,10 @@ struct Replica {
   ReplicaTimer timer;
 
   Replica(const Problem& p, const Candidate& c, const DeviceRates& rates, Seconds overhead)
-      : cut(stages(p.architecture, p.tensors, c.layout)), timer(p.architecture, p.tensors, c.layout, cut, rates, overhead) {}
+      : cut(stages(p.architecture, p.tensors, c.layout)),
+        timer(p.architecture, p.tensors, c.layout, cut, rates, overhead) {}
   Replica(const Problem& p, const Candidate& c)
-      : Replica(p, c, device_rates(*c.pool, p.engine, Corner::kLikely), p.engine.step_overhead.value) {}
+      : Replica(p, c, device_rates(*c.pool, p.engine), p.engine.step_overhead.value) {}
 };
 
 double mean_context(const Workload& w) { return w.input_tokens.mean + w.output_tokens.mean / 2; }
@@ -34,12 +35,13 @@ Outcome at_corner(const Problem& p, const Solution& s, Corner corner) {
   Outcome sum;
   double requests = 0, most = 1e300;
   bool disaggregated = s.pools.front().role == PoolRole::kPrefill, all_have_maximum = true;
-  for (Candidate c : s.pools) {
-    const double share = disaggregated || s.pools.size() == 1 ? 1 : c.load.requests_per_s / s.requests_per_s;
+  for (std::size_t i = 0; i < s.pools.size(); ++i) {
+    Candidate c = s.pools[i];
+    const double share = s.shares[i];
     const bool open = disaggregated || p.workload.arrival_rate;
     const double rate = p.workload.arrival_rate ? p.workload.arrival_rate->value * share : s.requests_per_s;
     evaluate(c, p, corner, open ? std::nullopt : std::optional(*p.workload.concurrency * share),
-             open ? std::optional(Hertz(rate)) : std::nullopt);
+             open ? std::optional(Hertz(rate)) : std::nullopt, c.role == PoolRole::kDecode ? s.transfer : Seconds(0));
     if (disaggregated) {
       sum.load.ttft += c.load.ttft;
       sum.load.tpot += c.load.tpot;
@@ -77,58 +79,63 @@ Outcome at_corner(const Problem& p, const Solution& s, Corner corner) {
   return sum;
 }
 
-// The weakest ingredient of a time: bandwidth and peaks of the device, shares of the engine, latency of the fabric.
-Confidence confidence_of(const Problem& p, const Solution& s) {
-  Confidence worst = weakest(p.engine.memory_share.origin.confidence, p.engine.step_overhead.origin.confidence);
-  for (const Candidate& c : s.pools) {
-    worst = weakest(worst, c.pool->accelerator->memory_bandwidth->origin.confidence);
-    if (c.layout.devices_per_replica() > 1) worst = weakest(worst, span(*c.pool, c.layout.devices_per_replica(), 1).outer->confidence);
-  }
-  return worst;
-}
-
 template <class T>
 Estimate<T> band(T fast, T likely, T slow, Confidence confidence) {
-  return {.min = std::min({fast, likely, slow}), .likely = likely, .max = std::max({fast, likely, slow}), .confidence = confidence};
+  return {.min = std::min({fast, likely, slow}),
+          .likely = likely,
+          .max = std::max({fast, likely, slow}),
+          .confidence = confidence};
 }
 
-PlanPredictions bands(const ServingPoint& fast, const ServingPoint& likely, const ServingPoint& slow, Confidence confidence) {
-  return {.ttft = band(fast.ttft, likely.ttft, slow.ttft, confidence),
-          .tpot = band(fast.tpot, likely.tpot, slow.tpot, confidence),
-          .e2e = band(fast.e2e, likely.e2e, slow.e2e, confidence),
-          .step_time = band(fast.step_time, likely.step_time, slow.step_time, confidence),
-          .output_tok_per_s = band(fast.output_tok_per_s, likely.output_tok_per_s, slow.output_tok_per_s, confidence),
-          .prefill_tok_per_s = band(fast.prefill_tok_per_s, likely.prefill_tok_per_s, slow.prefill_tok_per_s, confidence),
-          .requests_per_s = band(fast.requests_per_s, likely.requests_per_s, slow.requests_per_s, confidence)};
+PlanPredictions bands(const ServingPoint& fast, const ServingPoint& likely, const ServingPoint& slow,
+                      Confidence confidence) {
+  return {
+      .ttft = band(fast.ttft, likely.ttft, slow.ttft, confidence),
+      .tpot = band(fast.tpot, likely.tpot, slow.tpot, confidence),
+      .e2e = band(fast.e2e, likely.e2e, slow.e2e, confidence),
+      .step_time = band(fast.step_time, likely.step_time, slow.step_time, confidence),
+      .output_tok_per_s = band(fast.output_tok_per_s, likely.output_tok_per_s, slow.output_tok_per_s, confidence),
+      .prefill_tok_per_s = band(fast.prefill_tok_per_s, likely.prefill_tok_per_s, slow.prefill_tok_per_s, confidence),
+      .requests_per_s = band(fast.requests_per_s, likely.requests_per_s, slow.requests_per_s, confidence)};
 }
 
 }  // namespace
 
-PlanPredictions predictions_at_load(const Problem& p, const Solution& s) {
-  return bands(at_corner(p, s, Corner::kFast).load, at_corner(p, s, Corner::kLikely).load, at_corner(p, s, Corner::kSlow).load,
-               confidence_of(p, s));
+PlanPredictions predictions_at_load(const Problem& p, const Solution& s, Confidence confidence) {
+  return bands(at_corner(p, s, Corner::kFast).load, at_corner(p, s, Corner::kLikely).load,
+               at_corner(p, s, Corner::kSlow).load, confidence);
 }
 
-std::optional<PlanPredictions> predictions_at_maximum(const Problem& p, const Solution& s) {
+std::optional<PlanPredictions> predictions_at_maximum(const Problem& p, const Solution& s, Confidence confidence) {
   const Outcome likely = at_corner(p, s, Corner::kLikely);
   if (!likely.maximum) return std::nullopt;
-  const ServingPoint none{};  // the slow corner may not keep the service level at all: then the band reaches down to 0
+  // The slow corner may not keep the service level at all: then throughput within it reaches down to 0.
+  const Outcome slow = at_corner(p, s, Corner::kSlow);
+  ServingPoint none = slow.load;
+  none.requests_per_s = none.output_tok_per_s = 0;
   return bands(at_corner(p, s, Corner::kFast).maximum.value_or(*likely.maximum), *likely.maximum,
-               at_corner(p, s, Corner::kSlow).maximum.value_or(none), confidence_of(p, s));
+               slow.maximum.value_or(none), confidence);
 }
 
 namespace {
 
-std::vector<PlanOperator> timed(const std::vector<Operator>& operators, const DeviceRates& rates, const Layout& layout) {
+std::vector<PlanOperator> timed(const std::vector<Operator>& operators, const DeviceRates& rates,
+                                const Layout& layout) {
   std::vector<PlanOperator> rows;
   const Seconds whole = stage_time(operators, rates, layout);
   for (const Operator& op : operators) {
     const OperatorTime time = operator_time(op, rates, layout);
     std::string name(op.name);
     if (op.draft && name.rfind("mtp.", 0) != 0) name = "mtp." + name;
-    rows.push_back({.name = std::move(name), .kind = std::string(to_string(op.kind)), .count = op.count, .time = time.time * op.count,
-                    .share = whole > Seconds(0) ? time.time * op.count / whole : 0, .flops = flops(op) * op.count,
-                    .bytes = bytes_moved(op) * op.count, .wire_bytes = wire_bytes(op) * op.count, .bound = to_string(time.bound)});
+    rows.push_back({.name = std::move(name),
+                    .kind = std::string(to_string(op.kind)),
+                    .count = op.count,
+                    .time = time.time * op.count,
+                    .share = whole > Seconds(0) ? time.time * op.count / whole : 0,
+                    .flops = flops(op) * op.count,
+                    .bytes = bytes_moved(op) * op.count,
+                    .wire_bytes = wire_bytes(op) * op.count,
+                    .bound = to_string(time.bound)});
   }
   return rows;
 }
@@ -141,7 +148,8 @@ void fill_operators(PlanPool& out, const Problem& p, const Candidate& c) {
   if (c.role != PoolRole::kPrefill) {
     out.decode_sequences = std::max(1.0, c.load.sequences);
     out.decode_context = mean_context(p.workload);
-    out.decode = timed(replica.timer.slowest_decode_operators(out.decode_sequences, out.decode_context), rates, c.layout);
+    out.decode =
+        timed(replica.timer.slowest_decode_operators(out.decode_sequences, out.decode_context), rates, c.layout);
   }
   if (c.role != PoolRole::kDecode) {
     const double tokens = std::min(p.engine.chunk_tokens, std::max(1.0, p.workload.input_tokens.mean));
@@ -152,7 +160,9 @@ void fill_operators(PlanPool& out, const Problem& p, const Candidate& c) {
 namespace {
 
 // What the sizing turns on: throughput within the service level, else at the load.
-double output_of(const Outcome& outcome) { return outcome.maximum ? outcome.maximum->output_tok_per_s : outcome.load.output_tok_per_s; }
+double output_of(const Outcome& outcome) {
+  return outcome.maximum ? outcome.maximum->output_tok_per_s : outcome.load.output_tok_per_s;
+}
 
 // The solution again on changed hardware: pools are copied, changed and put in place of the originals.
 double output_with(const Problem& p, const Solution& s, const std::function<void(Pool&, Accelerator&)>& change) {
@@ -184,7 +194,8 @@ std::vector<PlanLever> levers(const Problem& p, const Solution& s) {
   std::vector<PlanLever> result;
   const auto try_change = [&](const std::string& what, const std::function<void(Pool&, Accelerator&)>& change) {
     const double then = output_with(p, s, change);
-    result.push_back({.change = what, .effect = fmt::format("{} output tok/s instead of {}", count_text(then), count_text(now)),
+    result.push_back({.change = what,
+                      .effect = fmt::format("{} output tok/s instead of {}", count_text(then), count_text(now)),
                       .gain = then / now - 1});
   };
   try_change("twice the memory bandwidth", [](Pool&, Accelerator& a) { a.memory_bandwidth->value *= 2; });
@@ -201,7 +212,8 @@ std::vector<PlanLever> levers(const Problem& p, const Solution& s) {
       for (Tier& tier : pool.tiers) tier.step_latency /= 2;
     });
   }
-  std::stable_sort(result.begin(), result.end(), [](const PlanLever& a, const PlanLever& b) { return a.gain > b.gain; });
+  std::stable_sort(result.begin(), result.end(),
+                   [](const PlanLever& a, const PlanLever& b) { return a.gain > b.gain; });
   return result;
 }
 
@@ -211,18 +223,23 @@ std::string number_text(double value) { return fmt::format("{:g}", value); }
 std::string number_text(Seconds value) { return to_string(value); }
 
 template <class T>
-void vary(std::vector<PlanSensitivity>& rows, const char* name, Fact<T> EngineProfile::*member, const Problem& p, const Solution& s) {
+void vary(std::vector<PlanSensitivity>& rows, const char* name, Fact<T> EngineProfile::*member, const Problem& p,
+          const Solution& s) {
   const Fact<T>& fact = p.engine.*member;
   const auto with = [&](T value) {
     EngineProfile engine = p.engine;
     (engine.*member).value = value;
-    const Problem changed{.architecture = p.architecture, .tensors = p.tensors, .workload = p.workload, .engine = engine};
+    const Problem changed{
+        .architecture = p.architecture, .tensors = p.tensors, .workload = p.workload, .engine = engine};
     return output_of(at_corner(changed, s, Corner::kLikely));
   };
   const double a = with(fact.low_or_value()), b = with(fact.high_or_value());
-  rows.push_back({.input = fmt::format("{} {} to {}", name, number_text(fact.low_or_value()), number_text(fact.high_or_value())),
-                  .origin = fmt::format("{}, {}", to_string(fact.origin.confidence), fact.origin.source),
-                  .low = std::min(a, b), .high = std::max(a, b)});
+  rows.push_back(
+      {.input = fmt::format("{} {} to {}", name, number_text(fact.low_or_value()), number_text(fact.high_or_value())),
+       .origin = fmt::format("{}, {}", to_string(fact.origin.confidence), fact.origin.source),
+       .confidence = fact.origin.confidence,
+       .low = std::min(a, b),
+       .high = std::max(a, b)});
 }
 
 }  // namespace
@@ -239,8 +256,22 @@ std::vector<PlanSensitivity> sensitivities(const Problem& p, const Solution& s) 
   vary(rows, "attention_floor", &EngineProfile::attention_floor, p, s);
   vary(rows, "element_floor", &EngineProfile::element_floor, p, s);
   vary(rows, "step_overhead", &EngineProfile::step_overhead, p, s);
-  std::stable_sort(rows.begin(), rows.end(), [](const PlanSensitivity& a, const PlanSensitivity& b) { return a.high - a.low > b.high - b.low; });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const PlanSensitivity& a, const PlanSensitivity& b) { return a.high - a.low > b.high - b.low; });
   return rows;
+}
+
+Confidence weakest_that_matters(const Solution& s, const std::vector<PlanSensitivity>& sensitivities) {
+  Confidence worst = Confidence::kMeasured;
+  for (const Candidate& c : s.pools) {
+    worst = weakest(worst, c.pool->accelerator->memory_bandwidth->origin.confidence);
+    if (c.layout.devices_per_replica() > 1)
+      worst = weakest(worst, span(*c.pool, c.layout.devices_per_replica(), 1).outer->confidence);
+  }
+  for (const PlanSensitivity& row : sensitivities) {
+    if (row.high > 1.05 * row.low) worst = weakest(worst, row.confidence);
+  }
+  return worst;
 }
 
 DeviceActivity activity(const Problem& p, const Candidate& c) {

@@ -6,8 +6,10 @@
 
 namespace fathom {
 
-PlanPredictions predictions_at_load(const Problem& problem, const Solution& solution);
-std::optional<PlanPredictions> predictions_at_maximum(const Problem& problem, const Solution& solution);
+// `confidence` marks every estimate.
+PlanPredictions predictions_at_load(const Problem& problem, const Solution& solution, Confidence confidence);
+std::optional<PlanPredictions> predictions_at_maximum(const Problem& problem, const Solution& solution,
+                                                      Confidence confidence);
 
 // The operators of the slowest stage: one decode step at the load, one prefill chunk.
 void fill_operators(PlanPool& out, const Problem& problem, const Candidate& candidate);
@@ -17,6 +19,10 @@ std::vector<PlanLever> levers(const Problem& problem, const Solution& solution);
 
 // Which assumption about the engine moves the answer most, each taken to both ends of its range; widest first.
 std::vector<PlanSensitivity> sensitivities(const Problem& problem, const Solution& solution);
+
+// The weakest ingredient of the times: device bandwidth, links, and those assumptions about the engine that move the answer
+// by more than a twentieth. An assumption that does not matter does not weaken a result.
+Confidence weakest_that_matters(const Solution& solution, const std::vector<PlanSensitivity>& sensitivities);
 
 // How busy memory and arithmetic are while batches run, for the power model. Shares of the data sheet's peaks.
 struct DeviceActivity {

@@ -1,7 +1,6 @@
 #include "report/plan_json.h"
 
 #include <cmath>
-
 #include <nlohmann/json.hpp>
 
 namespace fathom {
@@ -14,9 +13,13 @@ using Json = nlohmann::ordered_json;
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 // Bytes are whole in files, fractions of expected values aside.
-Json whole(Bytes bytes) { return std::isfinite(bytes.value) && std::abs(bytes.value) < 9e18 ? Json(std::llround(bytes.value)) : Json(nullptr); }
+Json whole(Bytes bytes) {
+  return std::isfinite(bytes.value) && std::abs(bytes.value) < 9e18 ? Json(std::llround(bytes.value)) : Json(nullptr);
+}
 
-Json tokens(double count) { return std::isfinite(count) && std::abs(count) < 9e18 ? Json(std::llround(std::floor(count))) : Json(nullptr); }
+Json tokens(double count) {
+  return std::isfinite(count) && std::abs(count) < 9e18 ? Json(std::llround(std::floor(count))) : Json(nullptr);
+}
 
 template <class T>
 double si(const T& quantity) {
@@ -29,7 +32,10 @@ double si(const T& quantity) {
 
 template <class T>
 Json estimate(const Estimate<T>& e) {
-  return {{"min", number(si(e.min))}, {"likely", number(si(e.likely))}, {"max", number(si(e.max))}, {"confidence", to_string(e.confidence)}};
+  return {{"min", number(si(e.min))},
+          {"likely", number(si(e.likely))},
+          {"max", number(si(e.max))},
+          {"confidence", to_string(e.confidence)}};
 }
 
 Json predictions(const PlanPredictions& p) {
@@ -120,8 +126,9 @@ Json power(const SitePower& p) {
 Json bill(const std::vector<BillLine>& lines) {
   Json rows = Json::array();
   for (const BillLine& line : lines) {
-    Json row{{"id", line.id}, {"what", line.what}, {"category", line.category}, {"quantity", number(line.quantity)}, {"unit", line.unit},
-             {"priced", line.priced}};
+    Json row{
+        {"id", line.id},     {"what", line.what},    {"category", line.category}, {"quantity", number(line.quantity)},
+        {"unit", line.unit}, {"priced", line.priced}};
     if (line.priced) row["amount"] = decimal(line.amount);
     row["source"] = line.origin.source;
     row["date"] = line.origin.date;
@@ -156,7 +163,10 @@ Json cost(const CostReport& c) {
             {"energy_kwh_per_year", number(c.kwh_per_year)},
             {"energy_share", number(c.energy_share)},
             {"carbon_t_per_year", number(c.carbon_t_per_year)},
-            {"annual_range", {{"min", decimal(c.annual_range.min)}, {"likely", decimal(c.annual_range.likely)}, {"max", decimal(c.annual_range.max)}}}};
+            {"annual_range",
+             {{"min", decimal(c.annual_range.min)},
+              {"likely", decimal(c.annual_range.likely)},
+              {"max", decimal(c.annual_range.max)}}}};
   if (c.unit_costs.mtok_output) json["per_mtok_output"] = number(*c.unit_costs.mtok_output);
   if (c.unit_costs.mtok_all) json["per_mtok_all"] = number(*c.unit_costs.mtok_all);
   if (c.unit_costs.gpu_hour_available) json["per_gpu_hour"] = number(*c.unit_costs.gpu_hour_available);
@@ -189,29 +199,37 @@ Json availability(const AvailabilityReport& a) {
 Json provenance(const Plan& plan) {
   Json inputs = Json::array();
   for (const PlanInput& input : plan.inputs) inputs.push_back({{"path", input.path}, {"fnv64", input.fnv64}});
-  return {{"tool", "fathom"}, {"version", plan.version}, {"inputs", inputs}, {"candidates", plan.candidates}, {"evaluated", plan.evaluated},
-          {"engine", plan.engine}, {"confidence", to_string(plan.confidence)}};
+  return {{"tool", "fathom"},
+          {"version", plan.version},
+          {"inputs", inputs},
+          {"candidates", plan.candidates},
+          {"evaluated", plan.evaluated},
+          {"engine", plan.engine},
+          {"confidence", to_string(plan.confidence)}};
 }
 
 }  // namespace
 
 std::string plan_json(const Plan& plan) {
-  Json json{{"format_version", "1.0"},
-            {"title", plan.title},
-            {"date", plan.date},
-            {"model",
-             {{"id", plan.model.id},
-              {"name", plan.model.name},
-              {"parameters", static_cast<std::int64_t>(plan.model.parameters)},
-              {"active_parameters", static_cast<std::int64_t>(plan.model.active_parameters)},
-              {"kv_bytes_per_token", whole(plan.model.kv_bytes_per_token)},
-              {"native_weights", plan.model.native_weights}}},
-            {"load", plan.load},
-            {"verdict", {{"fits", plan.fits}, {"meets", plan.meets}, {"reasons", plan.reasons}, {"nearest", plan.nearest}}},
-            {"notes", plan.notes}};
+  Json json{
+      {"format_version", "1.0"},
+      {"title", plan.title},
+      {"date", plan.date},
+      {"model",
+       {{"id", plan.model.id},
+        {"name", plan.model.name},
+        {"parameters", static_cast<std::int64_t>(plan.model.parameters)},
+        {"active_parameters", static_cast<std::int64_t>(plan.model.active_parameters)},
+        {"kv_bytes_per_token", whole(plan.model.kv_bytes_per_token)},
+        {"native_weights", plan.model.native_weights}}},
+      {"load", plan.load},
+      {"verdict", {{"fits", plan.fits}, {"meets", plan.meets}, {"reasons", plan.reasons}, {"nearest", plan.nearest}}},
+      {"notes", plan.notes}};
   json["remedies"] = Json::array();
   for (const PlanRemedy& r : plan.remedies) {
-    json["remedies"].push_back({{"change", r.change}, {"layout", r.layout}, {"max_output_tok_per_s", number(r.output_tok_per_s)},
+    json["remedies"].push_back({{"change", r.change},
+                                {"layout", r.layout},
+                                {"max_output_tok_per_s", number(r.output_tok_per_s)},
                                 {"max_context_tokens", tokens(r.max_context)}});
   }
   // One pool: its layout and memory stand where scripts look first; `pools` has all of them.
@@ -239,19 +257,27 @@ std::string plan_json(const Plan& plan) {
   if (plan.availability) json["availability"] = availability(*plan.availability);
   json["limited_by"] = plan.limited_by;
   json["levers"] = Json::array();
-  for (const PlanLever& lever : plan.levers) json["levers"].push_back({{"change", lever.change}, {"effect", lever.effect}, {"gain", number(lever.gain)}});
+  for (const PlanLever& lever : plan.levers)
+    json["levers"].push_back({{"change", lever.change}, {"effect", lever.effect}, {"gain", number(lever.gain)}});
   json["alternatives"] = Json::array();
   for (const PlanAlternative& a : plan.alternatives) {
-    json["alternatives"].push_back({{"layout", a.layout}, {"group", a.group}, {"output_tok_per_s", number(a.output_tok_per_s)},
-                                    {"max_output_tok_per_s", number(a.max_output_tok_per_s)}, {"ttft_s", number(a.ttft.value)},
-                                    {"tpot_s", number(a.tpot.value)}, {"device_share", number(a.gpu_share)}});
+    json["alternatives"].push_back({{"layout", a.layout},
+                                    {"group", a.group},
+                                    {"output_tok_per_s", number(a.output_tok_per_s)},
+                                    {"max_output_tok_per_s", number(a.max_output_tok_per_s)},
+                                    {"ttft_s", number(a.ttft.value)},
+                                    {"tpot_s", number(a.tpot.value)},
+                                    {"device_share", number(a.gpu_share)}});
   }
   json["sensitivities"] = Json::array();
   for (const PlanSensitivity& x : plan.sensitivities) {
-    json["sensitivities"].push_back({{"input", x.input}, {"origin", x.origin}, {"output_tok_per_s", {{"min", number(x.low)}, {"max", number(x.high)}}}});
+    json["sensitivities"].push_back({{"input", x.input},
+                                     {"origin", x.origin},
+                                     {"output_tok_per_s", {{"min", number(x.low)}, {"max", number(x.high)}}}});
   }
   json["rejected"] = Json::array();
-  for (const PlanRejection& r : plan.rejected) json["rejected"].push_back({{"reason", r.reason}, {"count", r.count}, {"example", r.example}});
+  for (const PlanRejection& r : plan.rejected)
+    json["rejected"].push_back({{"reason", r.reason}, {"count", r.count}, {"example", r.example}});
   json["rejected_candidates"] = Json::array();
   for (const PlanCandidate& c : plan.all_rejected) {
     json["rejected_candidates"].push_back({{"layout", c.layout}, {"group", c.group}, {"reason", c.reason}});
@@ -259,7 +285,7 @@ std::string plan_json(const Plan& plan) {
   }
   json["checks"] = Json::array();
   json["provenance"] = provenance(plan);
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // a file's name may be no UTF-8
 }
 
 }  // namespace fathom

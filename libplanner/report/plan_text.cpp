@@ -1,9 +1,9 @@
 #include "report/plan_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "units/text.h"
 
@@ -22,7 +22,9 @@ std::string figure(double value) {
 }
 
 // "1 replica", "5 replicas".
-std::string counted(double count, const std::string& noun) { return fmt::format("{} {}{}", figure(count), noun, count == 1 ? "" : "s"); }
+std::string counted(double count, const std::string& noun) {
+  return fmt::format("{} {}{}", figure(count), noun, count == 1 ? "" : "s");
+}
 
 template <class Print, class T>
 std::string with_band(const Estimate<T>& e, Print print) {
@@ -38,7 +40,8 @@ std::string with_band(const Estimate<Watts>& e) {
 
 class Writer {
  public:
-  Writer(const Plan& plan, const TextOptions& options) : plan_(plan), o_(options), markdown_(options.style == TextStyle::kMarkdown) {}
+  Writer(const Plan& plan, const TextOptions& options)
+      : plan_(plan), o_(options), markdown_(options.style == TextStyle::kMarkdown) {}
 
   std::string run() {
     heading();
@@ -75,8 +78,9 @@ class Writer {
   void heading() {
     line(markdown_ ? "# " + plan_.title : paint(plan_.title, "1"));
     if (markdown_) line();
-    line(fmt::format("{}: {} parameters, {} active per token; KV cache {} per token in bf16", plan_.model.name, count_text(plan_.model.parameters),
-                     count_text(plan_.model.active_parameters), to_string(plan_.model.kv_bytes_per_token)));
+    line(fmt::format("{}: {} parameters, {} active per token; KV cache {} per token in bf16", plan_.model.name,
+                     count_text(plan_.model.parameters), count_text(plan_.model.active_parameters),
+                     to_string(plan_.model.kv_bytes_per_token)));
     if (markdown_) line();
     line(fmt::format("Load: {}. Engine: {}.", plan_.load, plan_.engine));
   }
@@ -93,12 +97,13 @@ class Writer {
     if (!plan_.nearest.empty()) item(plan_.nearest);
     for (const PlanRemedy& r : plan_.remedies) {
       item(fmt::format("{} it would fit: {}; contexts to {} tokens; {}", r.change, r.layout, whole(r.max_context),
-                       r.output_tok_per_s > 0 ? fmt::format("at most {} output tok/s", figure(r.output_tok_per_s)) : "but breaks the service level"));
+                       r.output_tok_per_s > 0 ? fmt::format("at most {} output tok/s", figure(r.output_tok_per_s))
+                                              : "but breaks the service level"));
     }
     if (plan_.fits) {
       const PlanPredictions& p = plan_.predictions;
-      item(fmt::format("{} output tok/s at the load, first token after {}, then one every {}", figure(p.output_tok_per_s.likely),
-                       to_string(p.ttft.likely), to_string(p.tpot.likely)));
+      item(fmt::format("{} output tok/s at the load, first token after {}, then one every {}",
+                       figure(p.output_tok_per_s.likely), to_string(p.ttft.likely), to_string(p.tpot.likely)));
       if (plan_.maximum) {
         item(fmt::format("at most {} output tok/s ({} requests/s){}", figure(plan_.maximum->output_tok_per_s.likely),
                          figure(plan_.maximum->requests_per_s.likely), " within the service level and the KV cache"));
@@ -107,13 +112,16 @@ class Writer {
     for (const std::string& note : plan_.notes) item("note: " + note);
   }
 
-  std::string pool_name(const PlanPool& pool) const { return plan_.pools.size() > 1 ? fmt::format(" ({} on {})", pool.role, pool.group) : std::string(); }
+  std::string pool_name(const PlanPool& pool) const {
+    return plan_.pools.size() > 1 ? fmt::format(" ({} on {})", pool.role, pool.group) : std::string();
+  }
 
   void layout(const PlanPool& pool) {
     section((plan_.fits ? "Layout" : "Closest layout") + pool_name(pool));
     item(fmt::format("{}: {}", pool.group, pool.layout));
     item(fmt::format("{} of {} {} in use: {} of {}{}", pool.devices - pool.idle_devices, pool.devices, pool.accelerator,
-                     counted(pool.replicas, "replica"), pool.devices_per_replica, pool.idle_devices > 0 ? fmt::format("; {} idle", pool.idle_devices) : ""));
+                     counted(pool.replicas, "replica"), pool.devices_per_replica,
+                     pool.idle_devices > 0 ? fmt::format("; {} idle", pool.idle_devices) : ""));
     for (const std::string& link : pool.links) item(link);
     if (pool.stage_layers.size() > 1) item(stage_text(pool.stage_layers));
     for (const std::string& note : pool.notes) item("note: " + note);
@@ -124,7 +132,8 @@ class Writer {
     for (std::size_t i = 0; i < layers.size();) {
       std::size_t run = i;
       while (run < layers.size() && layers[run] == layers[i]) ++run;
-      text += fmt::format("{}{}", i > 0 ? ", " : "", run - i > 1 ? fmt::format("{} x {}", run - i, layers[i]) : std::to_string(layers[i]));
+      text += fmt::format("{}{}", i > 0 ? ", " : "",
+                          run - i > 1 ? fmt::format("{} x {}", run - i, layers[i]) : std::to_string(layers[i]));
       i = run;
     }
     return text;
@@ -132,25 +141,33 @@ class Writer {
 
   void memory(const PlanPool& pool) {
     const PlanMemory& m = pool.memory;
-    section(fmt::format("Memory of the fullest accelerator{}{}", pool.pp > 1 ? fmt::format(", stage {} of {}", m.stage + 1, pool.pp) : "", pool_name(pool)));
+    section(fmt::format("Memory of the fullest accelerator{}{}",
+                        pool.pp > 1 ? fmt::format(", stage {} of {}", m.stage + 1, pool.pp) : "", pool_name(pool)));
     TextTable t({{"", Align::kLeft}, {"GiB", Align::kRight}, {"", Align::kLeft}});
     const auto gib = [](Bytes b) { return fmt::format("{:.2f}", b.value / 1073741824.0); };
     t.row({"capacity", gib(m.capacity), ""});
     for (const PlanMemoryRow& row : m.rows) {
-      t.row({row.name, gib(row.bytes), row.copied > Bytes(0) && row.bytes > Bytes(1e6) ? fmt::format("{} of it also on other ranks", gib(row.copied)) : ""});
+      t.row({row.name, gib(row.bytes),
+             row.copied > Bytes(0) && row.bytes > Bytes(1e6)
+                 ? fmt::format("{} of it also on other ranks", gib(row.copied))
+                 : ""});
     }
     if (m.withheld > Bytes(0)) t.row({"left alone by the engine", gib(m.withheld), ""});
-    t.row({m.kv_room >= Bytes(0) ? "left for the KV cache" : "missing", gib(m.kv_room >= Bytes(0) ? m.kv_room : -m.kv_room),
+    t.row({m.kv_room >= Bytes(0) ? "left for the KV cache" : "missing",
+           gib(m.kv_room >= Bytes(0) ? m.kv_room : -m.kv_room),
            m.kv_room >= Bytes(0) ? fmt::format("{} per token", to_string(m.kv_per_token)) : ""});
     table(t);
     if (markdown_) line();
-    item(fmt::format("whole replica: {} for one copy of the weights in {} of memory: {} beside them before reserves and copies",
-                     to_string_binary(m.weights_one_copy), to_string_binary(m.devices_capacity), beside(m)));
+    item(fmt::format(
+        "whole replica: {} for one copy of the weights in {} of memory: {} beside them before reserves and copies",
+        to_string_binary(m.weights_one_copy), to_string_binary(m.devices_capacity), beside(m)));
     if (m.kv_tokens_capacity > 0) {
-      item(fmt::format("longest context that fits: {} tokens; cache of one replica: {} tokens, or {} of mean length", whole(m.max_context),
-                       whole(m.kv_tokens_capacity), counted(std::floor(m.max_sequences), "request")));
+      item(fmt::format("longest context that fits: {} tokens; cache of one replica: {} tokens, or {} of mean length",
+                       whole(m.max_context), whole(m.kv_tokens_capacity),
+                       counted(std::floor(m.max_sequences), "request")));
     }
-    if (m.host_per_node > Bytes(0)) item(fmt::format("host memory per node for experts: {}", to_string_binary(m.host_per_node)));
+    if (m.host_per_node > Bytes(0))
+      item(fmt::format("host memory per node for experts: {}", to_string_binary(m.host_per_node)));
   }
 
   static std::string beside(const PlanMemory& m) {
@@ -161,7 +178,9 @@ class Writer {
   void serving() {
     section("Serving: likely (best to worst case)");
     const PlanPredictions& p = plan_.predictions;
-    TextTable t({{"", Align::kLeft}, {"at the load", Align::kLeft}, {plan_.maximum ? "at most, within the service level" : "", Align::kLeft}});
+    TextTable t({{"", Align::kLeft},
+                 {"at the load", Align::kLeft},
+                 {plan_.maximum ? "at most, within the service level" : "", Align::kLeft}});
     const auto row = [&](const char* name, auto member) {
       t.row({name, with_band(p.*member), plan_.maximum ? with_band((*plan_.maximum).*member) : ""});
     };
@@ -178,18 +197,27 @@ class Writer {
   void time(const PlanPool& pool) {
     const bool decode = !pool.decode.empty();
     const std::vector<PlanOperator>& operators = decode ? pool.decode : pool.prefill;
-    section(decode ? fmt::format("Where a decode step goes: {} on a replica at {} tokens{}{}", counted(pool.decode_sequences, "sequence"),
-                                 whole(pool.decode_context), pool.pp > 1 ? ", slowest stage" : "", pool_name(pool))
+    section(decode ? fmt::format("Where a decode step goes: {} on a replica at {} tokens{}{}",
+                                 counted(pool.decode_sequences, "sequence"), whole(pool.decode_context),
+                                 pool.pp > 1 ? ", slowest stage" : "", pool_name(pool))
                    : fmt::format("Where a prefill chunk goes{}", pool_name(pool)));
     std::vector<PlanOperator> rows = operators;
-    std::stable_sort(rows.begin(), rows.end(), [](const PlanOperator& a, const PlanOperator& b) { return a.time > b.time; });
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const PlanOperator& a, const PlanOperator& b) { return a.time > b.time; });
     const std::size_t shown = o_.every_operator ? rows.size() : std::min<std::size_t>(10, rows.size());
-    TextTable t({{"operator", Align::kLeft}, {"count", Align::kRight}, {"time", Align::kRight}, {"share", Align::kRight}, {"read", Align::kRight},
-             {"FLOP", Align::kRight}, {"sent", Align::kRight}, {"bound by", Align::kLeft}});
+    TextTable t({{"operator", Align::kLeft},
+                 {"count", Align::kRight},
+                 {"time", Align::kRight},
+                 {"share", Align::kRight},
+                 {"read", Align::kRight},
+                 {"FLOP", Align::kRight},
+                 {"sent", Align::kRight},
+                 {"bound by", Align::kLeft}});
     for (std::size_t i = 0; i < shown; ++i) {
       const PlanOperator& op = rows[i];
-      t.row({op.name, figure(op.count), to_string(op.time), percent(op.share, 1), op.bytes > Bytes(0) ? to_string(op.bytes) : "",
-             op.flops > Flops(0) ? to_string(op.flops) : "", op.wire_bytes > Bytes(0) ? to_string(op.wire_bytes) : "", op.bound});
+      t.row({op.name, figure(op.count), to_string(op.time), percent(op.share, 1),
+             op.bytes > Bytes(0) ? to_string(op.bytes) : "", op.flops > Flops(0) ? to_string(op.flops) : "",
+             op.wire_bytes > Bytes(0) ? to_string(op.wire_bytes) : "", op.bound});
     }
     table(t);
     if (shown < rows.size()) {
@@ -210,11 +238,16 @@ class Writer {
   void alternatives() {
     if (plan_.alternatives.size() < 2) return;
     section("Best layouts found");
-    TextTable t({{"layout", Align::kLeft}, {"tok/s at the load", Align::kRight}, {"tok/s at most", Align::kRight}, {"TTFT", Align::kRight},
-             {"TPOT", Align::kRight}, {"devices", Align::kRight}});
+    TextTable t({{"layout", Align::kLeft},
+                 {"tok/s at the load", Align::kRight},
+                 {"tok/s at most", Align::kRight},
+                 {"TTFT", Align::kRight},
+                 {"TPOT", Align::kRight},
+                 {"devices", Align::kRight}});
     for (std::size_t i = 0; i < std::min<std::size_t>(6, plan_.alternatives.size()); ++i) {
       const PlanAlternative& a = plan_.alternatives[i];
-      t.row({a.layout, figure(a.output_tok_per_s), a.max_output_tok_per_s > 0 ? figure(a.max_output_tok_per_s) : "breaks the SLO", to_string(a.ttft),
+      t.row({a.layout, figure(a.output_tok_per_s),
+             a.max_output_tok_per_s > 0 ? figure(a.max_output_tok_per_s) : "breaks the SLO", to_string(a.ttft),
              to_string(a.tpot), percent(a.gpu_share)});
     }
     table(t);
@@ -228,8 +261,10 @@ class Writer {
       return;
     }
     const std::size_t shown = std::min<std::size_t>(plan_.fits ? 4 : 8, plan_.rejected.size());
-    for (std::size_t i = 0; i < shown; ++i) item(fmt::format("{} x {}", plan_.rejected[i].count, plan_.rejected[i].reason));
-    if (shown < plan_.rejected.size()) item(fmt::format("{} more reasons: --candidates lists every layout", plan_.rejected.size() - shown));
+    for (std::size_t i = 0; i < shown; ++i)
+      item(fmt::format("{} x {}", plan_.rejected[i].count, plan_.rejected[i].reason));
+    if (shown < plan_.rejected.size())
+      item(fmt::format("{} more reasons: --candidates lists every layout", plan_.rejected.size() - shown));
   }
 
   void power(const SitePower& p) {
@@ -238,7 +273,8 @@ class Writer {
     t.row({"IT, mean over the year", with_band(p.it_mean)});
     t.row({"IT, peak", with_band(p.it_peak)});
     t.row({"IT, rated (circuits)", p.rated ? to_string(*p.rated) : "unknown: a rating is not stated"});
-    t.row({fmt::format("site, mean (PUE {:.2f}, {})", p.pue.value, to_string(p.pue.origin.confidence)), with_band(p.site_mean)});
+    t.row({fmt::format("site, mean (PUE {:.2f}, {})", p.pue.value, to_string(p.pue.origin.confidence)),
+           with_band(p.site_mean)});
     t.row({"energy per year", to_string(p.per_year.likely)});
     if (p.racks) t.row({"racks", std::to_string(*p.racks)});
     table(t);
@@ -260,8 +296,10 @@ class Writer {
     }
     t.row({fmt::format("nominal total{}", c.complete ? "" : ", incomplete"), to_string(c.nominal)});
     t.row({fmt::format("per year with capital{}", c.complete ? "" : ", incomplete"), to_string(c.annual_total)});
-    if (c.unit_costs.gpu_hour_available) t.row({"per GPU-hour, available", fmt::format("{:.3f} {}", *c.unit_costs.gpu_hour_available, c.currency)});
-    if (c.unit_costs.mtok_output) t.row({"per million output tokens", fmt::format("{:.2f} {}", *c.unit_costs.mtok_output, c.currency)});
+    if (c.unit_costs.gpu_hour_available)
+      t.row({"per GPU-hour, available", fmt::format("{:.3f} {}", *c.unit_costs.gpu_hour_available, c.currency)});
+    if (c.unit_costs.mtok_output)
+      t.row({"per million output tokens", fmt::format("{:.2f} {}", *c.unit_costs.mtok_output, c.currency)});
     if (c.unit_costs.request) t.row({"per request", fmt::format("{:.4f} {}", *c.unit_costs.request, c.currency)});
     if (c.carbon_t_per_year > 0) t.row({"carbon per year", fmt::format("{} t CO2e", figure(c.carbon_t_per_year))});
     table(t);
@@ -272,9 +310,11 @@ class Writer {
   }
 
   void break_even(const BreakEven& b, const std::string& currency) {
-    std::string text = fmt::format("against {}{}: ", b.id, b.origin.date.empty() ? " (undated price)" : fmt::format(" ({})", b.origin.date));
+    std::string text = fmt::format("against {}{}: ", b.id,
+                                   b.origin.date.empty() ? " (undated price)" : fmt::format(" ({})", b.origin.date));
     if (b.utilisation) {
-      text += *b.utilisation > 1 ? "renting stays cheaper even at full use" : fmt::format("owning pays from {} use on", percent(*b.utilisation));
+      text += *b.utilisation > 1 ? "renting stays cheaper even at full use"
+                                 : fmt::format("owning pays from {} use on", percent(*b.utilisation));
     } else if (b.requests_per_year) {
       text += fmt::format("owning pays from {} requests a year on{}", count_text(*b.requests_per_year),
                           b.feasible ? (*b.feasible ? ", which it can serve" : ", more than it can serve") : "");
@@ -286,21 +326,25 @@ class Writer {
 
   void availability(const AvailabilityReport& a) {
     section("Availability");
-    item(fmt::format("service: {:.3f} % ({:.3f} to {:.3f}), {} of downtime a year{}", a.service.likely * 100, a.service.min * 100, a.service.max * 100,
-                     to_string(a.downtime_per_year), a.meets_target ? (*a.meets_target ? "; meets the target" : "; misses the target") : ""));
-    item(fmt::format("one replica without spares: {:.2f} %; {} failures a year; service back after {}; {} spare nodes{}", a.per_replica * 100,
-                     figure(a.failures_per_year), to_string(a.failover), a.spare_nodes,
-                     a.spares_needed ? fmt::format(", {} would meet the target", *a.spares_needed) : ""));
+    item(fmt::format("service: {:.3f} % ({:.3f} to {:.3f}), {} of downtime a year{}", a.service.likely * 100,
+                     a.service.min * 100, a.service.max * 100, to_string(a.downtime_per_year),
+                     a.meets_target ? (*a.meets_target ? "; meets the target" : "; misses the target") : ""));
+    item(
+        fmt::format("one replica without spares: {:.2f} %; {} failures a year; service back after {}; {} spare nodes{}",
+                    a.per_replica * 100, figure(a.failures_per_year), to_string(a.failover), a.spare_nodes,
+                    a.spares_needed ? fmt::format(", {} would meet the target", *a.spares_needed) : ""));
     if (!a.limited_by.empty()) item("limited by " + a.limited_by);
     if (!a.assumptions.empty()) item(fmt::format("assumed: {}", fmt::join(a.assumptions, "; ")));
   }
 
   void trust() {
     section("How far to trust this");
-    item(fmt::format("weakest ingredient of the times: {}; no probe profile, so rates come from the catalogs", to_string(plan_.confidence)));
+    item(fmt::format("weakest ingredient of the times: {}; no probe profile, so rates come from the catalogs",
+                     to_string(plan_.confidence)));
     if (!plan_.sensitivities.empty()) {
       const PlanSensitivity& widest = plan_.sensitivities.front();
-      item(fmt::format("moves it most: {} ({}): {} to {} output tok/s", widest.input, widest.origin, figure(widest.low), figure(widest.high)));
+      item(fmt::format("moves it most: {} ({}): {} to {} output tok/s", widest.input, widest.origin, figure(widest.low),
+                       figure(widest.high)));
     }
     item(fmt::format("fathom {}; {} layouts examined, {} timed", plan_.version, plan_.candidates, plan_.evaluated));
   }

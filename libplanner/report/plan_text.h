@@ -10,7 +10,7 @@ namespace fathom {
 
 struct TextOptions {
   TextStyle style = TextStyle::kTerminal;
-  bool colour = false;         // terminal only
+  bool colour = false;           // terminal only
   bool every_operator = false;   // instead of the ten that take longest
   bool every_candidate = false;  // each rejected layout with its reason, instead of a summary
 };

@@ -1,10 +1,10 @@
 #include "search/candidate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-
-#include <fmt/format.h>
 
 #include "units/text.h"
 
@@ -26,10 +26,14 @@ int stage_slots(const Pool& pool, int width) {
   return width % pool.per_node == 0 ? pool.nodes / (width / pool.per_node) : 0;
 }
 
-Bytes device_memory(const Accelerator& accelerator) { return accelerator.usable_memory ? accelerator.usable_memory->value : accelerator.memory.value; }
+Bytes device_memory(const Accelerator& accelerator) {
+  return accelerator.usable_memory ? accelerator.usable_memory->value : accelerator.memory.value;
+}
 
 // Longest prompt chunk of one step; a short prompt needs no more.
-double chunk_tokens(const Problem& p) { return std::min(p.engine.chunk_tokens, std::max(1.0, p.workload.input_tokens.p99)); }
+double chunk_tokens(const Problem& p) {
+  return std::min(p.engine.chunk_tokens, std::max(1.0, p.workload.input_tokens.p99));
+}
 
 std::string engine_refused(const Pool& pool, const EngineProfile& engine) {
   if (engine.stacks.empty()) return {};
@@ -110,8 +114,14 @@ class Enumeration {
   }
 
   void reject(const Layout& layout, std::string reason, double shortfall = 0) {
-    found_.push_back({.pool = &pool_, .role = role_, .layout = layout, .memory = {}, .load = {}, .maximum = {},
-                      .rejected = std::move(reason), .shortfall_bytes = shortfall});
+    found_.push_back({.pool = &pool_,
+                      .role = role_,
+                      .layout = layout,
+                      .memory = {},
+                      .load = {},
+                      .maximum = {},
+                      .rejected = std::move(reason),
+                      .shortfall_bytes = shortfall});
   }
 
   // Every pipeline depth that changes the number of replicas, from the shallowest that fits; deeper ones with the same
@@ -121,7 +131,8 @@ class Enumeration {
     if (const std::string why = illegal(p_.architecture, p_.tensors, layout); !why.empty()) return reject(layout, why);
     const int slots = stage_slots(pool_, layout.stage_width());
     if (slots == 0) {
-      return reject(layout, fmt::format("{} ranks of a stage would straddle nodes of {}", layout.stage_width(), pool_.per_node));
+      return reject(
+          layout, fmt::format("{} ranks of a stage would straddle nodes of {}", layout.stage_width(), pool_.per_node));
     }
     const int joined = pool_.tiers.empty() ? 1 : pool_.tiers.back().domain;  // devices that reach each other
     if (layout.stage_width() > joined) return reject(layout, "no link joins the ranks of a stage");
@@ -145,10 +156,16 @@ class Enumeration {
   }
 
   bool add(const Layout& layout) {
-    Candidate c{.pool = &pool_, .role = role_, .layout = layout, .memory = memory_of(p_, pool_, layout), .load = {}, .maximum = {},
-                .rejected = {}, .shortfall_bytes = 0};
-    const double request = p_.workload.input_tokens.mean + p_.workload.output_tokens.mean;
-    const double longest = p_.workload.max_context.value_or(request);
+    Candidate c{.pool = &pool_,
+                .role = role_,
+                .layout = layout,
+                .memory = memory_of(p_, pool_, layout),
+                .load = {},
+                .maximum = {},
+                .rejected = {},
+                .shortfall_bytes = 0};
+    const double longest =
+        p_.workload.max_context.value_or(p_.workload.input_tokens.p99 + p_.workload.output_tokens.p99);
     if (!c.memory.fits()) {
       c.shortfall_bytes = -c.memory.worst().kv_room().value;
       c.rejected = "does not fit: weights and reserves exceed the device memory";
@@ -167,8 +184,8 @@ class Enumeration {
     if (pool_.host_memory_bandwidth <= BytesPerSecond(0)) return "host memory bandwidth unknown";
     const int per_node = std::min(pool_.per_node, c.layout.devices_per_replica() * c.layout.replicas);
     if (c.memory.worst().host * per_node > pool_.host_memory * 0.9) {
-      return fmt::format("experts need {} of host memory per node, {} there", to_string(c.memory.worst().host * per_node),
-                         to_string(pool_.host_memory));
+      return fmt::format("experts need {} of host memory per node, {} there",
+                         to_string(c.memory.worst().host * per_node), to_string(pool_.host_memory));
     }
     return {};
   }
@@ -185,15 +202,16 @@ class Enumeration {
 
 std::string format_refused(const Accelerator& accelerator, const WeightScheme& scheme) {
   for (Format f : {scheme.linears, scheme.experts}) {
-    if ((f == Format::kFp8 || f == Format::kFp8Block128) && !accelerator.native.fp8 && accelerator.stack.find("CUDA") != 0) {
+    if ((f == Format::kFp8 || f == Format::kFp8Block128) && !accelerator.native.fp8 &&
+        accelerator.stack.find("CUDA") != 0) {
       return fmt::format("{} has no fp8 arithmetic and no weight-only fp8 kernels", accelerator.name);
     }
   }
   return {};
 }
 
-std::vector<Candidate> enumerate(const Problem& problem, const Pool& pool, PoolRole role, const std::vector<WeightScheme>& schemes,
-                                 const PoolChoice* pinned) {
+std::vector<Candidate> enumerate(const Problem& problem, const Pool& pool, PoolRole role,
+                                 const std::vector<WeightScheme>& schemes, const PoolChoice* pinned) {
   std::vector<WeightScheme> usable;
   std::vector<Candidate> refused;
   for (const WeightScheme& scheme : schemes) {
@@ -216,22 +234,25 @@ std::vector<Candidate> enumerate(const Problem& problem, const Pool& pool, PoolR
 }
 
 ReplicaMemory memory_of(const Problem& p, const Pool& pool, const Layout& layout) {
-  const MemoryInput input{.architecture = p.architecture, .tensors = p.tensors, .layout = layout,
-                          .device_capacity = device_memory(*pool.accelerator), .reserves = p.engine.reserves,
-                          .chunk_tokens = chunk_tokens(p), .sequences = 1};
+  const MemoryInput input{.architecture = p.architecture,
+                          .tensors = p.tensors,
+                          .layout = layout,
+                          .device_capacity = device_memory(*pool.accelerator),
+                          .reserves = p.engine.reserves,
+                          .chunk_tokens = chunk_tokens(p),
+                          .sequences = 1};
   return replica_memory(input, stages(p.architecture, p.tensors, layout));
 }
 
-void evaluate(Candidate& c, const Problem& p, Corner corner, std::optional<double> concurrency, std::optional<Hertz> arrival_rate,
-              Seconds transfer) {
+void evaluate(Candidate& c, const Problem& p, Corner corner, std::optional<double> concurrency,
+              std::optional<Hertz> arrival_rate, Seconds transfer) {
   const std::vector<Stage> cut = stages(p.architecture, p.tensors, c.layout);
-  const DeviceRates rates = device_rates(*c.pool, p.engine, corner);
-  const Seconds overhead = corner == Corner::kFast   ? p.engine.step_overhead.low_or_value()
-                           : corner == Corner::kSlow ? p.engine.step_overhead.high_or_value()
-                                                     : p.engine.step_overhead.value;
-  const ReplicaTimer timer(p.architecture, p.tensors, c.layout, cut, rates, overhead);
+  const EngineProfile engine = at_corner(p.engine, corner);
+  const ReplicaTimer timer(p.architecture, p.tensors, c.layout, cut, device_rates(*c.pool, engine),
+                           engine.step_overhead.value);
   const double request = p.workload.input_tokens.mean + p.workload.output_tokens.mean;
-  const SteadyState steady(timer, p.workload, p.engine, c.layout, c.role, sequences_that_fit(c.memory, c.layout, request), transfer);
+  const SteadyState steady(timer, p.workload, engine, c.layout, c.role, sequences_that_fit(c.memory, c.layout, request),
+                           transfer);
   c.load = steady.at_load(concurrency, arrival_rate);
   c.maximum = steady.maximum(p.workload.slo);
 }

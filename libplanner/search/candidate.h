@@ -34,8 +34,8 @@ struct Problem {
 
 // Legal layouts of one pool, with their reasons where they are not: degrees that divide, ranks that do not straddle nodes,
 // blocks that stay whole, formats that the device can hold. Memory is judged here too; time is not.
-std::vector<Candidate> enumerate(const Problem& problem, const Pool& pool, PoolRole role, const std::vector<WeightScheme>& schemes,
-                                 const PoolChoice* pinned);
+std::vector<Candidate> enumerate(const Problem& problem, const Pool& pool, PoolRole role,
+                                 const std::vector<WeightScheme>& schemes, const PoolChoice* pinned);
 
 ReplicaMemory memory_of(const Problem& problem, const Pool& pool, const Layout& layout);
 

@@ -1,10 +1,10 @@
 #include "search/search.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
-
-#include <fmt/format.h>
 
 namespace fathom {
 
@@ -24,22 +24,23 @@ const PoolChoice* pin_of(const std::vector<PoolChoice>& pinned, const Pool& pool
 
 bool quantises_experts_only(const WeightScheme& s) { return s.experts != s.linears; }
 
-// The published weights and bf16 first; lossy formats only when the user names them or nothing else fits.
-struct SchemeTiers {
-  std::vector<WeightScheme> first, lossy;
-};
-
-SchemeTiers schemes_for(const Problem& p) {
-  SchemeTiers tiers;
+// Weight schemes in the order in which they are tried, each tier only when nothing of the one before fits: the published
+// weights and bf16, then 8 bits, then 4 bits in the experts, then 4 bits everywhere. Named schemes are one tier.
+std::vector<std::vector<WeightScheme>> scheme_tiers(const Problem& p) {
+  std::vector<std::vector<WeightScheme>> tiers(4);
   if (!p.workload.weights.empty()) {
-    for (const std::string& name : p.workload.weights) tiers.first.push_back(*find_weight_scheme(name));
+    for (const std::string& name : p.workload.weights) tiers[0].push_back(*find_weight_scheme(name));
     return tiers;
   }
   for (const WeightScheme& s : weight_schemes()) {
     if (s.name == p.architecture.native_weights || s.name == "bf16") {
-      tiers.first.push_back(s);
-    } else if (s.name != "q8_0" && s.name != "q4_k" && (p.architecture.moe || !quantises_experts_only(s))) {
-      tiers.lossy.push_back(s);
+      tiers[0].push_back(s);
+    } else if (s.name == "fp8" || s.name == "int8") {
+      tiers[1].push_back(s);
+    } else if (quantises_experts_only(s)) {
+      if (p.architecture.moe) tiers[2].push_back(s);
+    } else if (s.name == "int4") {
+      tiers[3].push_back(s);
     }
   }
   return tiers;
@@ -53,14 +54,15 @@ class Search {
   }
 
   SearchResult run() {
-    const SchemeTiers tiers = schemes_for(p_);
-    try_schemes(tiers.first);
-    if (result_.solutions.empty() && !tiers.lossy.empty()) {
-      try_schemes(tiers.lossy);
-      if (!result_.solutions.empty()) {
-        result_.notes.push_back(fmt::format(
-            "no legal layout holds the published weights ({}) with their cache; the layouts below quantise further, which costs accuracy",
-            p_.architecture.native_weights));
+    const std::vector<std::vector<WeightScheme>> tiers = scheme_tiers(p_);
+    for (std::size_t i = 0; i < tiers.size() && result_.solutions.empty(); ++i) {
+      if (tiers[i].empty()) continue;
+      try_schemes(tiers[i]);
+      if (i > 0 && !result_.solutions.empty()) {
+        result_.notes.push_back(
+            fmt::format("no legal layout holds the published weights ({}) with their cache; the layouts below quantise "
+                        "further, which costs accuracy",
+                        p_.architecture.native_weights));
       }
     }
     rank();
@@ -73,7 +75,10 @@ class Search {
     std::vector<std::vector<Candidate>> fitting;  // per pool
     for (const Pool& pool : pools_) {
       std::vector<Candidate> fits;
-      for (Candidate& c : enumerate(p_, pool, PoolRole::kServe, schemes, pin_of(pinned_, pool))) {
+      const PoolChoice* pin = pin_of(pinned_, pool);
+      const std::vector<WeightScheme> usable =
+          pin && pin->weights ? std::vector{*find_weight_scheme(*pin->weights)} : schemes;
+      for (Candidate& c : enumerate(p_, pool, PoolRole::kServe, usable, pin)) {
         (c.feasible() ? fits : result_.rejected).push_back(std::move(c));
       }
       fitting.push_back(std::move(fits));
@@ -82,7 +87,7 @@ class Search {
       for (Candidate& c : fitting[i]) {
         evaluate(c, p_, Corner::kLikely, p_.workload.concurrency, p_.workload.arrival_rate);
         ++result_.evaluated;
-        if (role_of(pools_[i]) == "serve" || role_of(pools_[i]) == "auto") result_.solutions.push_back(alone(c));
+        if (may(pools_[i], "serve")) result_.solutions.push_back(alone(c));
       }
     }
     together(fitting);
@@ -96,7 +101,8 @@ class Search {
     if (all.empty()) return;
     std::stable_sort(all.begin(), all.end(), [&](const Solution& a, const Solution& b) { return better(a, b); });
     const auto as_good = [&](const Solution& s) {
-      if (s.saturated != all.front().saturated || s.keeps_service_level != all.front().keeps_service_level) return false;
+      if (s.saturated != all.front().saturated || s.keeps_service_level != all.front().keeps_service_level)
+        return false;
       if (disaggregated(s) != disaggregated(all.front())) return false;
       return objective_ == Objective::kLatency ? s.e2e <= all.front().e2e * kAsGood
                                                : s.max_output_tok_per_s * kAsGood >= all.front().max_output_tok_per_s;
@@ -104,11 +110,14 @@ class Search {
     auto pick = all.begin();
     for (auto s = all.begin(); s != all.end(); ++s) {
       if (!as_good(*s)) continue;
-      const bool other = objective_ == Objective::kLatency ? s->max_output_tok_per_s > pick->max_output_tok_per_s : s->e2e < pick->e2e;
+      const bool other =
+          objective_ == Objective::kLatency ? s->max_output_tok_per_s > pick->max_output_tok_per_s : s->e2e < pick->e2e;
       if (other) pick = s;
     }
     std::rotate(all.begin(), pick, pick + 1);
-    const auto most = std::max_element(all.begin(), all.end(), [](const Solution& a, const Solution& b) { return a.max_output_tok_per_s < b.max_output_tok_per_s; });
+    const auto most = std::max_element(all.begin(), all.end(), [](const Solution& a, const Solution& b) {
+      return a.max_output_tok_per_s < b.max_output_tok_per_s;
+    });
     if (most - all.begin() > 1) std::rotate(all.begin() + 1, most, most + 1);
     if (all.size() > kSolutionsKept) all.resize(kSolutionsKept);
   }
@@ -121,6 +130,7 @@ class Search {
   Solution alone(const Candidate& c) const {
     Solution s;
     s.pools = {c};
+    s.shares = {1};
     s.requests_per_s = c.load.requests_per_s;
     s.output_tok_per_s = c.load.output_tok_per_s;
     s.max_output_tok_per_s = c.maximum ? c.maximum->output_tok_per_s : 0;
@@ -135,7 +145,8 @@ class Search {
   bool better(const Solution& a, const Solution& b) const {
     if (a.saturated != b.saturated) return b.saturated;
     if (a.keeps_service_level != b.keeps_service_level) return a.keeps_service_level;
-    const double handicap_a = disaggregated(a) ? kDisaggregationGain : 1, handicap_b = disaggregated(b) ? kDisaggregationGain : 1;
+    const double handicap_a = disaggregated(a) ? kDisaggregationGain : 1,
+                 handicap_b = disaggregated(b) ? kDisaggregationGain : 1;
     if (a.saturated || (objective_ == Objective::kCapacity && a.keeps_service_level)) {
       const double x = (a.saturated ? a.output_tok_per_s : a.max_output_tok_per_s) / handicap_a;
       const double y = (b.saturated ? b.output_tok_per_s : b.max_output_tok_per_s) / handicap_b;
@@ -144,14 +155,19 @@ class Search {
     return a.e2e * handicap_a < b.e2e * handicap_b;
   }
 
-  static bool disaggregated(const Solution& s) { return s.pools.size() > 1 && s.pools.front().role == PoolRole::kPrefill; }
+  static bool disaggregated(const Solution& s) {
+    return s.pools.size() > 1 && s.pools.front().role == PoolRole::kPrefill;
+  }
 
   // All pools serve side by side; each gets the share of the load that its capacity is of the whole.
   void together(const std::vector<std::vector<Candidate>>& fitting) {
     std::vector<Candidate> chosen;
     double capacity = 0;
-    for (const std::vector<Candidate>& fits : fitting) {
-      const auto best = std::min_element(fits.begin(), fits.end(), [&](const Candidate& a, const Candidate& b) { return better(alone(a), alone(b)); });
+    for (std::size_t i = 0; i < fitting.size(); ++i) {
+      if (!may(pools_[i], "serve")) continue;
+      const std::vector<Candidate>& fits = fitting[i];
+      const auto best = std::min_element(
+          fits.begin(), fits.end(), [&](const Candidate& a, const Candidate& b) { return better(alone(a), alone(b)); });
       if (best == fits.end() || !best->maximum) continue;
       chosen.push_back(*best);
       capacity += best->maximum->output_tok_per_s;
@@ -161,10 +177,13 @@ class Search {
     double weight = 0;
     for (Candidate& c : chosen) {
       const double share = c.maximum->output_tok_per_s / capacity;
-      const std::optional<double> users = p_.workload.concurrency ? std::optional(*p_.workload.concurrency * share) : std::nullopt;
-      const std::optional<Hertz> rate = p_.workload.arrival_rate ? std::optional(*p_.workload.arrival_rate * share) : std::nullopt;
+      const std::optional<double> users =
+          p_.workload.concurrency ? std::optional(*p_.workload.concurrency * share) : std::nullopt;
+      const std::optional<Hertz> rate =
+          p_.workload.arrival_rate ? std::optional(*p_.workload.arrival_rate * share) : std::nullopt;
       evaluate(c, p_, Corner::kLikely, users, rate);
       add_load(sum, c, weight);
+      sum.shares.push_back(share);
     }
     sum.pools = std::move(chosen);
     result_.solutions.push_back(std::move(sum));
@@ -192,12 +211,21 @@ class Search {
         if (i == j && pools_[i].nodes < 2) continue;
         const Candidate* prefill = fastest(fitting[i], PoolRole::kPrefill);
         const Candidate* decode = fastest(fitting[j], PoolRole::kDecode);
-        if (prefill && decode) pair(*prefill, *decode, i == j);
+        if (!prefill || !decode) continue;
+        if (joined(pools_[i], pools_[j])) {
+          pair(*prefill, *decode, i == j);
+        } else if (!may(pools_[i], "serve") && !may(pools_[j], "serve")) {
+          result_.notes.push_back(fmt::format("{} cannot pass its cache to {}: no fabric joins them",
+                                              pools_[i].group->id, pools_[j].group->id));
+        }
       }
     }
   }
 
   bool may(const Pool& pool, const std::string& role) const { return role_of(pool) == role || role_of(pool) == "auto"; }
+
+  // The cache has to travel: over one fabric that both groups plug into.
+  static bool joined(const Pool& a, const Pool& b) { return a.fabric != nullptr && a.fabric == b.fabric; }
 
   // The layout that does most work per device in this role.
   const Candidate* fastest(const std::vector<Candidate>& fits, PoolRole role) const {
@@ -206,7 +234,10 @@ class Search {
     for (const Candidate& c : fits) {
       if (!c.maximum) continue;
       const double devices = c.layout.devices_per_replica() * c.layout.replicas;
-      const double rate = (role == PoolRole::kPrefill ? c.maximum->prefill_tok_per_s : c.maximum->sequences / c.maximum->step_time.value * c.layout.replicas) / devices;
+      const double rate =
+          (role == PoolRole::kPrefill ? c.maximum->prefill_tok_per_s
+                                      : c.maximum->sequences / c.maximum->step_time.value * c.layout.replicas) /
+          devices;
       if (rate > most) {
         most = rate;
         best = &c;
@@ -216,10 +247,14 @@ class Search {
   }
 
   Seconds transfer_time(const Candidate& prefill, const Candidate& decode) const {
-    const Tier &out = prefill.pool->tiers.back(), &in = decode.pool->tiers.back();
-    const Bytes cache = kv_bytes_per_token(p_.architecture, decode.layout.kv) * p_.workload.input_tokens.mean;
-    const BytesPerSecond link = std::min(out.bandwidth * prefill.layout.devices_per_replica(), in.bandwidth * decode.layout.devices_per_replica());
-    return std::max(out.step_latency, in.step_latency) + cache / link;
+    const Tier &out = prefill.pool->outside, &in = decode.pool->outside;
+    // Every device of the decode replica receives what it will hold, copies of a replicated latent included.
+    Bytes cache{};
+    for (const Ledger& stage : decode.memory.stages) cache += stage.kv_per_token * decode.layout.tp;
+    const BytesPerSecond link = std::min(out.bandwidth * prefill.layout.devices_per_replica(),
+                                         in.bandwidth * decode.layout.devices_per_replica());
+    return std::max(out.step_latency, in.step_latency) +
+           cache * p_.workload.input_tokens.mean / (link * p_.engine.wire_share.value);
   }
 
   static int replicas_on(const Candidate& c, int nodes) {
@@ -261,6 +296,8 @@ class Search {
     s.saturated = p_.workload.arrival_rate && p_.workload.arrival_rate->value > most;
     s.keeps_service_level = keeps({.ttft = s.ttft, .tpot = s.tpot, .e2e = s.e2e}, p_.workload.slo);
     s.pools = {prefill, decode};
+    s.shares = {1, 1};
+    s.transfer = transfer;
     result_.solutions.push_back(std::move(s));
   }
 
@@ -274,7 +311,8 @@ class Search {
     double most = 0;
     int split = 0;
     for (int nodes = 1; nodes < prefill.pool->nodes; ++nodes) {
-      const double rate = std::min(prefill_each * replicas_on(prefill, nodes), decode_each * replicas_on(decode, prefill.pool->nodes - nodes));
+      const double rate = std::min(prefill_each * replicas_on(prefill, nodes),
+                                   decode_each * replicas_on(decode, prefill.pool->nodes - nodes));
       if (rate > most) {
         most = rate;
         split = nodes;
@@ -290,7 +328,8 @@ class Search {
     for (const Candidate& c : result_.rejected) {
       if (c.shortfall_bytes > 0) result_.nearest.push_back(c);
     }
-    std::stable_sort(result_.nearest.begin(), result_.nearest.end(), [](const Candidate& a, const Candidate& b) { return a.shortfall_bytes < b.shortfall_bytes; });
+    std::stable_sort(result_.nearest.begin(), result_.nearest.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.shortfall_bytes < b.shortfall_bytes; });
     if (result_.nearest.size() > 3) result_.nearest.resize(3);
   }
 
@@ -316,7 +355,8 @@ std::vector<RejectionSummary> summarise(const std::vector<Candidate>& rejected) 
   }
   std::vector<RejectionSummary> rows;
   for (auto& [reason, row] : by_reason) rows.push_back(std::move(row));
-  std::stable_sort(rows.begin(), rows.end(), [](const RejectionSummary& a, const RejectionSummary& b) { return a.count > b.count; });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const RejectionSummary& a, const RejectionSummary& b) { return a.count > b.count; });
   return rows;
 }
 

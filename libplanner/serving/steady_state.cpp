@@ -11,16 +11,23 @@ constexpr double kBusiest = 0.98;  // share of prefill time beyond which a queue
 
 std::string to_string(PoolRole role) {
   switch (role) {
-    case PoolRole::kServe: return "serve";
-    case PoolRole::kPrefill: return "prefill";
-    case PoolRole::kDecode: return "decode";
+    case PoolRole::kServe:
+      return "serve";
+    case PoolRole::kPrefill:
+      return "prefill";
+    case PoolRole::kDecode:
+      return "decode";
   }
   return "?";
 }
 
-SteadyState::SteadyState(const ReplicaTimer& timer, const Workload& w, const EngineProfile& engine, const Layout& layout, PoolRole role,
-                         double most_sequences, Seconds transfer)
-    : timer_(timer), role_(role), replicas_(layout.replicas), overhead_(engine.request_overhead.value), transfer_(transfer) {
+SteadyState::SteadyState(const ReplicaTimer& timer, const Workload& w, const EngineProfile& engine,
+                         const Layout& layout, PoolRole role, double most_sequences, Seconds transfer)
+    : timer_(timer),
+      role_(role),
+      replicas_(layout.replicas),
+      overhead_(engine.request_overhead.value),
+      transfer_(transfer) {
   input_ = w.input_tokens.mean;
   new_input_ = std::max(1.0, input_ * (1 - w.prefix_cache_hit));
   output_ = std::max(1.0, w.output_tokens.mean);
@@ -38,7 +45,9 @@ Seconds SteadyState::first_token(double busy, Seconds step) const {
   return overhead_ + Seconds(queue) + step / 2 + prefill_.latency + transfer_;
 }
 
-double SteadyState::prefill_seconds() const { return role_ == PoolRole::kDecode ? 0 : new_input_ / prefill_.tokens_per_second; }
+double SteadyState::prefill_seconds() const {
+  return role_ == PoolRole::kDecode ? 0 : new_input_ / prefill_.tokens_per_second;
+}
 
 ServingPoint SteadyState::at_batch(double sequences) const {
   ServingPoint p;
@@ -67,7 +76,9 @@ ServingPoint SteadyState::prefill_at(double requests_per_s) const {
   return p;
 }
 
-double SteadyState::in_flight(const ServingPoint& p) const { return p.requests_per_s / replicas_ * (p.ttft + p.tpot * output_).value; }
+double SteadyState::in_flight(const ServingPoint& p) const {
+  return p.requests_per_s / replicas_ * (p.ttft + p.tpot * output_).value;
+}
 
 namespace {
 
@@ -120,7 +131,8 @@ std::optional<ServingPoint> SteadyState::maximum(const ServiceLevel& limits) con
 }
 
 bool keeps(const ServingPoint& p, const ServiceLevel& limits) {
-  return (!limits.ttft || p.ttft <= *limits.ttft) && (!limits.tpot || p.tpot <= *limits.tpot) && (!limits.e2e || p.e2e <= *limits.e2e);
+  return (!limits.ttft || p.ttft <= *limits.ttft) && (!limits.tpot || p.tpot <= *limits.tpot) &&
+         (!limits.e2e || p.e2e <= *limits.e2e);
 }
 
 }  // namespace fathom

@@ -26,20 +26,20 @@ struct ServingPoint {
   Seconds ttft{};
   Seconds tpot{};
   Seconds e2e{};
-  Seconds step_time{};           // one decode step, no prompt in between
-  double prefill_share = 0;      // of replica time
-  bool kv_limited = false;       // the cache, not the load, caps the batch
-  bool saturated = false;        // the load is more than this can answer: the queue grows
+  Seconds step_time{};       // one decode step, no prompt in between
+  double prefill_share = 0;  // of replica time
+  bool kv_limited = false;   // the cache, not the load, caps the batch
+  bool saturated = false;    // the load is more than this can answer: the queue grows
 };
 
 // One replica's view of the workload, ready to be asked at any batch.
 class SteadyState {
  public:
   // `most_sequences`: how many the KV cache holds. `transfer`: time to move one prompt's cache between pools.
-  SteadyState(const ReplicaTimer& timer, const Workload& workload, const EngineProfile& engine, const Layout& layout, PoolRole role,
-              double most_sequences, Seconds transfer = Seconds(0));
+  SteadyState(const ReplicaTimer& timer, const Workload& workload, const EngineProfile& engine, const Layout& layout,
+              PoolRole role, double most_sequences, Seconds transfer = Seconds(0));
 
-  ServingPoint at_batch(double sequences) const;      // not for a prefill pool
+  ServingPoint at_batch(double sequences) const;         // not for a prefill pool
   ServingPoint prefill_at(double requests_per_s) const;  // a prefill pool fed at this rate, all replicas together
   // The given load, spread evenly over the replicas. A prefill pool takes an arrival rate only.
   ServingPoint at_load(std::optional<double> concurrency, std::optional<Hertz> arrival_rate) const;
@@ -60,8 +60,8 @@ class SteadyState {
   double most_sequences_;
   Seconds overhead_, transfer_;
   ReplicaTimer::Prefill prefill_;
-  double prompt_variation_ = 0;  // squared coefficient of variation of prompt length
-  double accepted_per_step_ = 1; // tokens per decode step, above 1 with MTP
+  double prompt_variation_ = 0;   // squared coefficient of variation of prompt length
+  double accepted_per_step_ = 1;  // tokens per decode step, above 1 with MTP
 };
 
 bool keeps(const ServingPoint& point, const ServiceLevel& limits);

@@ -55,7 +55,8 @@ void apply(const Document& document, const Value& entry, EngineProfile& e) {
   take(reader, "request_overhead", e.request_overhead);
   take_reserves(reader, e);
   if (reader.value().find("all_reduce") != nullptr) {
-    e.all_reduce = reader.choice("all_reduce", {"nccl", "one-shot"}) == 0 ? AllReduceStyle::kNccl : AllReduceStyle::kOneShot;
+    e.all_reduce =
+        reader.choice("all_reduce", {"nccl", "one-shot"}) == 0 ? AllReduceStyle::kNccl : AllReduceStyle::kOneShot;
   }
   e.chunk_tokens = reader.get<double>("chunk_tokens", e.chunk_tokens);
   e.offloads_experts = reader.get<bool>("offloads_experts", e.offloads_experts);
@@ -71,6 +72,32 @@ std::string id_of(const Value& entry) {
 
 }  // namespace
 
+namespace {
+
+template <class T>
+void move_to(Fact<T>& fact, Corner corner, bool small_is_fast) {
+  fact.value = (corner == Corner::kFast) == small_is_fast ? fact.low_or_value() : fact.high_or_value();
+}
+
+}  // namespace
+
+EngineProfile at_corner(const EngineProfile& engine, Corner corner) {
+  EngineProfile moved = engine;
+  if (corner == Corner::kLikely) return moved;
+  for (Fact<double> EngineProfile::*share :
+       {&EngineProfile::gemm_share, &EngineProfile::attention_share, &EngineProfile::memory_share,
+        &EngineProfile::int4_memory_factor, &EngineProfile::host_memory_share, &EngineProfile::host_gemm_share,
+        &EngineProfile::wire_share}) {
+    move_to(moved.*share, corner, false);
+  }
+  for (Fact<Seconds> EngineProfile::*time :
+       {&EngineProfile::operator_floor, &EngineProfile::attention_floor, &EngineProfile::element_floor,
+        &EngineProfile::step_overhead, &EngineProfile::request_overhead}) {
+    move_to(moved.*time, corner, true);
+  }
+  return moved;
+}
+
 std::vector<std::string> engine_ids(const std::filesystem::path& data_dir) {
   std::vector<std::string> ids;
   const Document document = read_engines(data_dir);
@@ -81,7 +108,8 @@ std::vector<std::string> engine_ids(const std::filesystem::path& data_dir) {
 EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id) {
   const Document document = read_engines(data_dir);
   const std::vector<Value>& list = entries(document).items;
-  if (list.empty()) throw InputError(document.file, document.root.at, "no engine in the list; the first must be `reference`");
+  if (list.empty())
+    throw InputError(document.file, document.root.at, "no engine in the list; the first must be `reference`");
   EngineProfile engine;
   apply(document, list.front(), engine);  // `reference`, which the others inherit from
   if (id == engine.id) return engine;

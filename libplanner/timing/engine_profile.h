@@ -16,26 +16,30 @@ namespace fathom {
 struct EngineProfile {
   std::string id;
   std::string name;
-  Fact<double> gemm_share;         // of dense peak, large matrices (prefill)
-  Fact<double> attention_share;    // of dense peak, prefill attention
-  Fact<double> memory_share;       // of memory bandwidth, streaming weights or cache
-  Fact<double> int4_memory_factor; // of memory_share when four-bit weights are expanded on the way
-  Fact<double> host_memory_share;  // of host DRAM bandwidth, experts on the CPU
-  Fact<double> host_gemm_share;    // of the CPU's peak
-  Fact<double> wire_share;         // of a link's nominal rate, large messages
-  Fact<Seconds> operator_floor;    // shortest operator inside a graph
-  Fact<Seconds> attention_floor;   // shortest attention over a cache
-  Fact<Seconds> element_floor;     // shortest element-wise operator, mostly fused
-  Fact<Seconds> step_overhead;     // host work per step that nothing hides
-  Fact<Seconds> request_overhead;  // tokenisation, scheduling: once per request
+  Fact<double> gemm_share;          // of dense peak, large matrices (prefill)
+  Fact<double> attention_share;     // of dense peak, prefill attention
+  Fact<double> memory_share;        // of memory bandwidth, streaming weights or cache
+  Fact<double> int4_memory_factor;  // of memory_share when four-bit weights are expanded on the way
+  Fact<double> host_memory_share;   // of host DRAM bandwidth, experts on the CPU
+  Fact<double> host_gemm_share;     // of the CPU's peak
+  Fact<double> wire_share;          // of a link's nominal rate, large messages
+  Fact<Seconds> operator_floor;     // shortest operator inside a graph
+  Fact<Seconds> attention_floor;    // shortest attention over a cache
+  Fact<Seconds> element_floor;      // shortest element-wise operator, mostly fused
+  Fact<Seconds> step_overhead;      // host work per step that nothing hides
+  Fact<Seconds> request_overhead;   // tokenisation, scheduling: once per request
   AllReduceStyle all_reduce = AllReduceStyle::kNccl;
   Reserves reserves;
   Confidence reserves_confidence = Confidence::kAssumed;
-  double chunk_tokens = 2048;      // prefill tokens per step
-  bool offloads_experts = false;   // can run routed experts from host memory
-  std::vector<std::string> stacks; // software stacks it runs on: "CUDA", "CANN" …; empty: any
+  double chunk_tokens = 2048;       // prefill tokens per step
+  bool offloads_experts = false;    // can run routed experts from host memory
+  std::vector<std::string> stacks;  // software stacks it runs on: "CUDA", "CANN" …; empty: any
   std::vector<std::string> notes;
 };
+
+// The ends of the prediction band: every share and floor at its best, as likely, or at its worst.
+enum class Corner { kFast, kLikely, kSlow };
+EngineProfile at_corner(const EngineProfile& engine, Corner corner);  // its `value`s are those of the corner
 
 // Throws InputError (the file is data) or LookupError-like std::out_of_range with the known ids when `id` is unknown.
 EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id);

@@ -18,7 +18,8 @@ ReplicaTimer::ReplicaTimer(const Architecture& architecture, const std::vector<T
                            const std::vector<Stage>& stages, const DeviceRates& rates, Seconds step_overhead)
     : layout_(layout), rates_(rates), step_overhead_(step_overhead) {
   for (const Stage& stage : stages) {
-    const auto like = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& kind) { return same_shape(kind.program.stage(), stage); });
+    const auto like = std::find_if(kinds_.begin(), kinds_.end(),
+                                   [&](const Kind& kind) { return same_shape(kind.program.stage(), stage); });
     if (like == kinds_.end()) {
       kinds_.push_back({.program = StageProgram(architecture, tensors, layout, stage), .count = 1});
     } else {
@@ -51,7 +52,7 @@ Seconds ReplicaTimer::decode_step(double sequences, double context) const {
   const Batch batch = decode_batch(at_least_one, context);
   const Trip one = trip(batch);
   const double micro_batches = at_least_one / batch.sequences;
-  return std::max(one.all, one.slowest * micro_batches) + step_overhead_;
+  return std::max(one.all + step_overhead_, (one.slowest + step_overhead_) * micro_batches);
 }
 
 ReplicaTimer::Prefill ReplicaTimer::prefill(double tokens, double cached, double chunk) const {
@@ -64,7 +65,8 @@ ReplicaTimer::Prefill ReplicaTimer::prefill(double tokens, double cached, double
                     .prefill_prompts = static_cast<double>(layout_.attention_dp)};
   const Trip one = trip(batch);
   const Seconds pace = one.slowest + step_overhead_;
-  return {.latency = one.all + pace * (chunks - 1) + step_overhead_, .tokens_per_second = batch.prefill_tokens / pace.value};
+  return {.latency = one.all + pace * (chunks - 1) + step_overhead_,
+          .tokens_per_second = batch.prefill_tokens / pace.value};
 }
 
 std::vector<Operator> ReplicaTimer::slowest_decode_operators(double sequences, double context) const {

@@ -9,12 +9,12 @@ namespace fathom {
 
 class ReplicaTimer {
  public:
-  ReplicaTimer(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout, const std::vector<Stage>& stages,
-               const DeviceRates& rates, Seconds step_overhead);
+  ReplicaTimer(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout,
+               const std::vector<Stage>& stages, const DeviceRates& rates, Seconds step_overhead);
 
   // Time between two tokens of one sequence while `sequences` decode on the replica at mean length `context`.
   // With a pipeline, sequences travel in up to `pp` micro-batches: the token period is the longer of one trip through all
-  // stages and all micro-batches through the slowest stage.
+  // stages and all micro-batches through the slowest stage, each with the host's overhead.
   Seconds decode_step(double sequences, double context) const;
 
   // One prompt of `tokens` new tokens in chunks of `chunk` per attention group, alone on the replica.

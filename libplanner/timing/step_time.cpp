@@ -6,11 +6,16 @@ namespace fathom {
 
 std::string to_string(Bound bound) {
   switch (bound) {
-    case Bound::kMemory: return "memory";
-    case Bound::kCompute: return "compute";
-    case Bound::kFloor: return "latency";
-    case Bound::kNetwork: return "network";
-    case Bound::kHost: return "host memory";
+    case Bound::kMemory:
+      return "memory";
+    case Bound::kCompute:
+      return "compute";
+    case Bound::kFloor:
+      return "latency";
+    case Bound::kNetwork:
+      return "network";
+    case Bound::kHost:
+      return "host memory";
   }
   return "?";
 }
@@ -25,12 +30,6 @@ Dtype dtype_of(Format math) {
   if (math == Format::kInt8) return Dtype::kInt8;
   if (math == Format::kFp32) return Dtype::kFp32;
   return math == Format::kFp16 ? Dtype::kFp16 : Dtype::kBf16;
-}
-
-template <class T>
-T pick(const Fact<T>& fact, Corner corner, bool small_is_fast) {
-  if (corner == Corner::kLikely) return fact.value;
-  return (corner == Corner::kFast) == small_is_fast ? fact.low_or_value() : fact.high_or_value();
 }
 
 }  // namespace
@@ -49,22 +48,24 @@ Format math_format(const Accelerator& accelerator, Format format, bool& weight_o
   return sixteen;
 }
 
-FlopsPerSecond DeviceRates::peak(Format math_type) const { return peaks[static_cast<std::size_t>(dtype_of(math_type))]; }
+FlopsPerSecond DeviceRates::peak(Format math_type) const {
+  return peaks[static_cast<std::size_t>(dtype_of(math_type))];
+}
 
-DeviceRates device_rates(const Pool& pool, const EngineProfile& engine, Corner corner) {
+DeviceRates device_rates(const Pool& pool, const EngineProfile& engine) {
   DeviceRates r;
   const Accelerator& a = *pool.accelerator;
   r.pool = &pool;
-  r.memory = a.memory_bandwidth->value * pick(engine.memory_share, corner, false);
-  r.int4_memory_factor = pick(engine.int4_memory_factor, corner, false);
-  r.gemm_share = pick(engine.gemm_share, corner, false);
-  r.attention_share = pick(engine.attention_share, corner, false);
-  r.wire_share = pick(engine.wire_share, corner, false);
-  r.host_memory_share = pick(engine.host_memory_share, corner, false);
-  r.host_gemm_share = pick(engine.host_gemm_share, corner, false);
-  r.operator_floor = pick(engine.operator_floor, corner, true);
-  r.attention_floor = pick(engine.attention_floor, corner, true);
-  r.element_floor = pick(engine.element_floor, corner, true);
+  r.memory = a.memory_bandwidth->value * engine.memory_share.value;
+  r.int4_memory_factor = engine.int4_memory_factor.value;
+  r.gemm_share = engine.gemm_share.value;
+  r.attention_share = engine.attention_share.value;
+  r.wire_share = engine.wire_share.value;
+  r.host_memory_share = engine.host_memory_share.value;
+  r.host_gemm_share = engine.host_gemm_share.value;
+  r.operator_floor = engine.operator_floor.value;
+  r.attention_floor = engine.attention_floor.value;
+  r.element_floor = engine.element_floor.value;
   r.all_reduce = engine.all_reduce;
   for (Format f : {Format::kBf16, Format::kFp8, Format::kInt8}) {
     bool weight_only = false;
@@ -101,7 +102,7 @@ OperatorTime matmul(const Operator& op, const DeviceRates& r) {
     tokens = op.imbalance;
   }
   const Bytes others = bytes_moved(op) - op.weight_bytes;
-  const FlopsPerSecond peak = r.peak(multiplied_in(r, op.weights)) * r.gemm_share;
+  const FlopsPerSecond peak = r.peak(multiplied_in(r, op.math)) * r.gemm_share;
   return roofline(flops(op) * tokens / peak, weights / memory + others * tokens / r.memory, r.operator_floor);
 }
 
@@ -141,7 +142,8 @@ OperatorTime operator_time(const Operator& op, const DeviceRates& r, const Layou
   if (op.on_host) return op.kind == OperatorKind::kActivation ? OperatorTime{} : on_host(op, r);
   switch (op.kind) {
     case OperatorKind::kLinear:
-    case OperatorKind::kGroupedLinear: return matmul(op, r);
+    case OperatorKind::kGroupedLinear:
+      return matmul(op, r);
     case OperatorKind::kAttention:
     case OperatorKind::kMlaAttention:
     case OperatorKind::kIndexer: {
@@ -157,11 +159,13 @@ OperatorTime operator_time(const Operator& op, const DeviceRates& r, const Layou
     case OperatorKind::kRope:
     case OperatorKind::kActivation:
     case OperatorKind::kCombine:
-    case OperatorKind::kSample: return roofline(Seconds(0), bytes_moved(op) / r.memory, r.element_floor);
+    case OperatorKind::kSample:
+      return roofline(Seconds(0), bytes_moved(op) / r.memory, r.element_floor);
     case OperatorKind::kAllReduce:
     case OperatorKind::kAllGather:
     case OperatorKind::kAllToAll:
-    case OperatorKind::kSendRecv: return collective(op, r, layout);
+    case OperatorKind::kSendRecv:
+      return collective(op, r, layout);
   }
   return {};
 }

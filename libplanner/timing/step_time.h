@@ -15,23 +15,22 @@ namespace fathom {
 enum class Bound { kMemory, kCompute, kFloor, kNetwork, kHost };
 std::string to_string(Bound bound);
 
-// Rates of one device under one engine; one such value per corner of the prediction band.
+// Rates of one device under one engine.
 struct DeviceRates {
-  const Pool* pool = nullptr;      // links and host
-  BytesPerSecond memory{};         // sustained
-  double int4_memory_factor = 1;   // of it, when four-bit weights are expanded on the way
+  const Pool* pool = nullptr;     // links and host
+  BytesPerSecond memory{};        // sustained
+  double int4_memory_factor = 1;  // of it, when four-bit weights are expanded on the way
   double gemm_share = 1, attention_share = 1, wire_share = 1;
   double host_memory_share = 1, host_gemm_share = 1;
   Seconds operator_floor{}, attention_floor{}, element_floor{};
   AllReduceStyle all_reduce = AllReduceStyle::kNccl;
   std::array<FlopsPerSecond, static_cast<std::size_t>(Dtype::kInt4) + 1> peaks{};  // dense, by Dtype
-  std::array<Format, 16> math{};                // what bf16, fp8 and int8 storage is multiplied in, by Format
+  std::array<Format, 16> math{};  // what bf16, fp8 and int8 storage is multiplied in, by Format
 
   FlopsPerSecond peak(Format math_type) const;
 };
 
-enum class Corner { kFast, kLikely, kSlow };
-DeviceRates device_rates(const Pool& pool, const EngineProfile& engine, Corner corner);
+DeviceRates device_rates(const Pool& pool, const EngineProfile& engine);
 
 // What the device multiplies in when weights are stored as `format`: fp8 stays fp8 only where there is an fp8 MMA, int4 is
 // always expanded, and devices without bf16 use fp16. `weight_only` tells that storage and arithmetic differ.

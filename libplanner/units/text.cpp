@@ -35,17 +35,28 @@ struct Wording {
 
 Wording wording(Dimension dimension) {
   switch (dimension) {
-    case Dimension::kBytes: return {"an amount of bytes", "80 GiB"};
-    case Dimension::kBandwidth: return {"a bandwidth", "400 Gb/s"};
-    case Dimension::kWork: return {"an amount of work", "73 GFLOP"};
-    case Dimension::kComputeRate: return {"a compute rate", "989.4 TFLOPS"};
-    case Dimension::kDuration: return {"a duration", "24 h"};
-    case Dimension::kPower: return {"a power", "10.2 kW"};
-    case Dimension::kEnergy: return {"an energy", "5 kWh"};
-    case Dimension::kLength: return {"a length", "120 m"};
-    case Dimension::kCount: return {"a count", "100 tokens"};
-    case Dimension::kRate: return {"a rate", "0.5 /s"};
-    case Dimension::kTemperature: return {"a temperature", "27 C"};
+    case Dimension::kBytes:
+      return {"an amount of bytes", "80 GiB"};
+    case Dimension::kBandwidth:
+      return {"a bandwidth", "400 Gb/s"};
+    case Dimension::kWork:
+      return {"an amount of work", "73 GFLOP"};
+    case Dimension::kComputeRate:
+      return {"a compute rate", "989.4 TFLOPS"};
+    case Dimension::kDuration:
+      return {"a duration", "24 h"};
+    case Dimension::kPower:
+      return {"a power", "10.2 kW"};
+    case Dimension::kEnergy:
+      return {"an energy", "5 kWh"};
+    case Dimension::kLength:
+      return {"a length", "120 m"};
+    case Dimension::kCount:
+      return {"a count", "100 tokens"};
+    case Dimension::kRate:
+      return {"a rate", "0.5 /s"};
+    case Dimension::kTemperature:
+      return {"a temperature", "27 C"};
   }
   return {};
 }
@@ -121,18 +132,29 @@ constexpr Symbol kSymbols[] = {
 
 double si_factor(char prefix) {
   switch (prefix) {
-    case 'n': return 1e-9;
-    case 'u': return 1e-6;
-    case 'm': return 1e-3;
-    case 'c': return 1e-2;
+    case 'n':
+      return 1e-9;
+    case 'u':
+      return 1e-6;
+    case 'm':
+      return 1e-3;
+    case 'c':
+      return 1e-2;
     case 'k':
-    case 'K': return 1e3;
-    case 'M': return 1e6;
-    case 'G': return 1e9;
-    case 'T': return 1e12;
-    case 'P': return 1e15;
-    case 'E': return 1e18;
-    default: return 0;
+    case 'K':
+      return 1e3;
+    case 'M':
+      return 1e6;
+    case 'G':
+      return 1e9;
+    case 'T':
+      return 1e12;
+    case 'P':
+      return 1e15;
+    case 'E':
+      return 1e18;
+    default:
+      return 0;
   }
 }
 
@@ -163,10 +185,14 @@ std::optional<Unit> find_simple_unit(std::string_view text) {
 
 std::optional<Dimension> per_time(Dimension dimension) {
   switch (dimension) {
-    case Dimension::kBytes: return Dimension::kBandwidth;
-    case Dimension::kWork: return Dimension::kComputeRate;
-    case Dimension::kCount: return Dimension::kRate;
-    default: return std::nullopt;
+    case Dimension::kBytes:
+      return Dimension::kBandwidth;
+    case Dimension::kWork:
+      return Dimension::kComputeRate;
+    case Dimension::kCount:
+      return Dimension::kRate;
+    default:
+      return std::nullopt;
   }
 }
 

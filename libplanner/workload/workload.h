@@ -24,7 +24,7 @@ struct ServiceLevel {
   std::optional<Seconds> ttft = {};  // time to first token
   std::optional<Seconds> tpot = {};  // time per output token after the first
   std::optional<Seconds> e2e = {};   // whole answer
-  double percentile = 50;       // which percentile the limits bind; 50 reads them as means
+  double percentile = 50;            // which percentile the limits bind; 50 reads them as means
 };
 
 enum class Objective {
@@ -38,16 +38,17 @@ struct Workload {
   Position engine_at;  // where the file names it; line 0 when it does not
   LengthDistribution input_tokens;
   LengthDistribution output_tokens;
-  std::optional<double> concurrency;     // closed loop: requests in flight, all pools together
-  std::optional<Hertz> arrival_rate;     // open loop: requests/s at the busy hour
-  double prefix_cache_hit = 0;           // share of input tokens found in the cache, [0, 1)
+  std::optional<double> concurrency;  // closed loop: requests in flight, all pools together
+  std::optional<Hertz> arrival_rate;  // open loop: requests/s at the busy hour
+  double prefix_cache_hit = 0;        // share of input tokens found in the cache, [0, 1)
   ServiceLevel slo;
-  std::optional<Objective> objective;    // default: latency
-  std::vector<std::string> weights;      // allowed weight schemes (model/format.h); empty: all that the hardware runs
-  std::vector<std::string> kv;           // allowed KV formats "bf16", "fp8"; empty: bf16
-  std::optional<double> max_context;     // tokens one request may reach; default p99 of input + output
-  std::optional<double> mtp_acceptance;  // expected accepted draft tokens per step, 0..1 per MTP module; absent: MTP off
-  bool offload_experts = false;          // may routed experts live in host memory (ktransformers style)?
+  std::optional<Objective> objective;  // default: latency
+  std::vector<std::string> weights;    // allowed weight schemes (model/format.h); empty: all that the hardware runs
+  std::vector<std::string> kv;         // allowed KV formats "bf16", "fp8"; empty: bf16
+  std::optional<double> max_context;   // tokens one request may reach; default p99 of input + output
+  std::optional<double>
+      mtp_acceptance;            // expected accepted draft tokens per step, 0..1 per MTP module; absent: MTP off
+  bool offload_experts = false;  // may routed experts live in host memory (ktransformers style)?
 };
 
 Workload read_workload(const Context& at);

@@ -10,9 +10,8 @@
 namespace fathom {
 namespace {
 
-void expect_refused(const std::string& what, const std::string& text, bool whole_file = false) {
-  const auto error = refusal(what, [&] { read_cluster_text(text); }, whole_file);
-  if (!error && !testing::Test::HasFailure()) ADD_FAILURE() << "taken for a cluster: " << what << "\n" << text;
+void expect_refused(const std::string& what, const std::string& text) {
+  EXPECT_TRUE(refusal(what, [&] { read_cluster_text(text); })) << "taken for a cluster: " << what << "\n" << text.substr(0, 20'000);
 }
 
 const std::vector<YamlEdit>& examples() {
@@ -141,7 +140,7 @@ const std::vector<Wrong> kWrongValues = {
     {"finance.exchange.0.date", kNoDate},
     {"workload", {"5", "[]", "{}", "chat"}},
     {"workload.model", {"gpt-17", "[deepseek-r1]", "5", "deepseek r-one"}},
-    {"workload.engine", {"nonsense", "vlm", "[vllm]", "5"}},
+    {"workload.engine", {"[vllm]", "{}"}},
     {"workload.input_tokens", kNoTokens},
     {"workload.output_tokens", kNoTokens},
     {"workload.concurrency", {"0", "-1", "1e9", "1e308", "many", "[3]", "8 users", ".nan"}},
@@ -267,7 +266,7 @@ TEST(WrongCluster, AFileCutOffBeforeItsWorkloadIsRefused) {
     ASSERT_NE(end, std::string::npos);
     for (std::size_t i = 0; i < 15; ++i) {
       const std::size_t cut = end * i / 15;
-      expect_refused("cut at byte " + std::to_string(cut), text.substr(0, cut), /*whole_file=*/text.substr(0, cut).find("\nformat") == std::string::npos);
+      expect_refused("cut at byte " + std::to_string(cut), text.substr(0, cut));
     }
   }
 }
@@ -340,7 +339,7 @@ TEST(WrongCluster, WhatIsNoTextAtAllIsRefused) {
 
 TEST(WrongCluster, AnEmptyFileIsRefusedAsAWhole) {
   for (const char* text : {"", "\n", " ", "# nothing\n", "---\n", "~\n", "null\n", "\xEF\xBB\xBF", "...\n"}) {
-    expect_refused("empty", text, /*whole_file=*/true);
+    expect_refused("empty", text);
   }
   for (const char* text : {"a\n", "5\n", "[]\n", "{}\n", "\"\"\n"}) expect_refused(text, text);
 }

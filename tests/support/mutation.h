@@ -26,8 +26,8 @@ const std::vector<std::string>& example_texts();            // the same files
 Cluster read_cluster_text(const std::string& text);
 
 // Runs `read` and returns the InputError. Anything else that is thrown fails the test, as does an InputError that says
-// nothing or points nowhere (`whole_file` allows line 0).
-std::optional<InputError> refusal(const std::string& what, const std::function<void()>& read, bool whole_file = false);
+// nothing or points nowhere; only an empty file has no place to point at.
+std::optional<InputError> refusal(const std::string& what, const std::function<void()>& read);
 
 // One random edit: a bit, a byte, a range removed or doubled, a piece of YAML or of a number put in, the end cut off.
 std::string mutated(std::string text, std::mt19937& random);
