@@ -44,7 +44,7 @@ struct CatalogRow {
 std::vector<CatalogRow> rows(const AnyEntry& entry);
 CatalogSources used_sources(const Catalog& catalog, const Kind& kind, const AnyEntry& entry);
 
-// {"format_version": 1, "kind": "accelerators", "entry": {…}} or "entries": […]. Every fact is {"value", "unit", "low",
+// {"format_version": 1, "catalog": "accelerators", …the entry's keys…} or "entries": […]. Every fact is {"value", "unit", "low",
 // "high", "source", "date", "confidence"} in SI units, under a key that ends in its unit.
 std::string kinds_json(const Catalog& catalog);  // how many entries of each kind
 std::string entry_json(const Catalog& catalog, const Kind& kind, const AnyEntry& entry);  // with its sources

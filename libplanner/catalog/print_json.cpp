@@ -190,7 +190,7 @@ Json json_of(const AnyEntry& any) {
       any);
 }
 
-Json document(const Kind& kind) { return {{"format_version", 1}, {"kind", kind.name}}; }
+Json document(const Kind& kind) { return {{"format_version", 1}, {"catalog", kind.name}}; }
 
 }  // namespace
 
@@ -206,7 +206,7 @@ std::string kinds_json(const Catalog& catalog) {
 
 std::string entry_json(const Catalog& catalog, const Kind& kind, const AnyEntry& entry) {
   Json out = document(kind);
-  out["entry"] = json_of(entry);
+  out.update(json_of(entry));  // its keys at the top, where scripts look first
   Json& sources = out["sources"] = Json::object();
   for (const auto& [code, source] : used_sources(catalog, kind, entry)) {
     sources[code]["title"] = source.title;

@@ -19,7 +19,7 @@ const Catalog& shipped() {
 
 nlohmann::json entry(const std::string& kind, const std::string& id) {
   const Kind& found = find_kind(kind);
-  return nlohmann::json::parse(entry_json(shipped(), found, find_entry(shipped(), found, id)))["entry"];
+  return nlohmann::json::parse(entry_json(shipped(), found, find_entry(shipped(), found, id)));
 }
 
 // Renew with: ./fathom catalog show accelerators nvidia-rtx-2080ti-11gb -f json

@@ -252,7 +252,7 @@ TEST(PlanJson, KeepsItsContractInEveryExample) {
 void expect_facts(const Json& json, int& count) {
   if (json.is_object() && json.contains("source")) {
     ++count;
-    expect_keys(json, {"value", "source", "date", "confidence"}, json.dump());
+    expect_keys(json, {"value", "unit", "source", "date", "confidence"}, json.dump());
   }
   for (const auto& [key, value] : json.items()) {
     if (value.is_structured()) expect_facts(value, count);
