@@ -50,7 +50,9 @@ double nccl_all_reduce(const Span& s, double bytes, const Protocol& p) {
   const double ring_latency = 1e-6 * p.ring_base + (2 * (n - 1) - outer_steps) * hop(*s.inner, p, false) +
                               outer_steps * hop(*s.outer, p, false);
   const double ring = ring_latency + 2 * (n - 1) / n * bytes / bandwidth;
-  const double depth_inner = s.inner == s.outer ? std::ceil(std::log2(n)) : std::ceil(std::log2(std::max(1.0, n / k)));
+  // A tree is a chain of the ranks inside a node and binary between nodes (ncclTopoTuneModel there).
+  const bool one_per_node = s.inner == s.outer && (s.inner->kind == TierKind::kRdma || s.inner->kind == TierKind::kTcp);
+  const double depth_inner = one_per_node ? std::ceil(std::log2(n)) : s.inner == s.outer ? n - 1 : n / k - 1;
   const double depth_outer = s.inner == s.outer ? 0 : std::ceil(std::log2(k));
   const double tree_latency =
       1e-6 * p.tree_base + 2 * (depth_inner * hop(*s.inner, p, true) + depth_outer * hop(*s.outer, p, true));

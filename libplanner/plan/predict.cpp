@@ -200,6 +200,9 @@ std::vector<PlanLever> levers(const Problem& p, const Solution& s) {
   };
   try_change("twice the memory bandwidth", [](Pool&, Accelerator& a) { a.memory_bandwidth->value *= 2; });
   try_change("twice the arithmetic peak", [](Pool&, Accelerator& a) { scale_peaks(a, 2); });
+  if (s.pools.front().layout.offload_experts) {
+    try_change("twice the host memory bandwidth", [](Pool& pool, Accelerator&) { pool.host_memory_bandwidth *= 2; });
+  }
   try_change("half as much again of device memory", [](Pool&, Accelerator& a) {
     a.memory.value *= 1.5;
     if (a.usable_memory) a.usable_memory->value *= 1.5;

@@ -158,16 +158,19 @@ class Writer {
            m.kv_room >= Bytes(0) ? fmt::format("{} per token", to_string(m.kv_per_token)) : ""});
     table(t);
     if (markdown_) line();
-    item(fmt::format(
-        "whole replica: {} for one copy of the weights in {} of memory: {} beside them before reserves and copies",
-        to_string_binary(m.weights_one_copy), to_string_binary(m.devices_capacity), beside(m)));
+    if (m.host_per_node > Bytes(0)) {
+      item(fmt::format("one copy of the weights is {}; the experts take {} of host memory per node",
+                       to_string_binary(m.weights_one_copy), to_string_binary(m.host_per_node)));
+    } else {
+      item(fmt::format(
+          "whole replica: {} for one copy of the weights in {} of memory: {} beside them before reserves and copies",
+          to_string_binary(m.weights_one_copy), to_string_binary(m.devices_capacity), beside(m)));
+    }
     if (m.kv_tokens_capacity > 0) {
       item(fmt::format("longest context that fits: {} tokens; cache of one replica: {} tokens, or {} of mean length",
                        whole(m.max_context), whole(m.kv_tokens_capacity),
                        counted(std::floor(m.max_sequences), "request")));
     }
-    if (m.host_per_node > Bytes(0))
-      item(fmt::format("host memory per node for experts: {}", to_string_binary(m.host_per_node)));
   }
 
   static std::string beside(const PlanMemory& m) {

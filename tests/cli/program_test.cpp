@@ -33,7 +33,7 @@ TEST(ExitCode, IsZeroForYesAndOneForNoInEveryFormat) {
 
 TEST(ExitCode, IsTheVerdictOfEveryExample) {
   for (const fs::path& file : example_files()) {
-    const Run run = run_program("plan -f json " + in_shell(file));
+    const Answer run = run_program("plan -f json " + in_shell(file));
     const Json verdict = Json::parse(run.out)["verdict"];
     EXPECT_EQ(run.code, verdict["fits"] && verdict["meets"] ? 0 : 1) << file;
     EXPECT_EQ(run.err, "") << file;
@@ -41,14 +41,14 @@ TEST(ExitCode, IsTheVerdictOfEveryExample) {
 }
 
 TEST(ExitCode, IsTwoForWrongUsage) {
-  for (const std::string arguments :
+  for (const std::string& arguments :
        {std::string(), std::string("plan"), std::string("paln x.yaml"), "plan --no-such-flag " + kYesFile, "plan " + kYesFile + " " + kNoFile,
         "plan " + kYesFile + " -f pdf", "plan " + kYesFile + " -f json=", "plan " + kYesFile + " -f", "plan " + kYesFile + " -f ''",
         "plan " + kYesFile + " -f json -f pdf", "--color=sometimes plan " + kYesFile, std::string("catalog"), std::string("catalog show"),
         std::string("catalog show accelerator"), std::string("catalog show accelerator nvidia-h1000"), std::string("catalog show spoons a"),
         std::string("catalog list spoons"), std::string("catalog list accelerators -f pdf"),
         std::string("catalog list accelerators --min-memory lots"), std::string("catalog list accelerators --year soon")}) {
-    const Run run = run_program(arguments);
+    const Answer run = run_program(arguments);
     EXPECT_EQ(run.code, 2) << arguments << "\n" << run.err;
     EXPECT_EQ(run.out, "") << arguments;
     EXPECT_NE(run.err, "") << arguments;
@@ -58,14 +58,14 @@ TEST(ExitCode, IsTwoForWrongUsage) {
 TEST(ExitCode, IsTwoForWrongInputWithThePlaceInTheFile) {
   const ScratchFolder folder;
   const std::string broken = in_shell(folder.write("broken.yaml", "format: fathom-cluster/1\ntitel: a\n"));
-  const Run run = run_program("plan " + broken);
+  const Answer run = run_program("plan " + broken);
   EXPECT_EQ(run.code, 2);
   EXPECT_EQ(run.out, "");
   EXPECT_NE(run.err.find("broken.yaml:2:1"), std::string::npos) << run.err;
   EXPECT_NE(run.err.find("did you mean \"title\"?"), std::string::npos) << run.err;
   for (const std::string& file : {in_shell(folder.path() / "nowhere.yaml"), in_shell(folder.path()), std::string("/dev/null"),
                                   in_shell(folder.write("empty.yaml", "")), in_shell(folder.write("\xFF.yaml", "\xFF"))}) {
-    const Run wrong = run_program("plan " + file);
+    const Answer wrong = run_program("plan " + file);
     EXPECT_EQ(wrong.code, 2) << file << "\n" << wrong.err;
     EXPECT_EQ(wrong.out, "") << file;
     EXPECT_EQ(wrong.err.rfind("error: ", 0), 0u) << wrong.err;
@@ -79,7 +79,7 @@ TEST(ExitCode, IsTwoForAnUnknownEngineOrModelWithThePlaceInTheFile) {
     const std::size_t at = text.find("\n  " + key + ": ");
     ASSERT_NE(at, std::string::npos);
     const std::string wrong = text.substr(0, at) + "\n  " + key + ": nonsense # " + text.substr(at + 4);
-    const Run run = run_program("plan " + in_shell(folder.write("cluster.yaml", wrong)));
+    const Answer run = run_program("plan " + in_shell(folder.write("cluster.yaml", wrong)));
     EXPECT_EQ(run.code, 2) << run.err;
     EXPECT_NE(run.err.find("cluster.yaml:"), std::string::npos) << run.err;
     EXPECT_NE(run.err.find("nonsense"), std::string::npos) << run.err;
@@ -89,9 +89,9 @@ TEST(ExitCode, IsTwoForAnUnknownEngineOrModelWithThePlaceInTheFile) {
 TEST(ExitCode, IsThreeWhenTheResultCannotBeWritten) {
   const ScratchFolder folder;
   folder.write("file", "");
-  for (const std::string& target : {folder.path() / "no/such/folder/plan.json", folder.path() / "file/plan.json", folder.path()}) {
+  for (const fs::path& target : {folder.path() / "no/such/folder/plan.json", folder.path() / "file/plan.json", folder.path()}) {
     for (const std::string& option : {"-f json=" + in_shell(target), "-o " + in_shell(target)}) {
-      const Run run = run_program("plan " + kYesFile + " " + option);
+      const Answer run = run_program("plan " + kYesFile + " " + option);
       EXPECT_EQ(run.code, 3) << option << "\n" << run.err;
       EXPECT_NE(run.err.find("cannot write"), std::string::npos) << run.err;
     }
@@ -101,7 +101,7 @@ TEST(ExitCode, IsThreeWhenTheResultCannotBeWritten) {
 
 TEST(ExitCode, IsZeroForHelpAndVersion) {
   for (const char* arguments : {"--help", "plan --help", "catalog --help", "catalog show --help", "catalog list --help", "--version"}) {
-    const Run run = run_program(arguments);
+    const Answer run = run_program(arguments);
     EXPECT_EQ(run.code, 0) << arguments;
     EXPECT_NE(run.out, "") << arguments;
     EXPECT_EQ(run.err, "") << arguments;
@@ -115,7 +115,7 @@ TEST(ExitCode, IsZeroForHelpAndVersion) {
 TEST(Output, GoesToSeveralFilesAtOnce) {
   const ScratchFolder folder;
   const fs::path json = folder.path() / "plan.json", markdown = folder.path() / "plan.md", saved = folder.path() / "saved.json";
-  const Run run = run_program("plan " + kYesFile + " -f json=" + in_shell(json) + " -f md=" + in_shell(markdown) + " -f text -o " + in_shell(saved));
+  const Answer run = run_program("plan " + kYesFile + " -f json=" + in_shell(json) + " -f md=" + in_shell(markdown) + " -f text -o " + in_shell(saved));
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(content_of(json), content_of(saved));
   EXPECT_EQ(Json::parse(content_of(json))["verdict"]["fits"], true);
@@ -152,10 +152,8 @@ TEST(Output, KeepsTheOldFileWhenTheNewOneCannotBeMade) {
 
 TEST(Output, IsTheSameTwice) {
   for (const fs::path& file : example_files()) {
-    for (const char* format : {"json", "text", "md"}) {
-      const std::string arguments = "plan -f " + std::string(format) + " " + in_shell(file);
-      EXPECT_EQ(run_program(arguments).out, run_program(arguments).out) << arguments;
-    }
+    const std::string arguments = "plan -f text -f json " + in_shell(file);
+    EXPECT_EQ(run_program(arguments).out, run_program(arguments).out) << arguments;
   }
 }
 
@@ -248,14 +246,19 @@ TEST(PlanJson, KeepsItsContractInEveryExample) {
 // ---------------------------------------------------------------------------------------------------------------------
 // The JSON of the catalog
 
-// Whatever has a source is a fact; a fact has all of these.
+bool is_measure(const std::string& key) {
+  return key.ends_with("_bytes") || key.ends_with("_per_s") || key.ends_with("_w");
+}
+
+// Every measure of the part, however deep, is an object of value and origin.
 void expect_facts(const Json& json, int& count) {
-  if (json.is_object() && json.contains("source")) {
-    ++count;
-    expect_keys(json, {"value", "unit", "source", "date", "confidence"}, json.dump());
-  }
   for (const auto& [key, value] : json.items()) {
-    if (value.is_structured()) expect_facts(value, count);
+    if (is_measure(key)) {
+      ++count;
+      expect_keys(value, {"value", "unit", "source", "date", "confidence"}, key);
+    } else if (value.is_structured() && key != "sources") {
+      expect_facts(value, count);
+    }
   }
 }
 
@@ -272,11 +275,11 @@ TEST(CatalogJson, ShowsTheSizeOfEveryModel) {
 TEST(CatalogJson, ShowsTheOriginOfEveryFactOfAnAccelerator) {
   for (const Accelerator& part : shipped().all<Accelerator>()) {
     SCOPED_TRACE(part.id);
-    const Run run = run_program("catalog show accelerator " + part.id + " -f json");
+    const Answer run = run_program("catalog show accelerator " + part.id + " -f json");
     ASSERT_EQ(run.code, 0) << run.err;
     int count = 0;
     expect_facts(Json::parse(run.out), count);
-    EXPECT_GE(count, 1);
+    EXPECT_GE(count, 1) << "at least its memory";
   }
 }
 

@@ -164,18 +164,17 @@ const std::vector<Absurd> kAbsurd = {
 };
 
 TEST(AbsurdCluster, EveryAbsurdValueIsAnsweredOrRefused) {
-  int count = 0;
+  std::size_t count = 0;
   for (const Absurd& absurd : kAbsurd) {
     for (const char* value : absurd.values) {
-      for (const YamlEdit& base : bases()) {
-        if (!base.has(parent(absurd.path)) || ++count % kThinning != 0) continue;
-        YamlEdit edit = base;
-        edit.set(absurd.path, value);
-        expect_answer(std::string(absurd.path) + ": " + value, edit.text());
-      }
+      if (++count % kThinning != 0) continue;
+      YamlEdit edit = bases()[count / kThinning % bases().size()];
+      if (!edit.has(parent(absurd.path))) edit = bases().front();
+      edit.set(absurd.path, value);
+      expect_answer(std::string(absurd.path) + ": " + value, edit.text());
     }
   }
-  EXPECT_GE(count, 400);
+  EXPECT_GE(count, 250u);
 }
 
 TEST(AbsurdCluster, AnEngineThatNobodyKnowsIsRefusedAtItsPlace) {
@@ -188,11 +187,13 @@ TEST(AbsurdCluster, AnEngineThatNobodyKnowsIsRefusedAtItsPlace) {
 }
 
 TEST(AbsurdCluster, EveryPinIsAnswered) {
+  int count = 0;
   for (const YamlEdit& base : bases()) {
     const std::string group = base.find("groups.0.id")->text;
     for (const char* pin : {"tp: 1", "tp: 3", "tp: 65536", "pp: 1", "pp: 61", "pp: 62", "pp: 65536", "ep: 2", "ep: 256", "ep: 7", "attention_dp: 16",
                             "attention_dp: 65536", "replicas: 1", "replicas: 10000000", "tp: 2, pp: 16", "tp: 1, pp: 1, ep: 1, attention_dp: 1, replicas: 1",
                             "weights: bf16", "weights: q4_k", "kv: fp8", "role: prefill", "role: decode", "tp: 128, pp: 61, replicas: 5"}) {
+      if (++count % kThinning != 0) continue;
       YamlEdit edit = base;
       edit.set("layout", "[{group: " + group + ", " + pin + "}]");
       expect_answer(pin, edit.text());
@@ -212,10 +213,11 @@ TEST(AbsurdCluster, AnOpenLoopOfAnyRateIsAnswered) {
 }
 
 TEST(AbsurdCluster, EveryOptionalSectionMayBeMissing) {
+  int count = 0;
   for (const YamlEdit& base : bases()) {
     for (const std::string& path : base.paths()) {
       const bool listed = path.find(".0.") != std::string::npos && path.find("groups.0") != 0 && path.find("sites.0") != 0;
-      if (path.starts_with("claims.") || listed) continue;
+      if (path.starts_with("claims.") || listed || ++count % kThinning != 0) continue;
       YamlEdit edit = base;
       edit.remove(path);
       expect_answer("without " + path, edit.text());
@@ -261,7 +263,7 @@ TEST(AbsurdCluster, EveryModelAndEveryAcceleratorIsAnswered) {
   }
   for (const Accelerator& part : shipped().all<Accelerator>()) {
     if (++count % kThinning != 0) continue;
-    YamlEdit edit = bases().front();
+    YamlEdit edit = bases()[1];
     edit.set("groups.0.node.accelerator", "{part: " + part.id + ", count: 8}");
     expect_answer(part.id, edit.text());
   }

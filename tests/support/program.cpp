@@ -8,7 +8,7 @@
 
 namespace fathom {
 
-Run run_program(const std::string& arguments, const std::string& environment) {
+Answer run_program(const std::string& arguments, const std::string& environment) {
   const ScratchFolder folder;
   const std::string out = (folder.path() / "out").string(), err = (folder.path() / "err").string();
   const std::string command = "env -u NO_COLOR -u CLICOLOR -u CLICOLOR_FORCE FATHOM_DATA_DIR='" FATHOM_SOURCE_DIR "/catalogs' " + environment +

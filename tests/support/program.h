@@ -5,12 +5,12 @@
 
 namespace fathom {
 
-struct Run {
+struct Answer {
   int code = 0;  // exit code; 128 + signal when it died
   std::string out, err;
 };
 
 // `arguments` as in a shell, with `environment` ("NO_COLOR=1") before. The catalogs are those of the source tree.
-Run run_program(const std::string& arguments, const std::string& environment = {});
+Answer run_program(const std::string& arguments, const std::string& environment = {});
 
 }  // namespace fathom
