@@ -97,6 +97,7 @@ Site read_site(const Context& at, const Catalog& catalog) {
 Group read_group(const Context& at, const Catalog& catalog, const Names& names) {
   static const std::vector<std::string> kRoles = {"serve", "prefill", "decode", "auto", "support"};
   MapReader reader(at.file, at.value, "a node group");
+  reader.expect({"node"});
   Group group;
   group.at = at.value.at;
   group.id = reader.required<std::string>("id");
@@ -177,9 +178,14 @@ Cluster read_root(const Document& document, const Catalog& catalog) {
   cluster.date = date(root, "date");
   cluster.document = root.get<std::string>("document", "");
   if (const Value* sources = root.take("sources")) cluster.sources = read_sources(root.context(*sources));
-  root.need("sites");
+  root.expect({"items"});
+  if (root.need("sites").items.empty()) {
+    root.context(root.need("sites")).fail("a cluster stands somewhere, but the list of sites is empty");
+  }
   cluster.sites = read_list(root, "sites", [&](const Context& at) { return read_site(at, catalog); });
-  root.need("groups");
+  if (root.need("groups").items.empty()) {
+    root.context(root.need("groups")).fail("a cluster has nodes, but the list of groups is empty");
+  }
   cluster.groups = read_list(root, "groups", [&](const Context& at) { return read_group(at, catalog, names); });
   cluster.fabrics = read_list(root, "fabrics", [&](const Context& at) { return read_fabric(at, catalog, names); });
   cluster.storage = read_list(root, "storage", [](const Context& at) { return read_storage(at); });
@@ -215,7 +221,6 @@ void check_devices(const Document& document, const Cluster& cluster) {
 
 void check_whole(const Document& document, const Cluster& cluster) {
   const auto list = [&](const char* key) { return Context{document.file, *document.root.find(key)}; };
-  if (cluster.sites.empty()) list("sites").fail("a cluster stands somewhere, but the list of sites is empty");
   const bool serves = std::any_of(cluster.groups.begin(), cluster.groups.end(),
                                   [](const Group& group) { return group.role != "support"; });
   if (!serves)

@@ -35,7 +35,8 @@ void check_number(const Context& at, double value, double lowest, double highest
 std::vector<std::string> unique_ids(const std::string& file, const Value& root, const std::string& list) {
   std::vector<std::string> ids;
   const Value* entries = root.find(list);
-  if (entries == nullptr) return ids;
+  if (entries == nullptr || entries->kind == Value::Kind::kNull) return ids;
+  if (entries->kind != Value::Kind::kSequence) fail_kind({file, *entries}, "a list");
   for (const Value& entry : entries->items) {
     const Value* id = entry.find("id");
     if (id == nullptr || id->kind != Value::Kind::kScalar) continue;

@@ -55,8 +55,10 @@ ScannedNumber plain_number(const Context& at, const std::string& expected) {
             fmt::format("write it as a fraction: {:g}", number->value / 100));
   }
   if (number && !is_number) {
+    static const std::set<std::string_view> kMagnitudes = {"k", "K", "M", "G", "T", "万", "亿"};
     at.fail(fmt::format("expected {}, found {}", expected, description(at.value)),
-            fmt::format("write the number alone, without {}", in_quotes(number->rest)));
+            kMagnitudes.contains(number->rest) ? "write the number with all its digits"
+                                               : fmt::format("write the number alone, without {}", in_quotes(number->rest)));
   }
   if (!number) fail_kind(at, expected);
   if (!number->in_range) at.fail(fmt::format("the number {} is out of range", in_quotes(text)));

@@ -10,6 +10,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <set>
 #include <string>
@@ -91,6 +92,8 @@ class MapReader {
 
   const Value* take(const std::string& key);  // nullptr when absent or null; marks the key as known
   const Value& need(const std::string& key);  // InputError when absent or null
+  // Keys that are asked for later, so that a missing one is not taken for their misspelling.
+  void expect(std::initializer_list<const char*> keys) { known_.insert(keys.begin(), keys.end()); }
   Context context(const Value& value) const { return {file_, value}; }
   const Value& value() const { return value_; }
   const std::string& file() const { return file_; }

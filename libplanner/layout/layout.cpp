@@ -18,6 +18,11 @@ std::string short_name(const Layout& l) {
   return text;
 }
 
+bool same_shape(const Stage& a, const Stage& b) {
+  return a.dense_layers == b.dense_layers && a.moe_layers == b.moe_layers && a.window_layers == b.window_layers &&
+         a.has_embedding == b.has_embedding && a.has_head == b.has_head;
+}
+
 int layers_with(const Stage& stage, const Layout& layout, const Architecture& a, const Tensor& tensor) {
   switch (tensor.where) {
     case Where::kOnce:

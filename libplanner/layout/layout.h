@@ -44,6 +44,8 @@ struct Stage {
   bool has_head = false;
 };
 
+bool same_shape(const Stage& a, const Stage& b);  // differ in position only
+
 int layers_with(const Stage& stage, const Layout& layout, const Architecture& architecture, const Tensor& tensor);
 
 // The part of one tensor that one rank holds, `experts` counting the experts of one layer.

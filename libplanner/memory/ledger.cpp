@@ -95,7 +95,16 @@ Ledger stage_ledger(const MemoryInput& in, const Stage& stage) {
 
 ReplicaMemory replica_memory(const MemoryInput& in, const std::vector<Stage>& stages) {
   ReplicaMemory memory;
-  for (const Stage& stage : stages) memory.stages.push_back(stage_ledger(in, stage));
+  std::vector<const Stage*> shapes;
+  for (const Stage& stage : stages) {
+    const auto like = std::find_if(shapes.begin(), shapes.end(), [&](const Stage* s) { return same_shape(*s, stage); });
+    if (like != shapes.end()) {
+      ++memory.stages[static_cast<std::size_t>(like - shapes.begin())].alike;
+      continue;
+    }
+    shapes.push_back(&stage);
+    memory.stages.push_back(stage_ledger(in, stage));
+  }
   const auto tokens = [](const Ledger& ledger) {  // negative room orders before zero
     return ledger.kv_per_token > Bytes(0) ? ledger.kv_room() / ledger.kv_per_token : ledger.kv_room().value;
   };

@@ -26,6 +26,7 @@ struct LedgerRow {
 // The ledger of the fullest device of one stage.
 struct Ledger {
   int stage = 0;
+  int alike = 1;                  // stages of this shape, this one included
   std::vector<LedgerRow> rows;  // weights by role, then reserves, then activations; the KV cache is what is left
   Bytes capacity{};             // of the device
   Bytes reserved_by_share{};    // capacity that the engine leaves alone
@@ -53,7 +54,7 @@ Ledger stage_ledger(const MemoryInput& input, const Stage& stage);
 
 // The stage with the least room, and the tokens of cache that the whole replica can hold (all attention groups).
 struct ReplicaMemory {
-  std::vector<Ledger> stages;
+  std::vector<Ledger> stages;  // one for each shape of stage
   int tightest = 0;
   double kv_tokens = 0;
   double max_context = 0;  // longest single sequence: the cache of one attention group

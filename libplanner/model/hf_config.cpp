@@ -82,7 +82,8 @@ void read_deepseek(Config& config, Architecture& a) {
 void read_mixtral(Config& config, Architecture& a) {
   a.moe = Moe{.routed_experts = config.integer("num_local_experts"),
               .experts_per_token = config.integer("num_experts_per_tok"),
-              .intermediate_size = config.integer("intermediate_size")};
+              .intermediate_size = config.integer("intermediate_size"),
+              .scoring = RouterScoring::kSoftmaxOfSelected};
   a.intermediate_size = 0;
 }
 
@@ -137,6 +138,7 @@ void read_gpt2(Config& config, Architecture& a) {
   a.head_dim = a.num_heads > 0 ? a.hidden_size / a.num_heads : 0;
   a.intermediate_size = config.integer("n_inner", 4 * a.hidden_size);
   a.max_position = a.learned_positions = config.integer("n_positions");
+  a.norm_epsilon = config.number("layer_norm_epsilon", 1e-5);
   a.tied_embeddings = true;
   a.attention_bias = AttentionBias::kQkvo;
   a.gated_ffn = false;

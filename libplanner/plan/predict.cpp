@@ -44,6 +44,7 @@ Outcome at_corner(const Problem& p, const Solution& s, Corner corner) {
              open ? std::optional(Hertz(rate)) : std::nullopt, c.role == PoolRole::kDecode ? s.transfer : Seconds(0));
     if (disaggregated) {
       sum.load.ttft += c.load.ttft;
+      sum.load.ttft_together += c.load.ttft_together;
       sum.load.tpot += c.load.tpot;
       sum.load.step_time += c.load.step_time;
       requests = requests == 0 ? c.load.requests_per_s : std::min(requests, c.load.requests_per_s);
@@ -51,6 +52,7 @@ Outcome at_corner(const Problem& p, const Solution& s, Corner corner) {
       const double weight = c.load.requests_per_s / (requests + c.load.requests_per_s);
       requests += c.load.requests_per_s;
       sum.load.ttft += (c.load.ttft - sum.load.ttft) * weight;
+      sum.load.ttft_together += (c.load.ttft_together - sum.load.ttft_together) * weight;
       sum.load.tpot += (c.load.tpot - sum.load.tpot) * weight;
       sum.load.step_time += (c.load.step_time - sum.load.step_time) * weight;
     }
@@ -62,6 +64,8 @@ Outcome at_corner(const Problem& p, const Solution& s, Corner corner) {
     most = std::min(most, c.maximum->requests_per_s);
     m.requests_per_s = disaggregated ? most : m.requests_per_s + c.maximum->requests_per_s;
     m.ttft = disaggregated ? m.ttft + c.maximum->ttft : std::max(m.ttft, c.maximum->ttft);
+    m.ttft_together = disaggregated ? m.ttft_together + c.maximum->ttft_together
+                                    : std::max(m.ttft_together, c.maximum->ttft_together);
     m.tpot = std::max(m.tpot, c.maximum->tpot);
     m.step_time = std::max(m.step_time, c.maximum->step_time);
     m.prefill_tok_per_s += c.maximum->prefill_tok_per_s;
@@ -90,7 +94,8 @@ Estimate<T> band(T fast, T likely, T slow, Confidence confidence) {
 PlanPredictions bands(const ServingPoint& fast, const ServingPoint& likely, const ServingPoint& slow,
                       Confidence confidence) {
   return {
-      .ttft = band(fast.ttft, likely.ttft, slow.ttft, confidence),
+      // Arrivals spread evenly are the likely case; clients in step, who send together and wait together, the worst.
+      .ttft = band(fast.ttft, likely.ttft, std::max(slow.ttft, slow.ttft_together), confidence),
       .tpot = band(fast.tpot, likely.tpot, slow.tpot, confidence),
       .e2e = band(fast.e2e, likely.e2e, slow.e2e, confidence),
       .step_time = band(fast.step_time, likely.step_time, slow.step_time, confidence),

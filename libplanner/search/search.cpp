@@ -250,7 +250,7 @@ class Search {
     const Tier &out = prefill.pool->outside, &in = decode.pool->outside;
     // Every device of the decode replica receives what it will hold, copies of a replicated latent included.
     Bytes cache{};
-    for (const Ledger& stage : decode.memory.stages) cache += stage.kv_per_token * decode.layout.tp;
+    for (const Ledger& stage : decode.memory.stages) cache += stage.kv_per_token * (decode.layout.tp * stage.alike);
     const BytesPerSecond link = std::min(out.bandwidth * prefill.layout.devices_per_replica(),
                                          in.bandwidth * decode.layout.devices_per_replica());
     return std::max(out.step_latency, in.step_latency) +

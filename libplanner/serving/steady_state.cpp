@@ -61,6 +61,7 @@ ServingPoint SteadyState::at_batch(double sequences) const {
   p.prefill_tok_per_s = role_ == PoolRole::kDecode ? 0 : prefill_.tokens_per_second * replicas_;
   p.tpot = p.step_time / (accepted_per_step_ * std::max(1e-3, 1 - p.prefill_share));
   p.ttft = role_ == PoolRole::kDecode ? transfer_ : first_token(std::min(p.prefill_share, kBusiest), p.step_time);
+  p.ttft_together = p.ttft + Seconds(prefill_seconds() * std::max(0.0, sequences - 1) / 2);
   p.e2e = p.ttft + p.tpot * (output_ - 1);
   return p;
 }
@@ -72,7 +73,7 @@ ServingPoint SteadyState::prefill_at(double requests_per_s) const {
   p.prefill_share = std::min(asked, kBusiest);
   p.requests_per_s = p.prefill_share / prefill_seconds() * replicas_;
   p.prefill_tok_per_s = prefill_.tokens_per_second * replicas_;
-  p.ttft = p.e2e = first_token(p.prefill_share, Seconds(0));
+  p.ttft = p.ttft_together = p.e2e = first_token(p.prefill_share, Seconds(0));
   return p;
 }
 
@@ -107,6 +108,7 @@ ServingPoint SteadyState::at_load(std::optional<double> concurrency, std::option
     p.kv_limited = true;
     if (concurrency) {  // the rest waits for a place in the cache
       p.ttft += Seconds(missing / (p.requests_per_s / replicas_));
+      p.ttft_together = std::max(p.ttft_together, p.ttft);
       p.e2e = p.ttft + p.tpot * (output_ - 1);
     } else {
       p.saturated = true;

@@ -24,6 +24,7 @@ struct ServingPoint {
   double output_tok_per_s = 0;   // all replicas
   double prefill_tok_per_s = 0;  // prompt tokens that all replicas could read if they did nothing else
   Seconds ttft{};
+  Seconds ttft_together{};  // mean when all requests in flight start at once, as clients in step do
   Seconds tpot{};
   Seconds e2e{};
   Seconds step_time{};       // one decode step, no prompt in between

@@ -5,15 +5,6 @@
 
 namespace fathom {
 
-namespace {
-
-bool same_shape(const Stage& a, const Stage& b) {
-  return a.dense_layers == b.dense_layers && a.moe_layers == b.moe_layers && a.window_layers == b.window_layers &&
-         a.has_embedding == b.has_embedding && a.has_head == b.has_head;
-}
-
-}  // namespace
-
 ReplicaTimer::ReplicaTimer(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout,
                            const std::vector<Stage>& stages, const DeviceRates& rates, Seconds step_overhead)
     : layout_(layout), rates_(rates), step_overhead_(step_overhead) {

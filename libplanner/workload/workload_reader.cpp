@@ -156,6 +156,7 @@ std::string read_kv_format(const Context& at) { return known_word(at, {"bf16", "
 
 Workload read_workload(const Context& at) {
   MapReader reader(at.file, at.value, "the workload");
+  reader.expect({"output_tokens"});
   const auto share = [&](const char* key, double highest) -> std::optional<double> {
     const Value* value = reader.take(key);
     if (value == nullptr) return std::nullopt;

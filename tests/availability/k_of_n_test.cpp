@@ -74,6 +74,28 @@ TEST(Domains, SpreadingOverBuildingsMattersMoreThanSpares) {
   EXPECT_NEAR(at_least(pooled(spread_over_domains(84, 1, 0.999), 0.98), 76), 0.99993, 5e-6);
 }
 
+// Two domains of two by hand, members up 0.9, domains up 0.8: each gives 0 with 0.2 + 0.8 * 0.01 = 0.208, 1 with
+// 0.8 * 0.18 = 0.144, 2 with 0.8 * 0.81 = 0.648; a third domain with one member gives 0 with 0.28, 1 with 0.72.
+TEST(Domains, EqualOnesAreSummedAtOnceAndOthersOnTop) {
+  const Distribution two = pooled(spread_over_domains(4, 2, 0.8), 0.9);
+  EXPECT_NEAR(two[0], 0.208 * 0.208, 1e-12);
+  EXPECT_NEAR(two[2], 2 * 0.208 * 0.648 + 0.144 * 0.144, 1e-12);
+  EXPECT_NEAR(two[4], 0.648 * 0.648, 1e-12);
+  const Distribution three = pooled(spread_over_domains(5, 2, 0.8), 0.9);
+  EXPECT_NEAR(three[0], 0.208 * 0.208 * 0.28, 1e-12);
+  EXPECT_NEAR(three[5], 0.648 * 0.648 * 0.72, 1e-12);
+}
+
+// The mean of what is up is n times both shares, whatever the size of the domains.
+TEST(Domains, TenMillionNodesKeepTheirMean) {
+  for (const int per_domain : {2, 20, 7001, 6'000'000}) {
+    const Distribution up = pooled(spread_over_domains(10'000'000, per_domain, 0.999), 0.98);
+    double mean = 0;
+    for (std::size_t i = 0; i < up.size(); ++i) mean += up[i] * static_cast<double>(i);
+    EXPECT_NEAR(mean / 1e7, 0.999 * 0.98, 1e-9) << per_domain;
+  }
+}
+
 TEST(Domains, PerfectDomainsChangeNothing) {
   EXPECT_NEAR(at_least(pooled(spread_over_domains(84, 21, 1), 0.98), 80), k_of_n(80, 84, 0.98), 1e-12);
 }

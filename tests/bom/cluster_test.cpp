@@ -234,7 +234,7 @@ TEST(ClusterReader, RefusesSharesOutsideZeroAndOne) {
   expect_refusals({
       {"target: 0.999", "target: ^99.9", "\"target\" must be between 0 and 1", "write 0.999"},
       {"target: 0.999", "target: ^99.9 %", "percentage", "0.999"},
-      {"availability: 0.99\n", "availability: {value: ^1.2}\n", "\"availability\" must be between 0 and 1"},
+      {"availability: 0.99\n", "availability: {value: ^1.2}\n", "\"availability\" must be between 0.001 and 1"},
       {"high: 0.8", "high: ^1.8", "\"utilisation\" must be between 0 and 1"},
       {"low: 0.3", "low: ^-0.1", "\"utilisation\" must be between 0 and 1"},
       {"pue: 1.3", "pue: ^0.9", "\"pue\" must be between 1 and 5"},

@@ -1,4 +1,6 @@
 // What scripts may rely on: exit codes, what goes to stdout and what to stderr, and the keys of the JSON.
+#include "support/program.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -6,7 +8,6 @@
 
 #include "support/mutation.h"
 #include "support/planning.h"
-#include "support/program.h"
 #include "support/scratch_folder.h"
 
 namespace fathom {
@@ -41,13 +42,26 @@ TEST(ExitCode, IsTheVerdictOfEveryExample) {
 }
 
 TEST(ExitCode, IsTwoForWrongUsage) {
-  for (const std::string& arguments :
-       {std::string(), std::string("plan"), std::string("paln x.yaml"), "plan --no-such-flag " + kYesFile, "plan " + kYesFile + " " + kNoFile,
-        "plan " + kYesFile + " -f pdf", "plan " + kYesFile + " -f json=", "plan " + kYesFile + " -f", "plan " + kYesFile + " -f ''",
-        "plan " + kYesFile + " -f json -f pdf", "--color=sometimes plan " + kYesFile, std::string("catalog"), std::string("catalog show"),
-        std::string("catalog show accelerator"), std::string("catalog show accelerator nvidia-h1000"), std::string("catalog show spoons a"),
-        std::string("catalog list spoons"), std::string("catalog list accelerators -f pdf"),
-        std::string("catalog list accelerators --min-memory lots"), std::string("catalog list accelerators --year soon")}) {
+  for (const std::string& arguments : {std::string(),
+                                       std::string("plan"),
+                                       std::string("paln x.yaml"),
+                                       "plan --no-such-flag " + kYesFile,
+                                       "plan " + kYesFile + " " + kNoFile,
+                                       "plan " + kYesFile + " -f pdf",
+                                       "plan " + kYesFile + " -f json=",
+                                       "plan " + kYesFile + " -f",
+                                       "plan " + kYesFile + " -f ''",
+                                       "plan " + kYesFile + " -f json -f pdf",
+                                       "--color=sometimes plan " + kYesFile,
+                                       std::string("catalog"),
+                                       std::string("catalog show"),
+                                       std::string("catalog show accelerator"),
+                                       std::string("catalog show accelerator nvidia-h1000"),
+                                       std::string("catalog show spoons a"),
+                                       std::string("catalog list spoons"),
+                                       std::string("catalog list accelerators -f pdf"),
+                                       std::string("catalog list accelerators --min-memory lots"),
+                                       std::string("catalog list accelerators --year soon")}) {
     const Answer run = run_program(arguments);
     EXPECT_EQ(run.code, 2) << arguments << "\n" << run.err;
     EXPECT_EQ(run.out, "") << arguments;
@@ -63,8 +77,9 @@ TEST(ExitCode, IsTwoForWrongInputWithThePlaceInTheFile) {
   EXPECT_EQ(run.out, "");
   EXPECT_NE(run.err.find("broken.yaml:2:1"), std::string::npos) << run.err;
   EXPECT_NE(run.err.find("did you mean \"title\"?"), std::string::npos) << run.err;
-  for (const std::string& file : {in_shell(folder.path() / "nowhere.yaml"), in_shell(folder.path()), std::string("/dev/null"),
-                                  in_shell(folder.write("empty.yaml", "")), in_shell(folder.write("\xFF.yaml", "\xFF"))}) {
+  for (const std::string& file :
+       {in_shell(folder.path() / "nowhere.yaml"), in_shell(folder.path()), std::string("/dev/null"),
+        in_shell(folder.write("empty.yaml", "")), in_shell(folder.write("\xFF.yaml", "\xFF"))}) {
     const Answer wrong = run_program("plan " + file);
     EXPECT_EQ(wrong.code, 2) << file << "\n" << wrong.err;
     EXPECT_EQ(wrong.out, "") << file;
@@ -89,7 +104,8 @@ TEST(ExitCode, IsTwoForAnUnknownEngineOrModelWithThePlaceInTheFile) {
 TEST(ExitCode, IsThreeWhenTheResultCannotBeWritten) {
   const ScratchFolder folder;
   folder.write("file", "");
-  for (const fs::path& target : {folder.path() / "no/such/folder/plan.json", folder.path() / "file/plan.json", folder.path()}) {
+  for (const fs::path& target :
+       {folder.path() / "no/such/folder/plan.json", folder.path() / "file/plan.json", folder.path()}) {
     for (const std::string& option : {"-f json=" + in_shell(target), "-o " + in_shell(target)}) {
       const Answer run = run_program("plan " + kYesFile + " " + option);
       EXPECT_EQ(run.code, 3) << option << "\n" << run.err;
@@ -100,7 +116,8 @@ TEST(ExitCode, IsThreeWhenTheResultCannotBeWritten) {
 }
 
 TEST(ExitCode, IsZeroForHelpAndVersion) {
-  for (const char* arguments : {"--help", "plan --help", "catalog --help", "catalog show --help", "catalog list --help", "--version"}) {
+  for (const char* arguments :
+       {"--help", "plan --help", "catalog --help", "catalog show --help", "catalog list --help", "--version"}) {
     const Answer run = run_program(arguments);
     EXPECT_EQ(run.code, 0) << arguments;
     EXPECT_NE(run.out, "") << arguments;
@@ -114,8 +131,10 @@ TEST(ExitCode, IsZeroForHelpAndVersion) {
 
 TEST(Output, GoesToSeveralFilesAtOnce) {
   const ScratchFolder folder;
-  const fs::path json = folder.path() / "plan.json", markdown = folder.path() / "plan.md", saved = folder.path() / "saved.json";
-  const Answer run = run_program("plan " + kYesFile + " -f json=" + in_shell(json) + " -f md=" + in_shell(markdown) + " -f text -o " + in_shell(saved));
+  const fs::path json = folder.path() / "plan.json", markdown = folder.path() / "plan.md",
+                 saved = folder.path() / "saved.json";
+  const Answer run = run_program("plan " + kYesFile + " -f json=" + in_shell(json) + " -f md=" + in_shell(markdown) +
+                                 " -f text -o " + in_shell(saved));
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(content_of(json), content_of(saved));
   EXPECT_EQ(Json::parse(content_of(json))["verdict"]["fits"], true);
@@ -162,7 +181,8 @@ TEST(Output, HasColourOnlyWhereItIsWanted) {
   const std::string escape = "\033[";
   EXPECT_EQ(run_program(plan).out.find(escape), std::string::npos) << "stdout is no terminal";
   EXPECT_NE(run_program("--color=always " + plan).out.find(escape), std::string::npos);
-  EXPECT_NE(run_program(plan + " --color=always", "NO_COLOR=1").out.find(escape), std::string::npos) << "what is asked for comes first";
+  EXPECT_NE(run_program(plan + " --color=always", "NO_COLOR=1").out.find(escape), std::string::npos)
+      << "what is asked for comes first";
   EXPECT_NE(run_program(plan, "CLICOLOR_FORCE=1").out.find(escape), std::string::npos);
   EXPECT_EQ(run_program(plan, "CLICOLOR_FORCE=1 NO_COLOR=1").out.find(escape), std::string::npos);
   EXPECT_EQ(run_program(plan + " --color=never", "CLICOLOR_FORCE=1").out.find(escape), std::string::npos);
@@ -184,7 +204,8 @@ void expect_number(const Json& json, const char* key) {
 }
 
 void expect_layout_and_memory(const Json& pool) {
-  for (const char* degree : {"tp", "pp", "ep", "dp", "attention_dp", "replicas"}) EXPECT_GE(pool["layout"][degree], 1) << degree;
+  for (const char* degree : {"tp", "pp", "ep", "dp", "attention_dp", "replicas"})
+    EXPECT_GE(pool["layout"][degree], 1) << degree;
   EXPECT_TRUE(pool["layout"]["role"].is_string());
   double sum = 0;
   for (const Json& row : pool["memory"]["rows"]) {

@@ -2,6 +2,7 @@
 // nanosecond. Each is refused at its place, or planned quickly into JSON without a hole.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -66,7 +67,8 @@ YamlEdit example(const std::string& name) {
 }
 
 const std::vector<YamlEdit>& bases() {
-  static const std::vector<YamlEdit> all = {example("r1-a100-kunpeng/cluster.yaml"), example("team-30-r1-32b/option-2.yaml"),
+  static const std::vector<YamlEdit> all = {example("r1-a100-kunpeng/cluster.yaml"),
+                                            example("team-30-r1-32b/option-2.yaml"),
                                             example("community-1000-homes/corrected.yaml")};
   return all;
 }
@@ -83,12 +85,15 @@ struct Absurd {
 
 const std::vector<const char*> kCounts = {"1", "3", "61", "1000", "1000000", "10000000"};
 const std::vector<const char*> kShares = {"0", "1e-300", "0.5", "0.999999999999", "1"};
-const std::vector<const char*> kPowers = {"0 W", "1e-300 W", "1 W", "1e12 W", "1e300 W", "{value: 5 W, low: 0 W, high: 1e300 W}"};
+const std::vector<const char*> kPowers = {"0 W",    "1e-300 W", "1 W",
+                                          "1e12 W", "1e300 W",  "{value: 5 W, low: 0 W, high: 1e300 W}"};
 const std::vector<const char*> kBytes = {"1 B", "1e-300 B", "1e15 B", "1e300 B"};
 const std::vector<const char*> kRates = {"1 b/s", "1e-300 b/s", "1e18 b/s", "1e300 b/s"};
 const std::vector<const char*> kTimes = {"0 s", "1e-300 s", "1 s", "1000 years", "1e300 s"};
-const std::vector<const char*> kPrices = {"0 CNY", "0.01 CNY", "100000000000 CNY", "90000000000000000 CNY", "{value: 5 CNY, low: 0 CNY, high: 900000000 亿 CNY}"};
-const std::vector<const char*> kTokens = {"1", "1.5", "1e5", "1e8", "{p50: 1, p99: 1e8}", "{mean: 1, p99: 14}", "{mean: 1e8, p99: 1e8}", "{p50: 1, p99: 1}"};
+const std::vector<const char*> kPrices = {"0 CNY", "0.01 CNY", "100000000000 CNY", "90000000000000000 CNY",
+                                          "{value: 5 CNY, low: 0 CNY, high: 900000000 亿 CNY}"};
+const std::vector<const char*> kTokens = {
+    "1", "1.5", "1e5", "1e8", "{p50: 1, p99: 1e8}", "{mean: 1, p99: 14}", "{mean: 1e8, p99: 1e8}", "{p50: 1, p99: 1}"};
 
 const std::vector<Absurd> kAbsurd = {
     {"title", {"\"\"", "\"\\0 \\x01 \\e\"", "\"\\u202e right to left\"", "🛰"}},
@@ -112,11 +117,15 @@ const std::vector<Absurd> kAbsurd = {
     {"groups.0.node.accelerator.price", kPrices},
     {"groups.0.node.cpu.count", {"1", "64"}},
     {"groups.0.node.memory", kBytes},
-    {"groups.0.node.memory", {"{size: 1 TB, bandwidth: 1e-300 B/s}", "{size: 1 TB, bandwidth: 1e300 B/s, price: 0 CNY}"}},
+    {"groups.0.node.memory",
+     {"{size: 1 TB, bandwidth: 1e-300 B/s}", "{size: 1 TB, bandwidth: 1e300 B/s, price: 0 CNY}"}},
     {"groups.0.node.nics.0.rate", kRates},
     {"groups.0.node.nics.0.count", {"1", "256"}},
-    {"groups.0.node.disks", {"[]", "[{capacity: 1 B}]", "[{capacity: 1e300 B, read: 1e-300 B/s, use: model}]", "[{capacity: 1 TB, count: 4096, read: 1e300 B/s}]"}},
-    {"groups.0.node.psu", {"{rated: 1e-300 W}", "{count: 64, needed: 64, rated: 1e300 W, grade: gold}", "{rated: 1 W, grade: titanium}"}},
+    {"groups.0.node.disks",
+     {"[]", "[{capacity: 1 B}]", "[{capacity: 1e300 B, read: 1e-300 B/s, use: model}]",
+      "[{capacity: 1 TB, count: 4096, read: 1e300 B/s}]"}},
+    {"groups.0.node.psu",
+     {"{rated: 1e-300 W}", "{count: 64, needed: 64, rated: 1e300 W, grade: gold}", "{rated: 1 W, grade: titanium}"}},
     {"groups.0.node.power", {"{}", "{mean: 5 W, peak: 1 W, idle: 100 kW}", "{overhead: 1e300 W}"}},
     {"groups.0.node.power.mean", kPowers},
     {"groups.0.node.power.peak", kPowers},
@@ -129,10 +138,17 @@ const std::vector<Absurd> kAbsurd = {
     {"fabrics", {"[]"}},
     {"fabrics.0.latency", kTimes},
     {"fabrics.0.oversubscription", {"1", "1000"}},
-    {"fabrics.0.switches", {"[{role: leaf, part: nothing-known, count: 10000000}]", "[{role: a, part: mellanox-qm8700, count: 10000000, price: 1000000000 CNY}]"}},
-    {"storage", {"[]", "[{id: s, raw: 1 B}]", "[{id: s, raw: 1e300 B, read: 1e300 B/s, price: 90000000000000000 CNY}]"}},
-    {"items", {"[]", "[{what: air}]", "[{what: air, count: 1e9, price: 1000000000 CNY}]", "[{what: air, count: 0.001, price: 1 CNY, life_years: 0.1}]"}},
-    {"software", {"[]", "[{id: s, unit: gpu, units: 1e9, price: 900000000 CNY/gpu-year}]", "[{id: s, annual: 90000000000000000 CNY}]"}},
+    {"fabrics.0.switches",
+     {"[{role: leaf, part: nothing-known, count: 10000000}]",
+      "[{role: a, part: mellanox-qm8700, count: 10000000, price: 1000000000 CNY}]"}},
+    {"storage",
+     {"[]", "[{id: s, raw: 1 B}]", "[{id: s, raw: 1e300 B, read: 1e300 B/s, price: 90000000000000000 CNY}]"}},
+    {"items",
+     {"[]", "[{what: air}]", "[{what: air, count: 1e9, price: 1000000000 CNY}]",
+      "[{what: air, count: 0.001, price: 1 CNY, life_years: 0.1}]"}},
+    {"software",
+     {"[]", "[{id: s, unit: gpu, units: 1e9, price: 900000000 CNY/gpu-year}]",
+      "[{id: s, annual: 90000000000000000 CNY}]"}},
     {"yearly", {"[]", "[{id: y}]", "[{id: y, annual: 90000000000000000 CNY}, {id: z, annual: 90000000000000000 CNY}]"}},
     {"finance.horizon_years", {"0.1", "50"}},
     {"finance.discount_rate", {"0", "1e-300", "1"}},
@@ -146,18 +162,24 @@ const std::vector<Absurd> kAbsurd = {
     {"workload.output_tokens", kTokens},
     {"workload.concurrency", {"1", "1.5", "1e4", "1e8"}},
     {"workload.prefix_cache_hit", {"0", "1e-300", "0.9999"}},
-    {"workload.slo", {"{ttft: 1e-300 s}", "{tpot: 1e-9 s}", "{e2e: 1e300 s}", "{ttft: 1 ns, tpot: 1 ns, e2e: 1 ns, percentile: 99.99}", "{e2e: 1000 years}"}},
+    {"workload.slo",
+     {"{ttft: 1e-300 s}", "{tpot: 1e-9 s}", "{e2e: 1e300 s}", "{ttft: 1 ns, tpot: 1 ns, e2e: 1 ns, percentile: 99.99}",
+      "{e2e: 1000 years}"}},
     {"workload.objective", {"latency", "capacity"}},
-    {"workload.weights", {"[bf16]", "[fp8]", "[int8]", "[int4]", "[q4_k, q8_0]", "[mxfp4-experts+bf16]", "int4-experts+fp8"}},
+    {"workload.weights",
+     {"[bf16]", "[fp8]", "[int8]", "[int4]", "[q4_k, q8_0]", "[mxfp4-experts+bf16]", "int4-experts+fp8"}},
     {"workload.kv", {"[fp8, bf16]", "fp8"}},
     {"workload.max_context", {"1", "1.5", "131072", "1e8"}},
     {"workload.mtp_acceptance", kShares},
     {"workload.offload_experts", {"true", "false"}},
-    {"availability", {"{}", "{target: 0}", "{target: 1}", "{target: 1e-300}", "{mttr: 0 s}", "{mttr: 1e300 s, target: 0.5}", "{failures_per_1000_node_days: 0, target: 0.999}",
-                      "{failures_per_1000_node_days: 1000, mttr: 1000 years}", "{failures_per_1000_node_days: 1e-300, mttr: 1e-300 s, target: 1}",
-                      "{weight_load: 1e-300 B/s}", "{detect: 1e300 s}", "{reroute: 0 s, detect: 0 s, target: 1}"}},
-    {"alternatives", {"[]", "[{id: a, per_gpu_hour: 0 CNY/gpu-hour}]", "[{id: a, per_gpu_hour: 900000000000 CNY/gpu-hour}]",
-                      "[{id: a, output: 0 CNY/Mtok}]", "[{id: a, input: 0.000001 CNY/Mtok, output: 900000000000 CNY/Mtok}]"}},
+    {"availability",
+     {"{}", "{target: 0}", "{target: 1}", "{target: 1e-300}", "{mttr: 0 s}", "{mttr: 1e300 s, target: 0.5}",
+      "{failures_per_1000_node_days: 0, target: 0.999}", "{failures_per_1000_node_days: 1000, mttr: 1000 years}",
+      "{failures_per_1000_node_days: 1e-300, mttr: 1e-300 s, target: 1}", "{weight_load: 1e-300 B/s}",
+      "{detect: 1e300 s}", "{reroute: 0 s, detect: 0 s, target: 1}"}},
+    {"alternatives",
+     {"[]", "[{id: a, per_gpu_hour: 0 CNY/gpu-hour}]", "[{id: a, per_gpu_hour: 900000000000 CNY/gpu-hour}]",
+      "[{id: a, output: 0 CNY/Mtok}]", "[{id: a, input: 0.000001 CNY/Mtok, output: 900000000000 CNY/Mtok}]"}},
     {"claims", {"[]"}},
     {"sources", {"{}"}},
     {"x-anchors", {"[&a {b: c}, &a [1], *a, *a]"}},
@@ -190,9 +212,28 @@ TEST(AbsurdCluster, EveryPinIsAnswered) {
   int count = 0;
   for (const YamlEdit& base : bases()) {
     const std::string group = base.find("groups.0.id")->text;
-    for (const char* pin : {"tp: 1", "tp: 3", "tp: 65536", "pp: 1", "pp: 61", "pp: 62", "pp: 65536", "ep: 2", "ep: 256", "ep: 7", "attention_dp: 16",
-                            "attention_dp: 65536", "replicas: 1", "replicas: 10000000", "tp: 2, pp: 16", "tp: 1, pp: 1, ep: 1, attention_dp: 1, replicas: 1",
-                            "weights: bf16", "weights: q4_k", "kv: fp8", "role: prefill", "role: decode", "tp: 128, pp: 61, replicas: 5"}) {
+    for (const char* pin : {"tp: 1",
+                            "tp: 3",
+                            "tp: 65536",
+                            "pp: 1",
+                            "pp: 61",
+                            "pp: 62",
+                            "pp: 65536",
+                            "ep: 2",
+                            "ep: 256",
+                            "ep: 7",
+                            "attention_dp: 16",
+                            "attention_dp: 65536",
+                            "replicas: 1",
+                            "replicas: 10000000",
+                            "tp: 2, pp: 16",
+                            "tp: 1, pp: 1, ep: 1, attention_dp: 1, replicas: 1",
+                            "weights: bf16",
+                            "weights: q4_k",
+                            "kv: fp8",
+                            "role: prefill",
+                            "role: decode",
+                            "tp: 128, pp: 61, replicas: 5"}) {
       if (++count % kThinning != 0) continue;
       YamlEdit edit = base;
       edit.set("layout", "[{group: " + group + ", " + pin + "}]");
@@ -202,8 +243,10 @@ TEST(AbsurdCluster, EveryPinIsAnswered) {
 }
 
 TEST(AbsurdCluster, AnOpenLoopOfAnyRateIsAnswered) {
+  int count = 0;
   for (const YamlEdit& base : bases()) {
     for (const char* rate : {"1e-300 /s", "1e-9 /s", "1 /day", "1 /s", "1e4 /s", "1e8 /s"}) {
+      if (++count % std::min(kThinning, 4) != 0) continue;
       YamlEdit edit = base;
       edit.remove("workload.concurrency");
       edit.set("workload.arrival_rate", rate);
@@ -216,7 +259,8 @@ TEST(AbsurdCluster, EveryOptionalSectionMayBeMissing) {
   int count = 0;
   for (const YamlEdit& base : bases()) {
     for (const std::string& path : base.paths()) {
-      const bool listed = path.find(".0.") != std::string::npos && path.find("groups.0") != 0 && path.find("sites.0") != 0;
+      const bool listed =
+          path.find(".0.") != std::string::npos && path.find("groups.0") != 0 && path.find("sites.0") != 0;
       if (path.starts_with("claims.") || listed || ++count % kThinning != 0) continue;
       YamlEdit edit = base;
       edit.remove(path);
@@ -227,8 +271,10 @@ TEST(AbsurdCluster, EveryOptionalSectionMayBeMissing) {
 
 // The largest cluster that may be written down, in one group and in failure domains.
 TEST(AbsurdCluster, TenMillionNodesTakeNoMinutes) {
+  int count = 0;
   for (const YamlEdit& base : bases()) {
     for (const char* domain : {"1", "20", "5000", "10000000"}) {
+      if (++count % kThinning != 0) continue;
       YamlEdit edit = base;
       edit.set("groups.0.nodes", "10000000");
       edit.set("groups.0.spares", "0");
@@ -242,15 +288,16 @@ TEST(AbsurdCluster, TenMillionNodesTakeNoMinutes) {
 
 TEST(AbsurdCluster, ManyGroupsAreAnswered) {
   std::string groups = "\n";
-  for (int i = 0; i < 24; ++i) {
-    groups += "  - {id: g" + std::to_string(i) + ", site: hall, nodes: 1000000, role: auto, node: {accelerator: {part: nvidia-h100-sxm5-80gb, count: " +
+  for (int i = 0; i < (kThinning == 1 ? 24 : 6); ++i) {
+    groups += "  - {id: g" + std::to_string(i) +
+              ", site: hall, nodes: 1000000, role: auto, node: {accelerator: {part: nvidia-h100-sxm5-80gb, count: " +
               std::to_string(1 + i % 4) + "}, nics: [{rate: 400 Gb/s, fabric: ib}]}}\n";
   }
   YamlEdit edit = bases().front();
   edit.set("sites", "[{id: hall}]");
   edit.set("fabrics", "[{id: ib, kind: infiniband}]");
   edit.set("groups", groups);
-  expect_answer("24 groups of a million nodes", edit.text());
+  expect_answer("groups of a million nodes", edit.text());
 }
 
 TEST(AbsurdCluster, EveryModelAndEveryAcceleratorIsAnswered) {

@@ -11,7 +11,8 @@ namespace fathom {
 namespace {
 
 void expect_refused(const std::string& what, const std::string& text) {
-  EXPECT_TRUE(refusal(what, [&] { read_cluster_text(text); })) << "taken for a cluster: " << what << "\n" << text.substr(0, 20'000);
+  EXPECT_TRUE(refusal(what, [&] { read_cluster_text(text); })) << "taken for a cluster: " << what << "\n"
+                                                               << text.substr(0, 20'000);
 }
 
 const std::vector<YamlEdit>& examples() {
@@ -43,21 +44,50 @@ struct Wrong {
   std::vector<const char*> values;
 };
 
-const std::vector<const char*> kNoCount = {"-1",    "0",        "many",  "[2]",    "{a: 2}",  "1e308",
-                                           "1e18",  "1000000000000000000", "2.5", "'8'", ".nan", ".inf",
-                                           "50 %",  "8 pieces", "0x10",  "99999999999999999999"};
-const std::vector<const char*> kNoShare = {"1.5", "50", "-0.1", "50 %", ".nan", "high", "[0.5]", "{}", "{value: 2}", "{low: 0.1}"};
-const std::vector<const char*> kNoMoney = {"85000",  "-5 CNY", "5 XYZ", "5 RMB",  "free",   "[5 CNY]",        "1e30 CNY",
-                                           "5 CHF",  "{}",     "CNY",   "{value: 5 CNY, low: 9 CNY}", "5 CNY CNY", ".nan CNY"};
-const std::vector<const char*> kNoPower = {"700", "-5 W", "lots", "[5 W]", "1e400 W", "5 GB", "{}", "{value: 5}", "5 w/h"};
-const std::vector<const char*> kNoBytes = {"512", "-5 GB", "512 GHz", "lots", "[1 GB]", "1e400 GB", "5 KB", "{}", "{size: 5}"};
-const std::vector<const char*> kNoRate = {"400", "-5 Gb/s", "fast", "[1 Gb/s]", "400 GHz", "1e400 Gb/s", "0 Gb/s", "{}"};
+const std::vector<const char*> kNoCount = {
+    "-1",  "0",   "many", "[2]",  "{a: 2}", "1e308",    "1e18", "1000000000000000000",
+    "2.5", "'8'", ".nan", ".inf", "50 %",   "8 pieces", "0x10", "99999999999999999999"};
+const std::vector<const char*> kNoShare = {"1.5",  "50",    "-0.1", "50 %",       ".nan",
+                                           "high", "[0.5]", "{}",   "{value: 2}", "{low: 0.1}"};
+const std::vector<const char*> kNoMoney = {"85000",
+                                           "-5 CNY",
+                                           "5 XYZ",
+                                           "5 RMB",
+                                           "free",
+                                           "[5 CNY]",
+                                           "1e30 CNY",
+                                           "5 CHF",
+                                           "{}",
+                                           "CNY",
+                                           "{value: 5 CNY, low: 9 CNY}",
+                                           "5 CNY CNY",
+                                           ".nan CNY"};
+const std::vector<const char*> kNoPower = {"700",  "-5 W", "lots",       "[5 W]", "1e400 W",
+                                           "5 GB", "{}",   "{value: 5}", "5 w/h"};
+const std::vector<const char*> kNoBytes = {"512",      "-5 GB", "512 GHz", "lots",     "[1 GB]",
+                                           "1e400 GB", "5 KB",  "{}",      "{size: 5}"};
+const std::vector<const char*> kNoRate = {"400",     "-5 Gb/s",    "fast",   "[1 Gb/s]",
+                                          "400 GHz", "1e400 Gb/s", "0 Gb/s", "{}"};
 const std::vector<const char*> kNoTime = {"5", "-5 s", "soon", "[5 s]", "5 GB", "{}", "1e400 s"};
-const std::vector<const char*> kNoTokens = {"0", "-5", "1e9", "1e15", "1e308", "1000 tokens", "many", "[1]", "{}", "{mean: 10}", "{p99: 10}",
-                                            "{mean: 10, p50: 10, p99: 20}", "{mean: 100, p99: 10}", "{mean: 1, p99: 1e8}", ".nan"};
+const std::vector<const char*> kNoTokens = {"0",
+                                            "-5",
+                                            "1e9",
+                                            "1e15",
+                                            "1e308",
+                                            "1000 tokens",
+                                            "many",
+                                            "[1]",
+                                            "{}",
+                                            "{mean: 10}",
+                                            "{p99: 10}",
+                                            "{mean: 10, p50: 10, p99: 20}",
+                                            "{mean: 100, p99: 10}",
+                                            "{mean: 1, p99: 1e8}",
+                                            ".nan"};
 const std::vector<const char*> kNoFlag = {"maybe", "yes", "1", "[true]", "{}", "\"true\""};
 const std::vector<const char*> kNoText = {"[a]", "{a: b}"};
-const std::vector<const char*> kNoDate = {"2025-13", "2025-02-32", "25", "yesterday", "2025/02/14", "[2025]", "14.2.2025"};
+const std::vector<const char*> kNoDate = {"2025-13",    "2025-02-32", "25",       "yesterday",
+                                          "2025/02/14", "[2025]",     "14.2.2025"};
 
 const std::vector<Wrong> kWrongValues = {
     {"format", {"fathom-cluster/2", "1", "[a]", ""}},
@@ -67,7 +97,8 @@ const std::vector<Wrong> kWrongValues = {
     {"sites.0.id", kNoText},
     {"sites.0.kind", {"castle", "5", "[office]"}},
     {"sites.0.count", kNoCount},
-    {"sites.0.electricity", {"0.63", "0.63 CNY", "0.63 CNY/h", "free", "-1 CNY/kWh", "{}", "cn-industrie", "1 CHF/kWh", "1e30 CNY/kWh"}},
+    {"sites.0.electricity",
+     {"0.63", "0.63 CNY", "0.63 CNY/h", "free", "-1 CNY/kWh", "{}", "cn-industrie", "1 CHF/kWh", "1e30 CNY/kWh"}},
     {"sites.0.pue", {"0.5", "9", "-1", "good", "130 %", "[1.3]", "{}", ".nan", "{value: 1.3, low: 2}"}},
     {"sites.0.carbon", {"500", "-1 g/kWh", "5 g/h", "atlantis", "{}", "[1 g/kWh]"}},
     {"sites.0.mains_availability", kNoShare},
@@ -124,7 +155,9 @@ const std::vector<Wrong> kWrongValues = {
     {"items.0.count", {"-1", "0", "1e308", "1e18", "many", "[1]", "'8'", ".nan"}},
     {"items.0.price", kNoMoney},
     {"items.0.life_years", {"0", "-1", "1e9", "5 years", ".nan"}},
-    {"software", {"5", "{}", "[5]", "[{}]", "[{id: a, unit: planet}]", "[{id: a, units: -1}]", "[{id: a, price: 5 CNY}]", "[{id: a}, {id: a}]"}},
+    {"software",
+     {"5", "{}", "[5]", "[{}]", "[{id: a, unit: planet}]", "[{id: a, units: -1}]", "[{id: a, price: 5 CNY}]",
+      "[{id: a}, {id: a}]"}},
     {"yearly.0.annual", kNoMoney},
     {"yearly.0.category", {"fun", "5", "[staff]"}},
     {"finance.horizon_years", {"0", "-3", "1e9", "1e308", "3 years", "forever", ".nan"}},
@@ -145,7 +178,9 @@ const std::vector<Wrong> kWrongValues = {
     {"workload.output_tokens", kNoTokens},
     {"workload.concurrency", {"0", "-1", "1e9", "1e308", "many", "[3]", "8 users", ".nan"}},
     {"workload.prefix_cache_hit", {"1", "1.5", "-0.1", "50 %", "most", ".nan"}},
-    {"workload.slo", {"{}", "5 s", "[]", "{ttft: 0 s}", "{ttft: -1 s}", "{tpot: 5}", "{ttft: 1 s, percentile: 100}", "{ttft: 1 s, percentile: 0}"}},
+    {"workload.slo",
+     {"{}", "5 s", "[]", "{ttft: 0 s}", "{ttft: -1 s}", "{tpot: 5}", "{ttft: 1 s, percentile: 100}",
+      "{ttft: 1 s, percentile: 0}"}},
     {"workload.objective", {"speed", "5", "[latency]"}},
     {"workload.weights", {"int5", "[int5]", "[]", "[bf16, bf16]", "{a: 1}", "[[bf16]]"}},
     {"workload.kv", {"fp4", "[]", "{}", "16"}},
@@ -154,10 +189,12 @@ const std::vector<Wrong> kWrongValues = {
     {"workload.offload_experts", kNoFlag},
     {"layout", {"5", "{}", "[5]", "[{}]", "[{group: nowhere}]", "[{tp: 8}]"}},
     {"availability", {"0.99", "[]"}},
-    {"availability", {"{target: 1.5}", "{target: 99.9}", "{target: 99.9 %}", "{mttr: 5}", "{mttr: -5 h}", "{detect: soon}",
-                      "{failures_per_1000_node_days: -1}", "{failures_per_1000_node_days: 1e9}", "{weight_load: 0 B/s}", "{nines: 5}"}},
-    {"alternatives", {"5", "{}", "[{}]", "[{id: a}]", "[{id: a, rental: nobody}]", "[{id: a, api: nobody}]", "[{id: a, per_gpu_hour: 2 USD}]",
-                      "[{id: a, per_gpu_hour: 2 USD/kWh}]", "[{id: a, output: 2 USD/h}]"}},
+    {"availability",
+     {"{target: 1.5}", "{target: 99.9}", "{target: 99.9 %}", "{mttr: 5}", "{mttr: -5 h}", "{detect: soon}",
+      "{failures_per_1000_node_days: -1}", "{failures_per_1000_node_days: 1e9}", "{weight_load: 0 B/s}", "{nines: 5}"}},
+    {"alternatives",
+     {"5", "{}", "[{}]", "[{id: a}]", "[{id: a, rental: nobody}]", "[{id: a, api: nobody}]",
+      "[{id: a, per_gpu_hour: 2 USD}]", "[{id: a, per_gpu_hour: 2 USD/kWh}]", "[{id: a, output: 2 USD/h}]"}},
     {"claims", {"5", "{}", "[5]", "[{}]"}},
     {"claims.0.line", {"0", "-1", "first", "1e18"}},
     {"claims.0.terms", {"5", "[a]", "{a: [b]}", "{a: }"}},
@@ -178,14 +215,46 @@ TEST(WrongCluster, EveryWrongValueIsRefusedAtItsPlace) {
 }
 
 TEST(WrongCluster, EveryRequiredKeyIsMissed) {
-  for (const char* path :
-       {"format", "title", "sites", "sites.0.id", "groups", "groups.0.id", "groups.0.nodes", "groups.0.node", "groups.0.node.accelerator.part",
-        "groups.0.node.accelerator.count", "groups.0.node.cpu.part", "groups.0.node.nics.0.rate", "groups.0.node.disks.0.capacity",
-        "groups.0.node.psu.rated", "fabrics.0.id", "fabrics.0.kind", "fabrics.0.links.0.from", "fabrics.0.links.0.to", "fabrics.0.links.0.count",
-        "fabrics.0.links.0.rate", "fabrics.0.switches.0.role", "fabrics.0.switches.0.count", "storage.0.id", "storage.0.raw", "items.0.what",
-        "yearly.0.id", "finance.exchange", "finance.exchange.0.from", "finance.exchange.0.to", "finance.exchange.0.rate",
-        "finance.exchange.0.date", "workload", "workload.model", "workload.input_tokens", "workload.output_tokens", "workload.concurrency",
-        "claims.0.id", "claims.0.line", "claims.0.quote", "claims.0.about"}) {
+  for (const char* path : {"format",
+                           "title",
+                           "sites",
+                           "sites.0.id",
+                           "groups",
+                           "groups.0.id",
+                           "groups.0.nodes",
+                           "groups.0.node",
+                           "groups.0.node.accelerator.part",
+                           "groups.0.node.accelerator.count",
+                           "groups.0.node.cpu.part",
+                           "groups.0.node.nics.0.rate",
+                           "groups.0.node.disks.0.capacity",
+                           "groups.0.node.psu.rated",
+                           "fabrics.0.id",
+                           "fabrics.0.kind",
+                           "fabrics.0.links.0.from",
+                           "fabrics.0.links.0.to",
+                           "fabrics.0.links.0.count",
+                           "fabrics.0.links.0.rate",
+                           "fabrics.0.switches.0.role",
+                           "fabrics.0.switches.0.count",
+                           "storage.0.id",
+                           "storage.0.raw",
+                           "items.0.what",
+                           "yearly.0.id",
+                           "finance.exchange",
+                           "finance.exchange.0.from",
+                           "finance.exchange.0.to",
+                           "finance.exchange.0.rate",
+                           "finance.exchange.0.date",
+                           "workload",
+                           "workload.model",
+                           "workload.input_tokens",
+                           "workload.output_tokens",
+                           "workload.concurrency",
+                           "claims.0.id",
+                           "claims.0.line",
+                           "claims.0.quote",
+                           "claims.0.about"}) {
     YamlEdit edit = example_with(path);
     edit.remove(path);
     expect_refused(std::string("without ") + path, edit.text());
@@ -205,9 +274,7 @@ TEST(WrongCluster, EveryPinOutOfRangeIsRefused) {
   }
 }
 
-bool takes_any_key(const std::string& path) {
-  return path == "sources" || path.ends_with(".terms");
-}
+bool takes_any_key(const std::string& path) { return path == "sources" || path.ends_with(".terms"); }
 
 TEST(WrongCluster, UnknownKeysAreRefusedInEveryMapping) {
   int met = 0, count = 0;
@@ -247,7 +314,8 @@ TEST(WrongCluster, ListsMappingsAndTextsDoNotStandForEachOther) {
       const bool words = path == "workload.weights" || path == "workload.kv";
       if (words) continue;  // one word stands for a list of one
       for (const char* other : {"-5", "[-5]", "{-5: -5}"}) {
-        const bool same = (kind == Value::Kind::kScalar && *other == '-') || (kind == Value::Kind::kSequence && *other == '[') ||
+        const bool same = (kind == Value::Kind::kScalar && *other == '-') ||
+                          (kind == Value::Kind::kSequence && *other == '[') ||
                           (kind == Value::Kind::kMapping && *other == '{');
         if (same) continue;
         YamlEdit edit = example;
@@ -311,13 +379,32 @@ TEST(WrongCluster, OneChangeThatTheParserMustStop) {
     for (int i = 0; i < depth; ++i) nested += close;
     return nested + "\n";
   };
-  for (const std::string& lines :
-       {laughs, deep("[", "]", 100), deep("{a: ", "}", 100), deep("[", "]", 100'000), deep("[", "", 50'000), std::string("x-loop: &a [*a]\n"),
-        std::string("x-loop: &a {b: *a}\n"), std::string("x-none: *nobody\n"), std::string("? [a]\n: b\n"), std::string("<<: {a: b}\n"),
-        std::string("---\na: b\n"), std::string("x-tag: !!binary aGVsbG8=\n"), std::string("x-tag: !<x> 5\n"), std::string("x-open: \"\n"),
-        std::string("x-bell: \a\n"), std::string("x-nul: \0\n", 9), std::string("x-bad: \xC0\xAF\n"), std::string("x-bad: \xED\xA0\x80\n"),
-        std::string("\tx-tab: 5\n"), std::string("x-a: b: c\n"), std::string("- item\n"), std::string("}\n"), std::string("x-q: 'a' b\n"),
-        std::string("x-u: \"\\ud800\"\n"), std::string("x-u: \"\\q\"\n"), std::string("x-many: [") + std::string(600'000, ',') + "]\n"}) {
+  for (const std::string& lines : {laughs,
+                                   deep("[", "]", 100),
+                                   deep("{a: ", "}", 100),
+                                   deep("[", "]", 100'000),
+                                   deep("[", "", 50'000),
+                                   std::string("x-loop: &a [*a]\n"),
+                                   std::string("x-loop: &a {b: *a}\n"),
+                                   std::string("x-none: *nobody\n"),
+                                   std::string("? [a]\n: b\n"),
+                                   std::string("<<: {a: b}\n"),
+                                   std::string("---\na: b\n"),
+                                   std::string("x-tag: !!binary aGVsbG8=\n"),
+                                   std::string("x-tag: !<x> 5\n"),
+                                   std::string("x-open: \"\n"),
+                                   std::string("x-bell: \a\n"),
+                                   std::string("x-nul: \0\n", 9),
+                                   std::string("x-bad: \xC0\xAF\n"),
+                                   std::string("x-bad: \xED\xA0\x80\n"),
+                                   std::string("\tx-tab: 5\n"),
+                                   std::string("x-a: b: c\n"),
+                                   std::string("- item\n"),
+                                   std::string("}\n"),
+                                   std::string("x-q: 'a' b\n"),
+                                   std::string("x-u: \"\\ud800\"\n"),
+                                   std::string("x-u: \"\\q\"\n"),
+                                   std::string("x-many: [") + std::string(600'000, ',') + "]\n"}) {
     expect_refused(lines.substr(0, 60), text + lines);
   }
 }
@@ -329,9 +416,15 @@ TEST(WrongCluster, WhatIsNoTextAtAllIsRefused) {
     for (char& c : garbage) c = static_cast<char>(random() % 256);
     expect_refused("random bytes", garbage);
   }
-  for (const std::string& start : {std::string("\x7F" "ELF\x02\x01\x01"), std::string("\x1F\x8B\x08\x00", 4), std::string("PK\x03\x04"),
-                                   std::string("\xFF\xFE" "f\0o\0", 6), std::string("%PDF-1.7\n"), std::string("<html>"),
-                                   std::string("{\"format\": \"fathom-cluster/1\""), std::string("SQLite format 3\0", 16)}) {
+  for (const std::string& start :
+       {std::string("\x7F"
+                    "ELF\x02\x01\x01"),
+        std::string("\x1F\x8B\x08\x00", 4), std::string("PK\x03\x04"),
+        std::string("\xFF\xFE"
+                    "f\0o\0",
+                    6),
+        std::string("%PDF-1.7\n"), std::string("<html>"), std::string("{\"format\": \"fathom-cluster/1\""),
+        std::string("SQLite format 3\0", 16)}) {
     expect_refused(start, start);
     if (!start.starts_with('%')) expect_refused(start, start + example_texts().front());  // a line of YAML directives
   }
@@ -342,6 +435,38 @@ TEST(WrongCluster, AnEmptyFileIsRefusedAsAWhole) {
     expect_refused("empty", text);
   }
   for (const char* text : {"a\n", "5\n", "[]\n", "{}\n", "\"\"\n"}) expect_refused(text, text);
+}
+
+std::string complaint(const YamlEdit& edit) {
+  const auto error = refusal("complaint", [&] { read_cluster_text(edit.text()); });
+  return error ? error->message() + " | " + error->hint() : std::string();
+}
+
+// Not what follows from it further down.
+TEST(WrongCluster, TheMistakeItselfIsNamed) {
+  struct Case {
+    const char *path, *value, *message;
+  };
+  for (const Case& c :
+       {Case{"sites", "[]", "the list of sites is empty"}, Case{"groups", "[]", "the list of groups is empty"},
+        Case{"fabrics", "5", "expected a list"}, Case{"groups", "{}", "expected a list"},
+        Case{"workload.max_context", "128K", "write the number with all its digits"},
+        Case{"workload.input_tokens", "", "needs the key \"input_tokens\", but it is empty here"}}) {
+    YamlEdit edit = example_with(parent(c.path));
+    edit.set(c.path, c.value);
+    EXPECT_NE(complaint(edit).find(c.message), std::string::npos) << complaint(edit);
+  }
+  YamlEdit edit = example_with("workload.input_tokens");
+  edit.remove("workload.input_tokens");
+  EXPECT_EQ(complaint(edit), "the workload needs the key \"input_tokens\" | ")
+      << "output_tokens is no misspelling of it";
+}
+
+TEST(WrongCluster, MoreAcceleratorsThanCanBeCountedAreRefused) {
+  YamlEdit edit = example_with("groups.0.node.accelerator");
+  edit.set("groups.0.nodes", "10000000");
+  edit.set("groups.0.node.accelerator.count", "1024");
+  EXPECT_NE(complaint(edit).find("more than 100 million accelerators"), std::string::npos) << complaint(edit);
 }
 
 TEST(WrongCluster, LoadIsGivenOnce) {

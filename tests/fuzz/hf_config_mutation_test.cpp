@@ -69,8 +69,8 @@ TEST(HfConfigMutation, EveryValueOfEveryKeyIsReadOrRefused) {
   for (const std::string& config : kConfigs) {
     const YamlEdit whole(parse_yaml(config, "config.json"));
     for (const std::string& path : whole.paths()) {
-      for (const char* value : {"0", "-1", "1", "7", "16777216", "2147483647", "-2147483648", "2147483648", "1e18", "1e308", "1e999", "1.5", "\"8\"", "[8]", "{}",
-                                "null", "true", "NaN", "abc"}) {
+      for (const char* value : {"0", "-1", "1", "7", "16777216", "2147483647", "-2147483648", "2147483648", "1e18",
+                                "1e308", "1e999", "1.5", "\"8\"", "[8]", "{}", "null", "true", "NaN", "abc"}) {
         YamlEdit edit = whole;
         edit.set(path, value);
         SCOPED_TRACE(path + ": " + value);
@@ -87,8 +87,10 @@ TEST(HfConfigMutation, EveryValueOfEveryKeyIsReadOrRefused) {
 TEST(HfConfigMutation, SizesThatMakeNoModelAreRefused) {
   for (const std::string& config : kConfigs) {
     const YamlEdit whole(parse_yaml(config, "config.json"));
-    for (const char* key : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "num_experts_per_tok", "kv_lora_rank",
-                            "n_routed_experts", "num_experts", "num_local_experts", "moe_intermediate_size", "n_embd", "n_layer", "n_head", "head_dim"}) {
+    for (const char* key :
+         {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+          "num_experts_per_tok", "kv_lora_rank", "n_routed_experts", "num_experts", "num_local_experts",
+          "moe_intermediate_size", "n_embd", "n_layer", "n_head", "head_dim"}) {
       if (!whole.has(key)) continue;
       for (const char* value : {"0", "-1", "2147483647", "1e18", "1.5", "\"8\"", "[8]", "{}", "many"}) {
         YamlEdit edit = whole;

@@ -52,22 +52,74 @@ std::optional<InputError> refusal(const std::string& what, const std::function<v
 }
 
 std::string mutated(std::string text, std::mt19937& random) {
-  static const std::vector<std::string> kPieces = {
-      ":",  ": ", "- ", "[",  "]",  "{",   "}",         ",",     "&a ", "*a",   "\"", "'",    "#",      "|\n", ">\n", "\n",
-      "  ", "\t", "?",  "!",  "%",  "~",   "---\n",     "...\n", "<<:", "1e308", "-1", "0x1", "1e-400", ".nan", "99999999999999999999",
-      "万", "\xE4", "\xFF", std::string(1, '\0'), "\xEF\xBB\xBF", "\xED\xA0\x80", "\\u0000", "\"\\ud800\"", "\r"};
+  static const std::vector<std::string> kPieces = {":",
+                                                   ": ",
+                                                   "- ",
+                                                   "[",
+                                                   "]",
+                                                   "{",
+                                                   "}",
+                                                   ",",
+                                                   "&a ",
+                                                   "*a",
+                                                   "\"",
+                                                   "'",
+                                                   "#",
+                                                   "|\n",
+                                                   ">\n",
+                                                   "\n",
+                                                   "  ",
+                                                   "\t",
+                                                   "?",
+                                                   "!",
+                                                   "%",
+                                                   "~",
+                                                   "---\n",
+                                                   "...\n",
+                                                   "<<:",
+                                                   "1e308",
+                                                   "-1",
+                                                   "0x1",
+                                                   "1e-400",
+                                                   ".nan",
+                                                   "99999999999999999999",
+                                                   "万",
+                                                   "\xE4",
+                                                   "\xFF",
+                                                   std::string(1, '\0'),
+                                                   "\xEF\xBB\xBF",
+                                                   "\xED\xA0\x80",
+                                                   "\\u0000",
+                                                   "\"\\ud800\"",
+                                                   "\r"};
   if (text.empty()) return kPieces[random() % kPieces.size()];
   const std::size_t at = random() % text.size();
   const std::size_t length = std::min<std::size_t>(text.size() - at, 1 + random() % 40);
   switch (random() % 15 / 2) {
-    case 0: text[at] = static_cast<char>(static_cast<unsigned char>(text[at]) ^ (1u << random() % 8)); break;
-    case 1: text[at] = static_cast<char>(random() % 256); break;
-    case 2: text.erase(at, length); break;
-    case 3: text.insert(at, text.substr(at, length)); break;
-    case 4: text.insert(random() % text.size(), text.substr(at, length)); break;
-    case 5: text.insert(at, kPieces[random() % kPieces.size()]); break;
-    case 6: text.replace(at, length, kPieces[random() % kPieces.size()]); break;
-    default: text.resize(at); break;
+    case 0:
+      text[at] = static_cast<char>(static_cast<unsigned char>(text[at]) ^ (1u << random() % 8));
+      break;
+    case 1:
+      text[at] = static_cast<char>(random() % 256);
+      break;
+    case 2:
+      text.erase(at, length);
+      break;
+    case 3:
+      text.insert(at, text.substr(at, length));
+      break;
+    case 4:
+      text.insert(random() % text.size(), text.substr(at, length));
+      break;
+    case 5:
+      text.insert(at, kPieces[random() % kPieces.size()]);
+      break;
+    case 6:
+      text.replace(at, length, kPieces[random() % kPieces.size()]);
+      break;
+    default:
+      text.resize(at);
+      break;
   }
   return text;
 }

@@ -14,7 +14,7 @@
 namespace fathom {
 
 #if defined(__SANITIZE_ADDRESS__)
-inline constexpr int kThinning = 4;  // sanitizers take about that much longer, so every fourth case must do
+inline constexpr int kThinning = 12;  // a plan takes about that much longer, so every twelfth must do
 #else
 inline constexpr int kThinning = 1;
 #endif

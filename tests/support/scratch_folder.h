@@ -29,7 +29,8 @@ class ScratchFolder {
  private:
   static std::filesystem::path unused() {
     static int made = 0;
-    return std::filesystem::temp_directory_path() / ("fathom-" + std::to_string(getpid()) + "-" + std::to_string(++made));
+    return std::filesystem::temp_directory_path() /
+           ("fathom-" + std::to_string(getpid()) + "-" + std::to_string(++made));
   }
 
   std::filesystem::path path_;

@@ -65,8 +65,11 @@ std::string quoted(const std::string& text) {
 void write(const Value& value, int depth, std::string& out) {
   const std::string indent = "\n" + std::string(static_cast<std::size_t>(depth) * 2, ' ');
   switch (value.kind) {
-    case Value::Kind::kNull: break;
-    case Value::Kind::kScalar: out += " " + (value.quoted ? quoted(value.text) : value.text); break;
+    case Value::Kind::kNull:
+      break;
+    case Value::Kind::kScalar:
+      out += " " + (value.quoted ? quoted(value.text) : value.text);
+      break;
     case Value::Kind::kSequence:
       if (value.items.empty()) out += " []";
       for (const Value& item : value.items) {
