@@ -39,7 +39,8 @@ struct Case {
 
   const Architecture& model() const { return catalog().model(cluster.workload.model); }
   SearchResult run() const {
-    return search({.architecture = model(), .tensors = list, .workload = cluster.workload, .engine = engine}, pools, {});
+    return search({.architecture = model(), .tensors = list, .workload = cluster.workload, .engine = engine}, pools,
+                  {});
   }
 };
 
@@ -53,7 +54,8 @@ void search_of(benchmark::State& state, const char* path) {
   state.counters["peak_MB"] = peak_megabytes();
 }
 BENCHMARK_CAPTURE(search_of, r1_on_80_h100, "examples/r1-appliance-h100/cluster.yaml")->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(search_of, r1_in_1000_homes, "examples/community-1000-homes/cluster.yaml")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(search_of, r1_in_1000_homes, "examples/community-1000-homes/cluster.yaml")
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(search_of, r1_on_128_a100, "examples/r1-a100-kunpeng/cluster.yaml")->Unit(benchmark::kMillisecond);
 
 void read_catalogs(benchmark::State& state) {

@@ -133,7 +133,8 @@ Distribution pooled(const std::vector<FailureDomain>& domains, double member_up)
   for (std::size_t at = 0; at < domains.size();) {
     int equal = 0;
     for (const FailureDomain& domain = domains[at]; at < domains.size() && domains[at] == domain; ++at) ++equal;
-    total = convolve(total, equal_domains(equal, domains[at - 1], member_up));
+    Distribution next = equal_domains(equal, domains[at - 1], member_up);
+    total = total.size() == 1 ? std::move(next) : convolve(total, next);
   }
   return total;
 }

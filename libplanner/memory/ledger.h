@@ -26,7 +26,7 @@ struct LedgerRow {
 // The ledger of the fullest device of one stage.
 struct Ledger {
   int stage = 0;
-  int alike = 1;                  // stages of this shape, this one included
+  int alike = 1;                // stages of this shape, this one included
   std::vector<LedgerRow> rows;  // weights by role, then reserves, then activations; the KV cache is what is left
   Bytes capacity{};             // of the device
   Bytes reserved_by_share{};    // capacity that the engine leaves alone

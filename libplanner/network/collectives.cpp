@@ -19,7 +19,7 @@ constexpr Protocol kLl = {6.8, 6.6, 0.6, 0.6, 1.0, 1.0, 0.5};
 constexpr Protocol kSimple = {8.4, 8.4, 4.0, 3.4, 4.0, 5.7, 1.0};
 
 // Peer-to-peer kernels on NVLink inside a CUDA graph: 2.7 us + 0.16 us per rank and 366 GB/s of reads on 4 H200 (one
-// shot), 5 us (two shots, ring volume). Fitted to published SGLang and TensorRT-LLM tables, 512 B to 8 MiB within 12 %.
+// shot), 5 us (two shots, ring volume). Fitted to published SGLang and TensorRT-LLM tables, 2 KiB to 8 MiB within 12 %.
 constexpr double kOneShotBase = 2.1e-6, kOneShotPerRank = 0.16e-6, kTwoShotBase = 4.4e-6, kTwoShotPerRank = 0.16e-6;
 
 double hop(const Tier& tier, const Protocol& p, bool tree) {

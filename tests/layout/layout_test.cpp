@@ -54,7 +54,8 @@ TEST(Shard, VocabularySharesDifferByOneRowAtMost) {
 
 double stage_bytes(const ModelEntry& model, const std::vector<Tensor>& list, const Layout& l, const Stage& stage) {
   double sum = 0;
-  for (const Tensor& t : list) sum += stored_bytes(shard(t, model, l, 0), t, l.weights).value * layers_with(stage, l, model, t);
+  for (const Tensor& t : list)
+    sum += stored_bytes(shard(t, model, l, 0), t, l.weights).value * layers_with(stage, l, model, t);
   return sum;
 }
 
@@ -96,12 +97,14 @@ TEST(Stages, MakeTheHeaviestStageAsLightAsPossible) {
   for (int first = 1; first < 26; ++first) {
     for (int second = 1; first + second < 27; ++second) {
       const auto run = [&](int index, int from, int count) {
-        Stage s{.index = index, .first_layer = from, .layers = count, .has_embedding = index == 0, .has_head = index == 2};
+        Stage s{
+            .index = index, .first_layer = from, .layers = count, .has_embedding = index == 0, .has_head = index == 2};
         s.dense_layers = from == 0 ? 1 : 0;
         s.moe_layers = count - s.dense_layers;
         return s;
       };
-      best = std::min(best, heaviest({run(0, 0, first), run(1, first, second), run(2, first + second, 27 - first - second)}));
+      best = std::min(best,
+                      heaviest({run(0, 0, first), run(1, first, second), run(2, first + second, 27 - first - second)}));
     }
   }
   EXPECT_DOUBLE_EQ(heaviest(stages(model, list, l)), best);
@@ -109,7 +112,14 @@ TEST(Stages, MakeTheHeaviestStageAsLightAsPossible) {
 
 TEST(ShortName, SaysWhatDiffersFromOneDevice) {
   EXPECT_EQ(short_name({}), "TP1 x1, bf16 weights, bf16 KV");
-  EXPECT_EQ(short_name({.tp = 4, .attention_dp = 2, .pp = 3, .ep = 8, .replicas = 5, .weights = scheme("fp8"), .kv = KvFormat::kFp8, .mtp = true}),
+  EXPECT_EQ(short_name({.tp = 4,
+                        .attention_dp = 2,
+                        .pp = 3,
+                        .ep = 8,
+                        .replicas = 5,
+                        .weights = scheme("fp8"),
+                        .kv = KvFormat::kFp8,
+                        .mtp = true}),
             "TP4 DP-attention2 EP8 PP3 x5, fp8 weights, fp8 KV, MTP");
 }
 

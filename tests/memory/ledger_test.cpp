@@ -17,11 +17,20 @@ struct Case {
   Layout layout;
   std::vector<Tensor> list;
 
-  Case(const Architecture& architecture, Layout cut) : model(architecture), layout(std::move(cut)), list(tensors(model)) {}
+  Case(const Architecture& architecture, Layout cut)
+      : model(architecture), layout(std::move(cut)), list(tensors(model)) {}
   MemoryInput input(Bytes capacity) const {
-    return {.architecture = model, .tensors = list, .layout = layout, .device_capacity = capacity, .reserves = {}, .chunk_tokens = 0, .sequences = 0};
+    return {.architecture = model,
+            .tensors = list,
+            .layout = layout,
+            .device_capacity = capacity,
+            .reserves = {},
+            .chunk_tokens = 0,
+            .sequences = 0};
   }
-  ReplicaMemory memory(Bytes capacity = Bytes(1e15)) const { return replica_memory(input(capacity), stages(model, list, layout)); }
+  ReplicaMemory memory(Bytes capacity = Bytes(1e15)) const {
+    return replica_memory(input(capacity), stages(model, list, layout));
+  }
 };
 
 const LedgerRow& row(const Ledger& ledger, const std::string& name) {
@@ -64,8 +73,8 @@ TEST(Ledger, R1InFp8LeavesThirteenGibibytesOnEight80GibGpus) {
   EXPECT_NEAR(640 - checkpoint_bytes(r1, scheme("fp8"), false).value / kGiB, 13.08, 0.005);
   const Case tp8{r1, {.tp = 8, .ep = 8, .weights = scheme("fp8")}};
   const Ledger ledger = tp8.memory(Bytes(80 * kGiB)).worst();
-  const double copied = row(ledger, "weights: latent projections").bytes.value + row(ledger, "weights: router").bytes.value +
-                        row(ledger, "weights: norms").bytes.value;
+  const double copied = row(ledger, "weights: latent projections").bytes.value +
+                        row(ledger, "weights: router").bytes.value + row(ledger, "weights: norms").bytes.value;
   EXPECT_NEAR(ledger.kv_room().value * 8 / kGiB, 13.08 - copied * 7 / kGiB, 0.01);
   MemoryInput real = tp8.input(Bytes(80 * kGiB));
   real.reserves = engine("vllm").reserves;
@@ -80,7 +89,8 @@ TEST(Ledger, HeadsShareTheCacheAndALatentDoesNot) {
     EXPECT_EQ((Case{qwen, {.tp = tp}}.memory().worst().kv_per_token.value), 262'144.0 / tp) << tp;
   }
   const ModelEntry& thin = shipped().model("qwen3-30b-a3b");  // 4 KV heads
-  EXPECT_EQ((Case{thin, {.tp = 8}}.memory().worst().kv_per_token), (Case{thin, {.tp = 4}}.memory().worst().kv_per_token));
+  EXPECT_EQ((Case{thin, {.tp = 8}}.memory().worst().kv_per_token),
+            (Case{thin, {.tp = 4}}.memory().worst().kv_per_token));
 }
 
 // Twelve layers of GPT-OSS-20B hold at most 128 tokens: 128 x 12 x 2,048 B, whatever the context.
@@ -99,7 +109,13 @@ TEST(Ledger, WeightsOfAllRanksAreOneCopyAndTheNamedCopies) {
       double held = 0, copies = 0, tied_head = 0;
       int layers = 0;
       for (const Stage& stage : stages(model, list, l)) {
-        const MemoryInput in{.architecture = model, .tensors = list, .layout = l, .device_capacity = Bytes(1e15), .reserves = {}, .chunk_tokens = 0, .sequences = 0};
+        const MemoryInput in{.architecture = model,
+                             .tensors = list,
+                             .layout = l,
+                             .device_capacity = Bytes(1e15),
+                             .reserves = {},
+                             .chunk_tokens = 0,
+                             .sequences = 0};
         const Ledger ledger = stage_ledger(in, stage);
         double sum = 0;
         for (const LedgerRow& r : ledger.rows) {
@@ -112,7 +128,8 @@ TEST(Ledger, WeightsOfAllRanksAreOneCopyAndTheNamedCopies) {
         for (const Tensor& t : list) {
           const Shard s = shard(t, model, l, 0);
           if (!s.copied) continue;
-          const double whole = stored_bytes(t, l.weights).value * t.experts, part = stored_bytes(s, t, l.weights).value * l.stage_width();
+          const double whole = stored_bytes(t, l.weights).value * t.experts,
+                       part = stored_bytes(s, t, l.weights).value * l.stage_width();
           copies += (part - whole) * layers_with(stage, l, model, t);
         }
         if (model.tied_embeddings && stage.has_head && !stage.has_embedding) {
@@ -133,6 +150,20 @@ TEST(Ledger, LongestContextAndTokensFollowFromTheRoom) {
   EXPECT_NEAR(memory.kv_tokens, room / 131'072, 1e-6);
   EXPECT_NEAR(memory.max_context, room / 131'072, 1e-6);
   EXPECT_NEAR(sequences_that_fit(memory, c.layout, 1000), room / 131'072 / 1000, 1e-9);
+}
+
+TEST(Ledger, StagesOfOneShapeShareALedger) {
+  const Case c{shipped().model("deepseek-r1"), {.tp = 8, .pp = 10, .ep = 8, .weights = scheme("fp8")}};
+  const ReplicaMemory memory = c.memory();
+  int stages_told = 0;
+  double cache = 0;
+  for (const Ledger& ledger : memory.stages) {
+    stages_told += ledger.alike;
+    cache += ledger.kv_per_token.value * ledger.alike;
+  }
+  EXPECT_EQ(stages_told, 10);
+  EXPECT_LT(memory.stages.size(), 10u);
+  EXPECT_EQ(cache, 70'272);
 }
 
 TEST(Ledger, MoreMemoryNeverHoldsLess) {

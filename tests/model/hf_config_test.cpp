@@ -46,11 +46,12 @@ TEST_P(HfConfig, GivesTheCataloguedCounts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, HfConfig,
-                         ::testing::Values(Family{"llama", "llama-3.1-8b"}, Family{"qwen2", "qwen2.5-32b"}, Family{"qwen3", "qwen3-32b"},
-                                           Family{"qwen3_moe", "qwen3-30b-a3b"}, Family{"mixtral", "mixtral-8x7b"},
-                                           Family{"gpt_oss", "gpt-oss-20b"}, Family{"deepseek_v2_lite", "deepseek-v2-lite"},
-                                           Family{"deepseek_v3", "deepseek-r1"}, Family{"kimi_k2", "kimi-k2"}, Family{"glm4_moe", "glm-4.5"},
-                                           Family{"gpt2_175b", "gpt3-175b"}),
+                         ::testing::Values(Family{"llama", "llama-3.1-8b"}, Family{"qwen2", "qwen2.5-32b"},
+                                           Family{"qwen3", "qwen3-32b"}, Family{"qwen3_moe", "qwen3-30b-a3b"},
+                                           Family{"mixtral", "mixtral-8x7b"}, Family{"gpt_oss", "gpt-oss-20b"},
+                                           Family{"deepseek_v2_lite", "deepseek-v2-lite"},
+                                           Family{"deepseek_v3", "deepseek-r1"}, Family{"kimi_k2", "kimi-k2"},
+                                           Family{"glm4_moe", "glm-4.5"}, Family{"gpt2_175b", "gpt3-175b"}),
                          [](const ::testing::TestParamInfo<Family>& family) { return std::string(family.param.file); });
 
 class Refusal : public ::testing::Test {
@@ -80,7 +81,8 @@ TEST_F(Refusal, OfAnUnknownModelTypePointsAtIt) {
 }
 
 TEST_F(Refusal, OfAMissingKeyNamesIt) {
-  expect("{\"model_type\": \"llama\",\n \"hidden_size\": 64, \"num_attention_heads\": 8, \"vocab_size\": 100}", 1, "num_hidden_layers");
+  expect("{\"model_type\": \"llama\",\n \"hidden_size\": 64, \"num_attention_heads\": 8, \"vocab_size\": 100}", 1,
+         "num_hidden_layers");
   expect("{\"hidden_size\": 64}", 1, "model_type");
 }
 
@@ -89,8 +91,9 @@ TEST_F(Refusal, OfContradictoryNumbersSaysWhatContradicts) {
   expect(llama + ", \"intermediate_size\": 128, \"num_key_value_heads\": 3}", 1, "8 heads do not divide by 3 KV heads");
   expect(llama + "}", 1, "dense layers without an intermediate_size");
   expect(llama + ", \"intermediate_size\": -5}", 1, "must be between 0 and");
-  expect("{\"model_type\": \"mixtral\", " + kSizes + ", \"intermediate_size\": 128, \"num_local_experts\": 4, \"num_experts_per_tok\": 5}", 1,
-         "5 experts per token of 4");
+  expect("{\"model_type\": \"mixtral\", " + kSizes +
+             ", \"intermediate_size\": 128, \"num_local_experts\": 4, \"num_experts_per_tok\": 5}",
+         1, "5 experts per token of 4");
 }
 
 TEST_F(Refusal, OfWhatIsNotAConfigurationAtAll) {

@@ -19,10 +19,10 @@ namespace {
 //   dense 3 x 3 x 7,168 x 18,432, embedding and head 2 x 129,280 x 7,168, norms
 TEST(Tensors, R1HasItsPublishedSizes) {
   const ModelEntry& r1 = shipped().model("deepseek-r1");
-  const std::int64_t attention = 7168 * 1536 + 1536 + 1536 * 128 * 192 + 7168 * 576 + 512 + 512 * 128 * 256 + 128 * 128 * 7168;
+  const std::int64_t attention =
+      7168 * 1536 + 1536 + 1536 * 128 * 192 + 7168 * 576 + 512 + 512 * 128 * 256 + 128 * 128 * 7168;
   const std::int64_t moe = 257LL * 3 * 7168 * 2048 + 256 * 7168 + 256;
-  const std::int64_t all =
-      61 * (attention + 2 * 7168) + 58 * moe + 3 * 3LL * 7168 * 18432 + 2 * 129280LL * 7168 + 7168;
+  const std::int64_t all = 61 * (attention + 2 * 7168) + 58 * moe + 3 * 3LL * 7168 * 18432 + 2 * 129280LL * 7168 + 7168;
   EXPECT_EQ(all, 671'026'419'200);
   EXPECT_EQ(count_parameters(r1).total, all);
   // The module shares embedding and head: a block of attention and MoE, the 7,168 x 14,336 projection and three norms.
@@ -64,14 +64,16 @@ TEST(Tensors, Fp8CacheHalvesHeadsAndKeepsTheRotaryKeyOfALatentInBf16) {
 TEST(Tensors, NamesAreUnique) {
   for (const ModelEntry& model : shipped().all<ModelEntry>()) {
     std::set<std::pair<std::string, Where>> seen;
-    for (const Tensor& t : tensors(model)) EXPECT_TRUE(seen.insert({t.name, t.where}).second) << model.id << " " << t.name;
+    for (const Tensor& t : tensors(model))
+      EXPECT_TRUE(seen.insert({t.name, t.where}).second) << model.id << " " << t.name;
   }
 }
 
 TEST(Tensors, EverySchemeStoresNoMoreThanBf16) {
   for (const ModelEntry& model : shipped().all<ModelEntry>()) {
     const Bytes bf16 = checkpoint_bytes(model, scheme("bf16"), true);
-    for (const WeightScheme& s : weight_schemes()) EXPECT_LE(checkpoint_bytes(model, s, true), bf16) << model.id << " " << s.name;
+    for (const WeightScheme& s : weight_schemes())
+      EXPECT_LE(checkpoint_bytes(model, s, true), bf16) << model.id << " " << s.name;
   }
 }
 

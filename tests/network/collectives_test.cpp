@@ -76,7 +76,8 @@ TEST(AllReduce, AcrossNodesLiesBetweenTheBounds) {
   const TestCluster cluster(Machines{.nodes = 10});
   const Span s = span(cluster.pool(), 80, 1);
   ASSERT_EQ(s.per_inner, 8);
-  const HierarchicalBounds bounds = hierarchical_all_reduce(Bytes(64 * kMiB), 10, 8, s.inner_bandwidth, s.outer->bandwidth);
+  const HierarchicalBounds bounds =
+      hierarchical_all_reduce(Bytes(64 * kMiB), 10, 8, s.inner_bandwidth, s.outer->bandwidth);
   const Seconds time = all_reduce_time(s, Bytes(64 * kMiB), AllReduceStyle::kOneShot);
   EXPECT_GT(time, bounds.overlapped());
   EXPECT_LT(time, bounds.serialised() * 1.1);
@@ -103,7 +104,8 @@ TEST(Collectives, AreNothingForOneRankAndGrowWithPayload) {
 
 // Decode messages of a few kilobytes over kernel TCP cost the latency of every step: milliseconds, not microseconds.
 TEST(AllReduce, OverHomeEthernetIsBoundByLatency) {
-  const TestCluster homes(Machines{.accelerator = "nvidia-rtx-2080ti-11gb", .nodes = 1000, .per_node = 1, .nic_gbps = 10, .fabric = "ethernet"});
+  const TestCluster homes(Machines{
+      .accelerator = "nvidia-rtx-2080ti-11gb", .nodes = 1000, .per_node = 1, .nic_gbps = 10, .fabric = "ethernet"});
   const Span s = span(homes.pool(), 64, 1);
   EXPECT_EQ(s.inner, s.outer);
   const Seconds small = all_reduce_time(s, Bytes(14'336), AllReduceStyle::kOneShot);

@@ -55,10 +55,12 @@ struct Factors {
 
 // Weights of an operator are read by every rank that holds them. FLOPs of a copied matrix are done by every tensor-parallel
 // rank of a group, but each group has tokens of its own.
-Factors expected_factors(const Architecture& a, const std::vector<Tensor>& list, const Layout& l, const std::string& name, bool draft) {
+Factors expected_factors(const Architecture& a, const std::vector<Tensor>& list, const Layout& l,
+                         const std::string& name, bool draft) {
   double elements = 0, multiplied = 0, stored = 0, read = 0;
   for (const Tensor& t : list) {
-    if (t.op != tensor_op(a, name) || t.duplicate || (t.where == Where::kMtp) != (draft && name != "mtp.head")) continue;
+    if (t.op != tensor_op(a, name) || t.duplicate || (t.where == Where::kMtp) != (draft && name != "mtp.head"))
+      continue;
     const double c = copies(t, a, l), groups = t.role == Role::kRoutedExpert ? 1 : l.attention_dp;
     stored += stored_bytes(t, l.weights).value;
     read += stored_bytes(t, l.weights).value * c;
@@ -100,7 +102,8 @@ void expect_conserved(const Architecture& a, const Layout& l, const Batch& batch
 const std::vector<std::string> kSchemes = {"bf16", "fp8", "int4-experts+fp8"};
 const Batch kDecode = {.sequences = 48, .context = 3000};
 const Batch kPrefill = {.prefill_tokens = 4096, .prefill_context = 1000, .prefill_prompts = 8};
-const Batch kMixed = {.sequences = 48, .context = 3000, .prefill_tokens = 512, .prefill_context = 700, .prefill_prompts = 8};
+const Batch kMixed = {
+    .sequences = 48, .context = 3000, .prefill_tokens = 512, .prefill_context = 700, .prefill_prompts = 8};
 
 class Conservation : public ::testing::TestWithParam<std::string> {};
 

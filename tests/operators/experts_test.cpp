@@ -31,7 +31,8 @@ class Routing {
     for (int draw = 0; draw < draws; ++draw) {
       std::vector<int> load(static_cast<std::size_t>(ranks_));
       for (int t = 0; t < tokens; ++t) {
-        for (int e : one_token()) ++load[static_cast<std::size_t>(interleaved ? e % ranks_ : e * ranks_ / moe_.routed_experts)];
+        for (int e : one_token())
+          ++load[static_cast<std::size_t>(interleaved ? e % ranks_ : e * ranks_ / moe_.routed_experts)];
       }
       sum += *std::max_element(load.begin(), load.end());
     }
@@ -52,7 +53,8 @@ class Routing {
 
  private:
   void choose(std::vector<int>& from, int size, int count) {
-    for (int i = 0; i < count; ++i) std::swap(from[i], from[i + static_cast<int>(random_() % static_cast<unsigned>(size - i))]);
+    for (int i = 0; i < count; ++i)
+      std::swap(from[i], from[i + static_cast<int>(random_() % static_cast<unsigned>(size - i))]);
   }
 
   std::vector<int> one_token() {
@@ -84,8 +86,8 @@ TEST(ExpertImbalance, OneTokenOfR1OnFourRanks) {
 }
 
 TEST(ExpertImbalance, IsWithinTenPercentOfASimulation) {
-  for (const Moe& moe : {experts(64, 4), experts(64, 6), experts(128, 8), experts(256, 8), experts(384, 4), experts(384, 8),
-                         experts(8, 2), kR1, experts(160, 6, 8, 3)}) {
+  for (const Moe& moe : {experts(64, 4), experts(64, 6), experts(128, 8), experts(256, 8), experts(384, 4),
+                         experts(384, 8), experts(8, 2), kR1, experts(160, 6, 8, 3)}) {
     for (int ranks : {2, 4, 8, 16, 32, 64}) {
       if (moe.routed_experts % ranks != 0) continue;
       Routing routing(moe, ranks);
@@ -93,7 +95,8 @@ TEST(ExpertImbalance, IsWithinTenPercentOfASimulation) {
         const double mean = static_cast<double>(tokens) * moe.experts_per_token / ranks;
         const double simulated = routing.mean_of_busiest(tokens, std::max(60, 6000 / tokens)) / mean;
         EXPECT_NEAR(expert_imbalance(moe, ranks, tokens), simulated, 0.1 * simulated)
-            << moe.routed_experts << " experts, " << moe.experts_per_token << " per token, " << ranks << " ranks, " << tokens << " tokens";
+            << moe.routed_experts << " experts, " << moe.experts_per_token << " per token, " << ranks << " ranks, "
+            << tokens << " tokens";
       }
     }
   }

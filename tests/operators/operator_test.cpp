@@ -45,7 +45,8 @@ TEST(DecoderStep, OneTokenCostsTwoFlopPerActiveWeight) {
 double attention_flops(const Architecture& a, const Batch& batch) {
   double sum = 0;
   for (const Operator& op : step(a, batch)) {
-    if (op.kind == OperatorKind::kAttention || op.kind == OperatorKind::kMlaAttention) sum += flops(op).value * op.count;
+    if (op.kind == OperatorKind::kAttention || op.kind == OperatorKind::kMlaAttention)
+      sum += flops(op).value * op.count;
   }
   return sum;
 }
@@ -53,7 +54,9 @@ double attention_flops(const Architecture& a, const Batch& batch) {
 // Absorbed: 2 x 128 heads x (576 + 512) x 61 layers. Expanded: 2 x 128 x (192 + 128) x 61. Qwen2.5-32B: 4 x 40 x 128 x 64.
 TEST(DecoderStep, AttentionCostsPerContextTokenMatchHandCalculations) {
   const ModelEntry& r1 = shipped().model("deepseek-r1");
-  const auto decode = [](const Architecture& a, double n) { return attention_flops(a, {.sequences = 1, .context = n}); };
+  const auto decode = [](const Architecture& a, double n) {
+    return attention_flops(a, {.sequences = 1, .context = n});
+  };
   const auto prefill = [](const Architecture& a, double n) {
     return attention_flops(a, {.prefill_tokens = 1, .prefill_context = n});
   };
@@ -68,8 +71,10 @@ TEST(DecoderStep, AttentionCostsPerContextTokenMatchHandCalculations) {
 TEST(DecoderStep, APromptSeesItsOwnTriangle) {
   const ModelEntry& llama = shipped().model("llama-3.1-8b");
   EXPECT_EQ(named(step(llama, {.prefill_tokens = 1000}), "attention.core").pairs, 1000.0 * 1001 / 2);
-  EXPECT_EQ(named(step(llama, {.prefill_tokens = 1000, .prefill_prompts = 10}), "attention.core").pairs, 10 * 100.0 * 101 / 2);
-  EXPECT_EQ(named(step(llama, {.prefill_tokens = 1000, .prefill_context = 500}), "attention.core").pairs, 1000 * 500 + 1000.0 * 1001 / 2);
+  EXPECT_EQ(named(step(llama, {.prefill_tokens = 1000, .prefill_prompts = 10}), "attention.core").pairs,
+            10 * 100.0 * 101 / 2);
+  EXPECT_EQ(named(step(llama, {.prefill_tokens = 1000, .prefill_context = 500}), "attention.core").pairs,
+            1000 * 500 + 1000.0 * 1001 / 2);
 }
 
 // GPT-OSS: half the layers stop reading at 128 tokens.
@@ -115,7 +120,8 @@ TEST(DecoderStep, TensorParallelismReducesTwicePerLayer) {
 
 // Dispatch once and combine once per MoE layer. A token reaches 32 (1 - (31/32)^8) = 7.18 of 32 ranks.
 TEST(DecoderStep, AttentionDataParallelismExchangesTokensTwicePerMoeLayer) {
-  const std::vector<Operator> ops = step(shipped().model("deepseek-r1"), {.sequences = 320}, {.attention_dp = 32, .ep = 32});
+  const std::vector<Operator> ops =
+      step(shipped().model("deepseek-r1"), {.sequences = 320}, {.attention_dp = 32, .ep = 32});
   const Operator &out = named(ops, "moe.dispatch"), &back = named(ops, "moe.combine_exchange");
   EXPECT_EQ(out.count, 58);
   EXPECT_EQ(out.ranks, 32);

@@ -21,13 +21,15 @@ struct Question {
       : model(shipped().model(id)), load(std::move(w)), profile(engine(engine_id)), list(tensors(model)) {}
 
   SearchResult ask(const TestCluster& cluster, const std::vector<PoolChoice>& pinned = {}) const {
-    return search({.architecture = model, .tensors = list, .workload = load, .engine = profile}, cluster.pools(), pinned);
+    return search({.architecture = model, .tensors = list, .workload = load, .engine = profile}, cluster.pools(),
+                  pinned);
   }
 };
 
 TEST(Search, GivesEveryRejectionAReason) {
-  const TestCluster cluster({Machines{.accelerator = "nvidia-h100-sxm5-80gb", .nodes = 4},
-                             Machines{.accelerator = "huawei-ascend-910b2-64gb", .nodes = 2, .fabric = "roce", .id = "npus"}});
+  const TestCluster cluster(
+      {Machines{.accelerator = "nvidia-h100-sxm5-80gb", .nodes = 4},
+       Machines{.accelerator = "huawei-ascend-910b2-64gb", .nodes = 2, .fabric = "roce", .id = "npus"}});
   Workload w = workload(1000, 1000, 32);
   w.offload_experts = true;
   const SearchResult result = Question("deepseek-r1", w).ask(cluster);
@@ -86,7 +88,8 @@ TEST(Search, UsesOnlyTheFormatsThatTheUserNames) {
   const TestCluster cluster(Machines{.nodes = 1});
   Workload w = workload(1000, 500, 16);
   w.weights = {"fp8"};
-  for (const Solution& s : Question("qwen2.5-72b", w).ask(cluster).solutions) EXPECT_EQ(s.pools.front().layout.weights.name, "fp8");
+  for (const Solution& s : Question("qwen2.5-72b", w).ask(cluster).solutions)
+    EXPECT_EQ(s.pools.front().layout.weights.name, "fp8");
 }
 
 TEST(Search, QuantisesFurtherOnlyWhenNothingElseFitsAndSaysSo) {
@@ -119,7 +122,8 @@ TEST(Search, KeepsExpertsInHostMemoryOnlyWithAnEngineThatCan) {
   Workload w = workload(500, 500, 1);
   w.weights = {"int4-experts+int8"};
   w.offload_experts = true;
-  const SearchResult can = Question("deepseek-r1", w, "ktransformers").ask(box), cannot = Question("deepseek-r1", w, "vllm").ask(box);
+  const SearchResult can = Question("deepseek-r1", w, "ktransformers").ask(box),
+                     cannot = Question("deepseek-r1", w, "vllm").ask(box);
   ASSERT_FALSE(can.solutions.empty());
   for (const Solution& s : can.solutions) EXPECT_TRUE(offloads(s));
   EXPECT_TRUE(cannot.solutions.empty());
@@ -142,8 +146,10 @@ TEST(Search, TwoGroupsServeTogetherOrOneFeedsTheOther) {
   const SearchResult result = Question("llama-3.1-70b", w).ask(cluster);
   bool side_by_side = false, compute_to_memory = false;
   for (const Solution& s : result.solutions) {
-    if (s.pools.size() == 2 && s.pools[0].role == PoolRole::kServe && s.pools[0].pool != s.pools[1].pool) side_by_side = true;
-    if (disaggregated(s) && s.pools[0].pool->group->id == "compute" && s.pools[1].pool->group->id == "memory") compute_to_memory = true;
+    if (s.pools.size() == 2 && s.pools[0].role == PoolRole::kServe && s.pools[0].pool != s.pools[1].pool)
+      side_by_side = true;
+    if (disaggregated(s) && s.pools[0].pool->group->id == "compute" && s.pools[1].pool->group->id == "memory")
+      compute_to_memory = true;
   }
   EXPECT_TRUE(side_by_side);
   EXPECT_TRUE(compute_to_memory);
@@ -151,8 +157,9 @@ TEST(Search, TwoGroupsServeTogetherOrOneFeedsTheOther) {
 
 // Roles that the bill of materials fixes leave one way only. Both pools carry the same rate, none beyond its capacity.
 TEST(Search, ADisaggregatedPairCarriesOneRate) {
-  const TestCluster cluster({Machines{.accelerator = "nvidia-h100-sxm5-80gb", .nodes = 2, .id = "prefill", .role = "prefill"},
-                             Machines{.accelerator = "nvidia-h20-sxm5-96gb", .nodes = 2, .id = "decode", .role = "decode"}});
+  const TestCluster cluster(
+      {Machines{.accelerator = "nvidia-h100-sxm5-80gb", .nodes = 2, .id = "prefill", .role = "prefill"},
+       Machines{.accelerator = "nvidia-h20-sxm5-96gb", .nodes = 2, .id = "decode", .role = "decode"}});
   const SearchResult result = Question("llama-3.1-70b", workload(2000, 500, 64)).ask(cluster);
   ASSERT_FALSE(result.solutions.empty());
   for (const Solution& s : result.solutions) {
@@ -174,7 +181,9 @@ TEST(Search, NodesOfACutGroupAreSharedSoThatBothSidesKeepUp) {
     const Candidate &in = s.pools[0], &out = s.pools[1];
     ASSERT_TRUE(in.maximum && out.maximum);
     const double reads = in.maximum->requests_per_s, answers = out.maximum->requests_per_s;
-    EXPECT_LE(in.layout.devices_per_replica() * in.layout.replicas + out.layout.devices_per_replica() * out.layout.replicas, 96);
+    EXPECT_LE(
+        in.layout.devices_per_replica() * in.layout.replicas + out.layout.devices_per_replica() * out.layout.replicas,
+        96);
     EXPECT_LT(std::max(reads, answers), 2.2 * std::min(reads, answers)) << reads << " " << answers;
   }
 }
@@ -182,8 +191,14 @@ TEST(Search, NodesOfACutGroupAreSharedSoThatBothSidesKeepUp) {
 // A thousand cards behind 10-Gb/s Ethernet. One all-reduce of 8 ranks over TCP is six hops of 40 us, 128 of them per token,
 // and a chunk of prompt moves gigabytes: whatever is asked in volume is served by pipelines of single cards.
 TEST(Search, HomesOnEthernetArePipelinesOfSingleCards) {
-  const TestCluster homes(Machines{.accelerator = "nvidia-rtx-2080ti-11gb", .nodes = 1000, .per_node = 1, .nic_gbps = 10, .fabric = "ethernet",
-                                   .cpu = "intel-core-i7-12700k", .cpus = 1, .memory = Bytes(64e9)});
+  const TestCluster homes(Machines{.accelerator = "nvidia-rtx-2080ti-11gb",
+                                   .nodes = 1000,
+                                   .per_node = 1,
+                                   .nic_gbps = 10,
+                                   .fabric = "ethernet",
+                                   .cpu = "intel-core-i7-12700k",
+                                   .cpus = 1,
+                                   .memory = Bytes(64e9)});
   Workload busy = workload(512, 512, 1), capacity = workload(512, 512, 100);
   busy.concurrency.reset();
   busy.arrival_rate = Hertz(680);
@@ -218,14 +233,29 @@ TEST(Search, ABetterClusterIsNeverWorse) {
     Workload w = workload(1500, 800, 128);
     w.objective = Objective::kCapacity;
     double most = 0;
-    for (const Solution& s : Question("llama-3.1-70b", w).ask(cluster).solutions) most = std::max(most, s.max_output_tok_per_s);
+    for (const Solution& s : Question("llama-3.1-70b", w).ask(cluster).solutions)
+      most = std::max(most, s.max_output_tok_per_s);
     return most;
   };
   const double base = best([](TestCluster&) {});
-  EXPECT_GE(best([](TestCluster& c) { c.accelerator().memory_bandwidth->value *= 1.5; c.rebuild(); }), base * 0.998);
-  EXPECT_GE(best([](TestCluster& c) { c.accelerator().memory.value *= 1.5; c.rebuild(); }), base * 0.998);
-  EXPECT_GE(best([](TestCluster& c) { for (Tier& t : c.pool().tiers) t.bandwidth *= 1.5; }), base * 0.998);
-  EXPECT_GE(best([](TestCluster& c) { for (Tier& t : c.pool().tiers) t.step_latency /= 2; }), base * 0.998);
+  EXPECT_GE(best([](TestCluster& c) {
+              c.accelerator().memory_bandwidth->value *= 1.5;
+              c.rebuild();
+            }),
+            base * 0.998);
+  EXPECT_GE(best([](TestCluster& c) {
+              c.accelerator().memory.value *= 1.5;
+              c.rebuild();
+            }),
+            base * 0.998);
+  EXPECT_GE(best([](TestCluster& c) {
+              for (Tier& t : c.pool().tiers) t.bandwidth *= 1.5;
+            }),
+            base * 0.998);
+  EXPECT_GE(best([](TestCluster& c) {
+              for (Tier& t : c.pool().tiers) t.step_latency /= 2;
+            }),
+            base * 0.998);
 }
 
 }  // namespace

@@ -21,7 +21,11 @@ struct Service {
   ReplicaTimer timer;
 
   Service(const char* id, const Layout& l, const Pool& pool, Workload w)
-      : model(shipped().model(id)), load(std::move(w)), list(tensors(model)), layout(l), cut(stages(model, list, layout)),
+      : model(shipped().model(id)),
+        load(std::move(w)),
+        list(tensors(model)),
+        layout(l),
+        cut(stages(model, list, layout)),
         memory(memory_of({.architecture = model, .tensors = list, .workload = load, .engine = profile}, pool, layout)),
         timer(model, list, layout, cut, device_rates(pool, profile), profile.step_overhead.value) {}
 
@@ -86,7 +90,8 @@ TEST(SteadyState, MoreThanItCanAnswerIsSaturated) {
 // Room for four: the others wait for a place, and the time they wait keeps Little's law.
 TEST(SteadyState, ASmallCacheCapsTheBatchAndMakesTheRestWait) {
   const Service s("llama-3.1-8b", {}, h200().pool(), workload(1000, 500, 32));
-  const ServingPoint tight = s.state(PoolRole::kServe, 4).at_load(32, std::nullopt), wide = s.state().at_load(32, std::nullopt);
+  const ServingPoint tight = s.state(PoolRole::kServe, 4).at_load(32, std::nullopt),
+                     wide = s.state().at_load(32, std::nullopt);
   EXPECT_TRUE(tight.kv_limited);
   EXPECT_FALSE(wide.kv_limited);
   EXPECT_LE(tight.sequences, 4);
@@ -151,7 +156,7 @@ TEST(SteadyState, BetterHardwareNeverServesLess) {
       };
       const auto base = most(1, 1, 1, 1);
       for (const auto& better : {most(1.5, 1, 1, 1), most(1, 1.5, 1, 1), most(1, 1, 1.5, 1), most(1, 1, 1, 1.5)}) {
-        EXPECT_GE(better.first, base.first * 0.999) << id << " " << short_name(l);    // bisection stops at 0.1 %
+        EXPECT_GE(better.first, base.first * 0.999) << id << " " << short_name(l);  // bisection stops at 0.1 %
         EXPECT_GE(better.second, base.second * 0.998) << id << " " << short_name(l);
       }
     }

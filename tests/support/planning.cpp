@@ -53,7 +53,8 @@ Workload workload(double input, double output, double concurrency) {
   return w;
 }
 
-std::vector<Layout> legal_layouts(const Architecture& a, const std::vector<Tensor>& list, const std::vector<std::string>& schemes) {
+std::vector<Layout> legal_layouts(const Architecture& a, const std::vector<Tensor>& list,
+                                  const std::vector<std::string>& schemes) {
   std::vector<Layout> result;
   for (const std::string& name : schemes) {
     for (int tp : {1, 2, 4, 8, 16}) {

@@ -23,7 +23,7 @@ struct Machines {
   std::string accelerator = "nvidia-h200-sxm5-141gb";
   int nodes = 1;
   int per_node = 8;
-  double nic_gbps = 400;               // per accelerator, Gb/s; 0: no fabric
+  double nic_gbps = 400;  // per accelerator, Gb/s; 0: no fabric
   std::string fabric = "infiniband";
   std::string cpu = "intel-xeon-platinum-8480plus";
   int cpus = 2;

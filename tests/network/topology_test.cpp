@@ -1,0 +1,45 @@
+// Which links a group of ranks crosses.
+#include "network/topology.h"
+
+#include <gtest/gtest.h>
+
+#include "support/planning.h"
+
+namespace fathom {
+namespace {
+
+TEST(Span, StaysInsideTheNodeAsLongAsTheRanksDo) {
+  const TestCluster cluster(Machines{.nodes = 4});
+  const Span inside = span(cluster.pool(), 8, 1), across = span(cluster.pool(), 16, 1);
+  EXPECT_EQ(inside.inner->kind, TierKind::kScaleUp);
+  EXPECT_EQ(inside.outer, inside.inner);
+  EXPECT_EQ(across.inner->kind, TierKind::kScaleUp);
+  EXPECT_EQ(across.outer->kind, TierKind::kRdma);
+  EXPECT_EQ(across.per_inner, 8);
+  EXPECT_EQ(span(cluster.pool(), 2, 8).inner->kind, TierKind::kRdma);  // neighbours a node apart
+}
+
+// 400 Gb/s for each of eight accelerators of a node.
+TEST(MakePool, SharesTheNodesNicsAmongItsAccelerators) {
+  const TestCluster cluster(Machines{.nodes = 4, .per_node = 8, .nic_gbps = 400});
+  EXPECT_NEAR(cluster.pool().tiers.back().bandwidth.value, 50e9, 1);
+}
+
+TEST(MakePool, SaysSoWhenNothingJoinsTheNodes) {
+  const TestCluster cluster(Machines{.nodes = 4, .nic_gbps = 0});
+  EXPECT_EQ(cluster.pool().tiers.back().domain, 8);
+  EXPECT_FALSE(cluster.pool().notes.empty());
+}
+
+// A pair of cards of a full mesh of eight shares one of seven links, four cards have three each.
+TEST(Span, InAMeshUsesOnlyTheLinksBetweenItsMembers) {
+  const TestCluster cluster(Machines{.accelerator = "huawei-ascend-910b2-64gb"});
+  ASSERT_TRUE(cluster.pool().tiers.front().mesh);
+  const double all = cluster.pool().tiers.front().bandwidth.value;
+  EXPECT_NEAR(span(cluster.pool(), 2, 1).inner_bandwidth.value, all / 7, 1);
+  EXPECT_NEAR(span(cluster.pool(), 4, 1).inner_bandwidth.value, all * 3 / 7, 1);
+  EXPECT_NEAR(span(cluster.pool(), 8, 1).inner_bandwidth.value, all, 1);
+}
+
+}  // namespace
+}  // namespace fathom
