@@ -2,6 +2,7 @@
 #include <stdexcept>
 
 #include "catalog/catalog.h"
+#include "input/error.h"
 
 namespace fathom {
 
@@ -28,7 +29,7 @@ std::filesystem::path find_data_dir(const std::filesystem::path& executable,
     for (const std::filesystem::path& candidate : {dir, dir / "catalogs"}) {
       if (holds_catalogs(candidate)) return candidate;
     }
-    throw std::runtime_error(who + " names " + dir.string() + ", which holds no accelerators.yaml");
+    throw InputError(dir.string(), {}, who + " names a folder without accelerators.yaml");
   };
   if (explicit_dir) return named(*explicit_dir, "--data-dir");
   if (const char* from_environment = std::getenv("FATHOM_DATA_DIR");

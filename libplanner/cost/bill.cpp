@@ -193,7 +193,8 @@ std::vector<std::string> Bill::unpriced() const {
   std::vector<std::string> ids;
   for (const auto* lines : {&once, &yearly}) {
     for (const BillLine& line : *lines) {
-      if (!line.priced) ids.push_back(line.id);
+      const bool listed = std::find(ids.begin(), ids.end(), line.id) != ids.end();  // two kinds of disk, one name
+      if (!line.priced && !listed) ids.push_back(line.id);
     }
   }
   return ids;

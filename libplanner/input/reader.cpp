@@ -57,8 +57,9 @@ ScannedNumber plain_number(const Context& at, const std::string& expected) {
   if (number && !is_number) {
     static const std::set<std::string_view> kMagnitudes = {"k", "K", "M", "G", "T", "万", "亿"};
     at.fail(fmt::format("expected {}, found {}", expected, description(at.value)),
-            kMagnitudes.contains(number->rest) ? "write the number with all its digits"
-                                               : fmt::format("write the number alone, without {}", in_quotes(number->rest)));
+            kMagnitudes.contains(number->rest)
+                ? "write the number with all its digits"
+                : fmt::format("write the number alone, without {}", in_quotes(number->rest)));
   }
   if (!number) fail_kind(at, expected);
   if (!number->in_range) at.fail(fmt::format("the number {} is out of range", in_quotes(text)));

@@ -30,6 +30,10 @@ class Config {
   }
   bool has(const std::string& key) { return reader_.take(key) != nullptr; }
   MapReader& reader() { return reader_; }
+  // A key that would change the shapes in a way this program does not know must be absent or have its ordinary value.
+  void refuse(bool unusual, const std::string& key, const std::string& what) {
+    if (unusual) reader_.context(reader_.need(key)).fail(fmt::format("{} is not supported: {}", key, what));
+  }
 
  private:
   // Sizes and counts: sums of a few of them must stay ints until `contradiction` has looked at them.
@@ -72,6 +76,8 @@ void read_deepseek(Config& config, Architecture& a) {
                                                                                      : RouterScoring::kSoftmax;
   moe.correction_bias = config.text("topk_method", v3 ? "noaux_tc" : "greedy") == "noaux_tc";
   a.moe = moe;
+  config.refuse(config.integer("moe_layer_freq", 1) != 1, "moe_layer_freq",
+                "every layer after the dense ones must be MoE");
   a.mtp_modules = config.integer("num_nextn_predict_layers", 0);
   if (config.has("index_n_heads")) {
     a.indexer =
@@ -88,8 +94,10 @@ void read_mixtral(Config& config, Architecture& a) {
 }
 
 void read_qwen3_moe(Config& config, Architecture& a) {
-  if (config.integer("decoder_sparse_step", 1) != 1) {
-    config.reader().fail("decoder_sparse_step other than 1 is not supported: MoE layers must follow the dense ones");
+  config.refuse(config.integer("decoder_sparse_step", 1) != 1, "decoder_sparse_step",
+                "MoE layers must follow the dense ones");
+  if (const Value* dense = config.reader().take("mlp_only_layers")) {
+    config.refuse(!dense->items.empty(), "mlp_only_layers", "dense layers among the MoE layers");
   }
   a.qk_norm = true;
   a.intermediate_size = 0;
@@ -190,9 +198,18 @@ const std::map<std::string, std::function<void(Config&, Architecture&)>>& famili
       {"llama",
        [](Config& c, Architecture& a) {
          a.attention_bias = c.flag("attention_bias", false) ? AttentionBias::kQkvo : AttentionBias::kNone;
+         c.refuse(c.flag("mlp_bias", false), "mlp_bias", "biases in the FFN");
        }},
-      {"mistral", [](Config&, Architecture&) {}},
-      {"qwen2", [](Config&, Architecture& a) { a.attention_bias = AttentionBias::kQkv; }},
+      {"mistral",
+       [](Config& c, Architecture& a) {  // the first release: the same window on every layer
+         a.sliding_window = c.integer("sliding_window", 0);
+         a.sliding_layers = a.sliding_window > 0 ? a.num_layers : 0;
+       }},
+      {"qwen2",
+       [](Config& c, Architecture& a) {
+         a.attention_bias = AttentionBias::kQkv;
+         c.refuse(c.flag("use_sliding_window", false), "use_sliding_window", "a window on some layers only");
+       }},
       {"qwen3", [](Config&, Architecture& a) { a.qk_norm = true; }},
       {"qwen3_moe", read_qwen3_moe},
       {"mixtral", read_mixtral},

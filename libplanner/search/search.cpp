@@ -12,6 +12,9 @@ namespace {
 
 // Splitting a cluster into prefill and decode pools costs operations and flexibility; it must win by this much.
 constexpr double kDisaggregationGain = 1.10;
+// Collectives over kernel TCP: a token waits for the slowest of hundreds of messages in series, and the steady-state means
+// used here know no tail. Such a layout must be this much better to be chosen (docs/decisions/0011-collectives-over-tcp.md).
+constexpr double kTcpCollectiveGain = 2.0;
 constexpr double kAsGood = 1.05;  // predictions are not good enough to tell layouts apart that lie closer
 constexpr std::size_t kSolutionsKept = 12;
 
@@ -103,7 +106,7 @@ class Search {
     const auto as_good = [&](const Solution& s) {
       if (s.saturated != all.front().saturated || s.keeps_service_level != all.front().keeps_service_level)
         return false;
-      if (disaggregated(s) != disaggregated(all.front())) return false;
+      if (handicap(s) != handicap(all.front())) return false;
       return objective_ == Objective::kLatency ? s.e2e <= all.front().e2e * kAsGood
                                                : s.max_output_tok_per_s * kAsGood >= all.front().max_output_tok_per_s;
     };
@@ -145,14 +148,22 @@ class Search {
   bool better(const Solution& a, const Solution& b) const {
     if (a.saturated != b.saturated) return b.saturated;
     if (a.keeps_service_level != b.keeps_service_level) return a.keeps_service_level;
-    const double handicap_a = disaggregated(a) ? kDisaggregationGain : 1,
-                 handicap_b = disaggregated(b) ? kDisaggregationGain : 1;
+    const double handicap_a = handicap(a), handicap_b = handicap(b);
     if (a.saturated || (objective_ == Objective::kCapacity && a.keeps_service_level)) {
       const double x = (a.saturated ? a.output_tok_per_s : a.max_output_tok_per_s) / handicap_a;
       const double y = (b.saturated ? b.output_tok_per_s : b.max_output_tok_per_s) / handicap_b;
       if (x != y) return x > y;
     }
     return a.e2e * handicap_a < b.e2e * handicap_b;
+  }
+
+  static double handicap(const Solution& s) {
+    const auto over_tcp = [](const Candidate& c) {
+      const Span stage = span(*c.pool, c.layout.stage_width(), 1);
+      return c.layout.stage_width() > 1 && stage.outer != nullptr && stage.outer->kind == TierKind::kTcp;
+    };
+    return (disaggregated(s) ? kDisaggregationGain : 1) *
+           (std::any_of(s.pools.begin(), s.pools.end(), over_tcp) ? kTcpCollectiveGain : 1);
   }
 
   static bool disaggregated(const Solution& s) {

@@ -107,8 +107,8 @@ OperatorTime matmul(const Operator& op, const DeviceRates& r) {
 }
 
 // Routed experts on the CPU: the ranks of a node share its memory and cores; tokens cross PCIe both ways.
-OperatorTime on_host(const Operator& op, const DeviceRates& r) {
-  const double sharers = r.pool->per_node;
+OperatorTime on_host(const Operator& op, const DeviceRates& r, const Layout& layout) {
+  const double sharers = std::min(r.pool->per_node, layout.devices_per_replica() * layout.replicas);
   const BytesPerSecond memory = r.pool->host_memory_bandwidth * r.host_memory_share / sharers;
   const FlopsPerSecond peak = r.pool->host_compute * r.host_gemm_share / sharers;
   const Seconds compute = peak > FlopsPerSecond(0) ? flops(op) / peak : Seconds(0);
@@ -139,7 +139,7 @@ OperatorTime collective(const Operator& op, const DeviceRates& r, const Layout& 
 }  // namespace
 
 OperatorTime operator_time(const Operator& op, const DeviceRates& r, const Layout& layout) {
-  if (op.on_host) return op.kind == OperatorKind::kActivation ? OperatorTime{} : on_host(op, r);
+  if (op.on_host) return op.kind == OperatorKind::kActivation ? OperatorTime{} : on_host(op, r, layout);
   switch (op.kind) {
     case OperatorKind::kLinear:
     case OperatorKind::kGroupedLinear:

@@ -1,7 +1,5 @@
 // The shipped examples are designs that somebody wrote. They must read, and their claims must be told apart: tests of the
 // rules look each one up in claim_verdicts.csv, which says how a person judged it.
-#include "bom/cluster.h"
-
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -9,6 +7,8 @@
 #include <map>
 #include <set>
 #include <sstream>
+
+#include "bom/cluster.h"
 
 namespace fathom {
 namespace {

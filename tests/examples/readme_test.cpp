@@ -48,7 +48,8 @@ std::string regenerated(const std::string& text) {
     const std::size_t end = text.find(kEnd, begin);
     EXPECT_NE(end, std::string::npos) << "an output block without " << kEnd;
     if (end == std::string::npos || line_end > end) return text;
-    std::string command = text.substr(begin + std::string(kBegin).size(), line_end - begin - std::string(kBegin).size());
+    std::string command =
+        text.substr(begin + std::string(kBegin).size(), line_end - begin - std::string(kBegin).size());
     command = command.substr(0, command.rfind(" -->"));
     result += text.substr(at, line_end + 1 - at) + "```text\n" + run_fathom(command) + "```\n";
     at = end;
@@ -57,7 +58,8 @@ std::string regenerated(const std::string& text) {
 
 TEST(Readme, ShowsWhatTheProgramPrints) {
   int blocks = 0;
-  for (const fs::path folder : {fs::path(FATHOM_SOURCE_DIR), fs::path(FATHOM_SOURCE_DIR) / "docs", fs::path(FATHOM_SOURCE_DIR) / "examples"}) {
+  for (const fs::path folder :
+       {fs::path(FATHOM_SOURCE_DIR), fs::path(FATHOM_SOURCE_DIR) / "docs", fs::path(FATHOM_SOURCE_DIR) / "examples"}) {
     for (fs::recursive_directory_iterator it(folder), end; it != end; ++it) {
       if (folder == fs::path(FATHOM_SOURCE_DIR)) it.disable_recursion_pending();
       if (it->path().extension() != ".md") continue;

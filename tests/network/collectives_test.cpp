@@ -109,7 +109,7 @@ TEST(AllReduce, OverHomeEthernetIsBoundByLatency) {
   const Span s = span(homes.pool(), 64, 1);
   EXPECT_EQ(s.inner, s.outer);
   const Seconds small = all_reduce_time(s, Bytes(14'336), AllReduceStyle::kOneShot);
-  EXPECT_GT(small, 0.4_ms);  // two passes through six levels of 40 us
+  EXPECT_GT(small, 0.4_ms);  // two passes through six levels of 60 us
   EXPECT_LT(small, 2_ms);
 }
 
