@@ -173,7 +173,9 @@ int list(const Catalog& catalog, const CatalogOptions& options) {
   for (const OutputRequest& request : outputs(options)) {
     write_output(request, request.format == "json" ? list_json(kind, entries) : list_text(entries));
   }
-  return entries.empty() ? kNo : kYes;
+  if (!entries.empty()) return kYes;
+  std::cerr << fmt::format("note: none of the {} {} passes the filters\n", entries_of(catalog, kind).size(), kind.name);
+  return kNo;
 }
 
 int show(const Catalog& catalog, const CatalogOptions& options) {
@@ -224,7 +226,7 @@ void add_catalog_verb(CLI::App& program, Session& session) {
   CLI::App* lister = verb->add_subcommand("list", "the kinds, or the entries of one kind");
   lister->add_option("KIND", options->kind, "accelerators, cpus, models, switches …; without it, the kinds are listed");
   lister->add_option("--vendor", options->vendor, "only entries whose vendor contains this");
-  lister->add_option("--arch", options->architecture, "only entries whose architecture contains this");
+  lister->add_option("--arch", options->architecture, "only entries whose architecture contains this; of models, the family");
   lister->add_option("--year", options->year, "only entries of this year");
   lister->add_option("--min-memory", options->min_memory, "only entries with at least this memory, such as 80GiB");
   add_format(*lister, *options);
@@ -232,7 +234,7 @@ void add_catalog_verb(CLI::App& program, Session& session) {
   lister->callback(runs(list));
 
   CLI::App* shower = verb->add_subcommand("show", "everything about one entry");
-  shower->add_option("KIND", options->kind, "the kind")->required();
+  shower->add_option("KIND", options->kind, "the kind: accelerator, cpu, model, switch …")->required();
   shower->add_option("ID", options->id, "id, name or alias")->required();
   add_format(*shower, *options);
   shower->callback(runs(show));

@@ -1,16 +1,21 @@
 #include "output.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/Error.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <iostream>
 #include <stdexcept>
 
 namespace fathom {
+
+namespace fs = std::filesystem;
 
 OutputRequest parse_output(const std::string& text, const std::vector<std::string>& known) {
   const std::size_t equals = text.find('=');
@@ -24,27 +29,67 @@ OutputRequest parse_output(const std::string& text, const std::vector<std::strin
   return request;
 }
 
-void write_file(const std::filesystem::path& path, const std::string& text) {
-  std::filesystem::path temporary = path;
-  temporary += ".tmp";
-  const auto fail = [&](const std::filesystem::path& where) {
-    throw std::runtime_error(fmt::format("cannot write {}: {}", where.string(), std::strerror(errno)));
-  };
-  {
-    std::ofstream out(temporary, std::ios::binary);
-    if (!out) fail(path);
-    out << text;
-    out.flush();
-    if (!out) {
-      std::filesystem::remove(temporary);
-      fail(path);
+void check_outputs(const std::vector<fs::path>& targets, const fs::path& input) {
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const fs::path& target = targets[i];
+    std::error_code ignored;
+    if (target.empty()) throw CLI::ValidationError("--output", "the file name is empty");
+    if (fs::equivalent(target, input, ignored)) {
+      throw CLI::ValidationError("--output", target.string() + " is the input: it would be overwritten");
     }
+    if (std::find(targets.begin(), targets.begin() + static_cast<std::ptrdiff_t>(i), target) !=
+        targets.begin() + static_cast<std::ptrdiff_t>(i)) {
+      throw CLI::ValidationError("--output", target.string() + " is named twice");
+    }
+    const fs::path folder = target.has_parent_path() ? target.parent_path() : ".";
+    if (!fs::is_directory(folder)) throw std::runtime_error("cannot write " + target.string() + ": there is no folder " + folder.string());
+    if (fs::is_directory(target)) throw std::runtime_error("cannot write " + target.string() + ": it is a folder");
   }
-  std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  if (error) {
-    std::filesystem::remove(temporary);
-    throw std::runtime_error(fmt::format("cannot write {}: {}", path.string(), error.message()));
+}
+
+namespace {
+
+[[noreturn]] void fail_to_write(const fs::path& path, int error) {
+  throw std::runtime_error(fmt::format("cannot write {}: {}", path.string(), std::strerror(error)));
+}
+
+// All of `text`, or an errno.
+int write_all(int descriptor, const std::string& text) {
+  for (std::size_t done = 0; done < text.size();) {
+    const ssize_t n = ::write(descriptor, text.data() + done, text.size() - done);
+    if (n < 0 && errno != EINTR) return errno;
+    if (n > 0) done += static_cast<std::size_t>(n);
+  }
+  return 0;
+}
+
+void write_through(const fs::path& path, const std::string& text) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) fail_to_write(path, errno);
+  const int error = write_all(descriptor, text);
+  ::close(descriptor);
+  if (error != 0) fail_to_write(path, error);
+}
+
+}  // namespace
+
+void write_file(const fs::path& path, const std::string& text) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (fs::exists(status) && !fs::is_regular_file(status)) return write_through(path, text);
+  const fs::path target = fs::exists(status) ? fs::canonical(path) : path;  // a link stays a link
+  std::string temporary = target.string() + ".XXXXXX";
+  const int descriptor = ::mkstemp(temporary.data());
+  if (descriptor < 0) fail_to_write(path, errno);
+  int error = write_all(descriptor, text);
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::fchmod(descriptor, 0666 & ~mask);  // mkstemp makes it private
+  if (::close(descriptor) != 0 && error == 0) error = errno;
+  if (error == 0 && ::rename(temporary.c_str(), target.c_str()) != 0) error = errno;
+  if (error != 0) {
+    ::unlink(temporary.c_str());
+    fail_to_write(path, error);
   }
 }
 

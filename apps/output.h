@@ -16,7 +16,12 @@ struct OutputRequest {
 // Throws CLI::ValidationError for a format outside `known`.
 OutputRequest parse_output(const std::string& text, const std::vector<std::string>& known);
 
-// Writes to `path.tmp` in the same folder, then renames. Throws std::runtime_error.
+// Before any work is done: every target is writable in principle, none is an input, and none is named twice. Throws
+// CLI::ValidationError for what the user can mend on the command line, std::runtime_error for a missing folder.
+void check_outputs(const std::vector<std::filesystem::path>& targets, const std::filesystem::path& input);
+
+// A regular file (behind links) is replaced at once: written under a name of its own in the same folder, then renamed.
+// Devices and pipes are written to. Throws std::runtime_error.
 void write_file(const std::filesystem::path& path, const std::string& text);
 void write_output(const OutputRequest& request, const std::string& text);
 

@@ -40,6 +40,13 @@ int run_plan(const PlanOptions& options, const Session& session) {
   for (const std::string& text : options.formats) requests.push_back(parse_output(text, kFormats));
   if (requests.empty()) requests.push_back({.format = "text", .file = {}});
 
+  std::vector<std::filesystem::path> targets;
+  for (const OutputRequest& request : requests) {
+    if (request.file) targets.push_back(*request.file);
+  }
+  if (options.save) targets.push_back(*options.save);
+  check_outputs(targets, options.cluster);
+
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const Cluster cluster = read_cluster(options.cluster, catalog);
   Plan plan = make_plan(cluster, catalog);

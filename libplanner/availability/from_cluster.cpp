@@ -1,6 +1,6 @@
 #include "availability/from_cluster.h"
 
-#include <stdexcept>
+#include <algorithm>
 
 namespace fathom {
 namespace {
@@ -34,12 +34,10 @@ Failover failover_of(const AvailabilityInput& input, const PoolPlan& plan) {
 }  // namespace
 
 ServiceCase service_case(const Group& group, const Site& site, const AvailabilityInput& input, const PoolPlan& plan) {
-  const int spares = group.nodes - plan.replicas * plan.nodes_per_replica;
-  if (spares < 0) throw std::invalid_argument("the layout takes more nodes than group " + group.id + " has");
   ServiceCase service{.replicas = plan.replicas,
                       .nodes_per_replica = plan.nodes_per_replica,
                       .replicas_needed = plan.replicas_needed,
-                      .spare_nodes = spares,
+                      .spare_nodes = std::max(0, group.nodes - plan.nodes_used),
                       .nodes_per_failure_domain = group.nodes_per_failure_domain.value_or(1),
                       .node = node_of(group, site, input),
                       .failover = failover_of(input, plan)};

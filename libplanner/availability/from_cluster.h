@@ -13,6 +13,7 @@ namespace fathom {
 struct PoolPlan {
   int replicas = 1;
   int nodes_per_replica = 1;
+  int nodes_used = 1;  // by all replicas together
   std::optional<int> replicas_needed = {};       // to carry the load; default: all
   Bytes weights_per_node{};                      // to be loaded when a spare takes over
   std::optional<BytesPerSecond> disk_read = {};  // towards one node; the file's weight_load wins
@@ -21,7 +22,7 @@ struct PoolPlan {
 
 // Nodes beyond replicas * nodes_per_replica are spares. The mains of a hall are shared by all its nodes; a home's are
 // part of the node, unless the stated availability of the node holds them already.
-// Throws std::invalid_argument when the plan takes more nodes than the group has.
+// Replicas that share a node at their edge are each counted with the whole of it: a little too pessimistic.
 ServiceCase service_case(const Group& group, const Site& site, const AvailabilityInput& input, const PoolPlan& plan);
 
 }  // namespace fathom

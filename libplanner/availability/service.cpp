@@ -205,6 +205,8 @@ AvailabilityReport service_availability(const ServiceCase& c) {
                             .per_replica = own_nodes_up(c, likely),
                             .failures_per_year = failures_per_year(c, likely),
                             .failover_loss = now.failover_loss,
+                            .replicas = c.replicas,
+                            .replicas_needed = needed_replicas(c),
                             .spare_nodes = c.spare_nodes,
                             .spares_needed = spares_needed(c, likely),
                             .failover = interruption(c),

@@ -37,6 +37,7 @@ struct AvailabilityReport {
   double per_replica = 0;        // P(one replica's own nodes are all up), no spare
   double failures_per_year = 0;  // that hit a serving node
   double failover_loss = 0;      // share of the service lost to failovers
+  int replicas = 0, replicas_needed = 0;  // needed: to carry the load
   int spare_nodes = 0;
   std::optional<int> spares_needed =
       {};  // fewest spares that meet the target; absent without target, or if none suffices

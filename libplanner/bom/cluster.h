@@ -86,7 +86,7 @@ struct Node {
   std::optional<Psu> psu;
   NodePower power;
   std::optional<int> scale_up_domain;  // accelerators joined by the scale-up link; default: from the catalog
-  bool scale_up = true;                // false: cards without their bridge or switch
+  std::optional<bool> scale_up;        // are the cards joined by it? default: yes on boards, no where it takes a bridge
   std::optional<double> height_u;
   std::optional<Fact<Money>>
       price;  // whole node or chassis; parts priced above come on top only if `price_covers_parts` is false

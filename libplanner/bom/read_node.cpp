@@ -103,7 +103,7 @@ Node read_node(const Context& at, const Catalog& catalog, const Names& names) {
   node.disks = read_list(reader, "disks", [&](const Context& item) { return read_disk(item, catalog); });
   if (const Value* psu = reader.take("psu")) node.psu = read_psu(reader.context(*psu));
   if (const Value* power = reader.take("power")) node.power = read_power(reader.context(*power));
-  node.scale_up = reader.get<bool>("scale_up", true);
+  node.scale_up = reader.optional<bool>("scale_up");
   node.scale_up_domain = optional_count(reader, "scale_up_domain", 1, 4096);
   node.height_u = optional_number(reader, "height_u", 0, 100);
   node.price = price_of(reader);

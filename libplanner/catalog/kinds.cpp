@@ -25,6 +25,13 @@ bool contains(const std::string& text, const std::string& part) {
   return lower(text).find(lower(part)) != std::string::npos;
 }
 
+// "switches", "switch", "switch_asic", "network card".
+bool names_kind(const std::string& normalised, const Kind& kind) {
+  const std::string plural = normalised_name(kind.name);
+  return normalised == plural || normalised + "s" == plural || normalised + "es" == plural ||
+         normalised == normalised_name(kind.noun);
+}
+
 [[noreturn]] void lacks(const Kind& kind, const std::string& property) {
   throw LookupError("entries of " + std::string(kind.name) + " have no " + property, {});
 }
@@ -43,6 +50,8 @@ bool passes_one(const T& entry, const CatalogFilter& filter) {
   if (filter.architecture) {
     if constexpr (requires { entry.architecture; }) {
       if (!contains(entry.architecture, *filter.architecture)) return false;
+    } else if constexpr (requires { contains(entry.family, ""); }) {
+      if (!contains(entry.family, *filter.architecture)) return false;
     } else {
       lacks(kKind<T>, "architecture");
     }
@@ -78,7 +87,7 @@ const Kind& find_kind(const std::string& name) {
   static const std::vector<Kind> kinds = catalog_kinds();
   std::vector<std::string> names;
   for (const Kind& kind : kinds) {
-    if (normalised_name(name) == normalised_name(kind.name) || name == kind.noun) return kind;
+    if (names_kind(normalised_name(name), kind)) return kind;
     names.emplace_back(kind.name);
   }
   const std::string close = did_you_mean(name, names);

@@ -19,12 +19,12 @@ struct EntryOf<std::tuple<T...>> {
 using AnyEntry = EntryOf<AllKinds>::type;  // points into a catalog
 
 std::vector<Kind> catalog_kinds();
-const Kind& find_kind(const std::string& name);  // throws LookupError
+const Kind& find_kind(const std::string& name);  // plural, singular or noun; throws LookupError
 std::vector<AnyEntry> entries_of(const Catalog& catalog, const Kind& kind);
 AnyEntry find_entry(const Catalog& catalog, const Kind& kind, const std::string& name);  // throws LookupError
 
 struct CatalogFilter {
-  std::optional<std::string> vendor, architecture;  // part of the name, case does not matter
+  std::optional<std::string> vendor, architecture;  // part of the name, case does not matter; of models the family
   std::optional<int> year;
   std::optional<Bytes> min_memory;
 };
@@ -44,7 +44,7 @@ struct CatalogRow {
 std::vector<CatalogRow> rows(const AnyEntry& entry);
 CatalogSources used_sources(const Catalog& catalog, const Kind& kind, const AnyEntry& entry);
 
-// {"format_version": 1, "catalog": "accelerators", …the entry's keys…} or "entries": […]. Every fact is {"value", "unit", "low",
+// {"format_version": "1.0", "catalog": "accelerators", …the entry's keys…} or "entries": […]. Every fact is {"value", "unit", "low",
 // "high", "source", "date", "confidence"} in SI units, under a key that ends in its unit.
 std::string kinds_json(const Catalog& catalog);  // how many entries of each kind
 std::string entry_json(const Catalog& catalog, const Kind& kind, const AnyEntry& entry);  // with its sources

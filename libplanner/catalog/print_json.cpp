@@ -190,12 +190,14 @@ Json json_of(const AnyEntry& any) {
       any);
 }
 
-Json document(const Kind& kind) { return {{"format_version", 1}, {"catalog", kind.name}}; }
+constexpr const char* kFormatVersion = "1.0";
+
+Json document(const Kind& kind) { return {{"format_version", kFormatVersion}, {"catalog", kind.name}}; }
 
 }  // namespace
 
 std::string kinds_json(const Catalog& catalog) {
-  Json out = {{"format_version", 1}, {"kinds", Json::array()}};
+  Json out = {{"format_version", kFormatVersion}, {"kinds", Json::array()}};
   for (const Kind& kind : catalog_kinds()) {
     out["kinds"].push_back({{"kind", kind.name},
                             {"file", std::string(kind.file) + ".yaml"},

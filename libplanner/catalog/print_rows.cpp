@@ -39,8 +39,20 @@ constexpr bool is_fact = false;
 template <class T>
 constexpr bool is_fact<Fact<T>> = true;
 
+// Network gear is bought in Gb/s and memory in GB/s; a cluster file writes them so too.
+template <class T>
+bool is_network(const T& entry) {
+  if constexpr (std::is_same_v<T, LinkGeneration>) {
+    return entry.family == LinkFamily::kInfiniband || entry.family == LinkFamily::kEthernet;
+  } else {
+    return std::is_same_v<T, NetworkCard> || std::is_same_v<T, Switch> || std::is_same_v<T, Optic>;
+  }
+}
+
 class RowPrinter {
  public:
+  explicit RowPrinter(bool network) : network_(network) {}
+
   template <class T>
   void operator()(const std::string& key, const T& value, const Range& = {}) {
     put(prefix_ + key, value);
@@ -59,6 +71,14 @@ class RowPrinter {
   }
   void add(std::string key, std::string value, std::string origin = {}, std::string source_codes = {}) {
     rows_.push_back({std::move(key), std::move(value), std::move(origin), std::move(source_codes)});
+  }
+
+  template <class T>
+  std::string text_of_value(const T& value) const {
+    if constexpr (std::is_same_v<T, BytesPerSecond>) {
+      if (network_) return fmt::format("{:.5g} Gb/s", value.value * 8 / 1e9);
+    }
+    return words_of(value);
   }
 
   template <class T>
@@ -82,7 +102,7 @@ class RowPrinter {
       fields(*this, value);
       prefix_ = outer;
     } else {
-      add(key, words_of(value));
+      add(key, text_of_value(value));
     }
   }
   template <class T>
@@ -92,6 +112,14 @@ class RowPrinter {
   template <class T>
   void put(const std::string& key, const std::vector<T>& list) {
     for (const T& item : list) put(key, item);
+  }
+  void put(const std::string& key, const std::vector<SwitchPorts>& list) {  // "48 x 25 Gb/s SFP28, 8 x 100 Gb/s QSFP28"
+    std::string text;
+    for (const SwitchPorts& ports : list) {
+      text += fmt::format("{}{} x {}{}{}", text.empty() ? "" : ", ", ports.count, text_of_value(ports.rate),
+                          ports.form ? " " : "", ports.form.value_or(""));
+    }
+    if (!text.empty()) add(key, text);
   }
   void put(const std::string& key, const Peaks& peaks) {
     for (const auto& [rate, fact] : peaks) {
@@ -105,12 +133,13 @@ class RowPrinter {
 
   template <class T>
   void put_fact(const std::string& key, const Fact<T>& fact) {
-    std::string text = words_of(fact.value);
+    std::string text = text_of_value(fact.value);
     if (fact.low || fact.high)
-      text += fmt::format(" ({} to {})", words_of(fact.low_or_value()), words_of(fact.high_or_value()));
+      text += fmt::format(" ({} to {})", text_of_value(fact.low_or_value()), text_of_value(fact.high_or_value()));
     add(key, text, text_of(fact.origin), fact.origin.source);
   }
 
+  bool network_;  // rates in Gb/s
   std::string prefix_;
   std::vector<CatalogRow> rows_;
 };
@@ -120,7 +149,7 @@ class RowPrinter {
 std::vector<CatalogRow> rows(const AnyEntry& any) {
   return std::visit(
       [](const auto* entry) {
-        RowPrinter printer;
+        RowPrinter printer(is_network(*entry));
         fields(printer, *entry);
         std::vector<CatalogRow> lines = printer.take();
         if constexpr (requires { model_sizes(*entry); }) {

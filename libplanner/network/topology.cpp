@@ -74,6 +74,17 @@ bool is_rdma(const std::string& kind) {
 // (distributed-llama, Llama-2-7B: 7.62 and 12.81 ms of transfer per token, 32 layers of two sums): 50 to 60 us each.
 Seconds default_latency(bool rdma) { return rdma ? 6_us : 60_us; }
 
+// A stated latency is mostly that of one verbs message; a collective's step has a kernel, a proxy and a flag on top, so the
+// statement may raise the default for RDMA, never lower it.
+Seconds step_latency(const Fabric& fabric, bool rdma, Pool& pool) {
+  const Seconds usual = default_latency(rdma);
+  if (!fabric.latency) return usual;
+  if (!rdma || fabric.latency->value >= usual) return fabric.latency->value;
+  pool.notes.push_back(fmt::format("fabric {} states {}: a figure of one message; a collective's step is reckoned with {}",
+                                   fabric.id, to_string(fabric.latency->value), to_string(usual)));
+  return usual;
+}
+
 // What one more message costs its sender: posting to a NIC takes about a microsecond, a kernel socket call with its copies
 // about fifteen; peers on a scale-up link are written by the same kernel.
 Seconds message_cost(TierKind kind) {
@@ -93,7 +104,17 @@ Seconds message_cost(TierKind kind) {
 void add_scale_up(Pool& pool, const Node& node) {
   const ScaleUp& link = node.accelerator->scale_up;
   const int domain = std::min(node.scale_up_domain.value_or(link.domain.value_or(1)), pool.per_node);
-  if (!node.scale_up || !link.bandwidth_per_direction || domain < 2) return;
+  if (!link.bandwidth_per_direction || domain < 2) return;
+  // A bridge is bought apart: where the file does not mention it, there is none.
+  const bool bridge = link.kind == ScaleUpKind::kBridge;
+  if (!node.scale_up.value_or(!bridge)) {
+    if (!node.scale_up) {
+      pool.notes.push_back(fmt::format(
+          "{} needs a bridge that the file does not list: cards are joined by PCIe (scale_up: true if it is there)",
+          link.name));
+    }
+    return;
+  }
   pool.tiers.push_back({.kind = TierKind::kScaleUp,
                         .name = link.name,
                         .domain = domain,
@@ -143,7 +164,7 @@ void add_fabric(Pool& pool, const Cluster& cluster, const Node& node) {
                   .name = fmt::format("{} per node, {}", to_string(most), fastest->kind),
                   .domain = pool.devices(),
                   .bandwidth = most / (pool.per_node * std::max(1.0, fastest->oversubscription)),
-                  .step_latency = fastest->latency ? fastest->latency->value : default_latency(rdma),
+                  .step_latency = step_latency(*fastest, rdma, pool),
                   .confidence = fastest->latency ? Confidence::kStated : Confidence::kDerived};
   if (pool.nodes > 1) pool.tiers.push_back(pool.outside);
 }

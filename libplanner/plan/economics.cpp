@@ -87,6 +87,7 @@ AvailabilityReport availability_of(const Cluster& cluster, const Candidate& c) {
   const int per_unit = std::max(1, per_node / devices);
   pool.replicas = (c.layout.replicas + per_unit - 1) / per_unit;
   pool.nodes_per_replica = (devices + per_node - 1) / per_node;
+  pool.nodes_used = std::max(pool.nodes_per_replica, (devices * c.layout.replicas + per_node - 1) / per_node);
   pool.weights_per_node = c.memory.worst().weights() * std::min(per_node, devices * c.layout.replicas);
   pool.disk_read = disk_read(group.node);
   // Enough replicas for the stated load; the load point tells how much of the capacity it takes.

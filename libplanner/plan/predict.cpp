@@ -77,6 +77,10 @@ Outcome at_corner(const Problem& p, const Solution& s, Corner corner) {
     point.e2e = point.ttft + point.tpot * (output - 1);
   };
   sum.load.requests_per_s = requests;
+  if (disaggregated && p.workload.concurrency) {  // a closed loop answers as fast as its requests come back
+    const Seconds round = sum.load.ttft + sum.load.tpot * output;
+    sum.load.requests_per_s = std::min(requests, *p.workload.concurrency / round.value);
+  }
   finish(sum.load);
   if (!all_have_maximum) sum.maximum.reset();
   if (sum.maximum) finish(*sum.maximum);
@@ -94,8 +98,7 @@ Estimate<T> band(T fast, T likely, T slow, Confidence confidence) {
 PlanPredictions bands(const ServingPoint& fast, const ServingPoint& likely, const ServingPoint& slow,
                       Confidence confidence) {
   return {
-      // Arrivals spread evenly are the likely case; clients in step, who send together and wait together, the worst.
-      .ttft = band(fast.ttft, likely.ttft, std::max(slow.ttft, slow.ttft_together), confidence),
+      .ttft = band(fast.ttft, likely.ttft, slow.ttft, confidence),
       .tpot = band(fast.tpot, likely.tpot, slow.tpot, confidence),
       .e2e = band(fast.e2e, likely.e2e, slow.e2e, confidence),
       .step_time = band(fast.step_time, likely.step_time, slow.step_time, confidence),
@@ -107,8 +110,11 @@ PlanPredictions bands(const ServingPoint& fast, const ServingPoint& likely, cons
 }  // namespace
 
 PlanPredictions predictions_at_load(const Problem& p, const Solution& s, Confidence confidence) {
+  Outcome slow = at_corner(p, s, Corner::kSlow);
+  // Arrivals spread evenly are the likely case; clients of a closed loop may send together and wait together.
+  if (p.workload.concurrency) slow.load.ttft = std::max(slow.load.ttft, slow.load.ttft_together);
   return bands(at_corner(p, s, Corner::kFast).load, at_corner(p, s, Corner::kLikely).load,
-               at_corner(p, s, Corner::kSlow).load, confidence);
+               slow.load, confidence);
 }
 
 std::optional<PlanPredictions> predictions_at_maximum(const Problem& p, const Solution& s, Confidence confidence) {
@@ -254,16 +260,22 @@ void vary(std::vector<PlanSensitivity>& rows, const char* name, Fact<T> EnginePr
 
 std::vector<PlanSensitivity> sensitivities(const Problem& p, const Solution& s) {
   std::vector<PlanSensitivity> rows;
-  vary(rows, "memory_share", &EngineProfile::memory_share, p, s);
-  vary(rows, "gemm_share", &EngineProfile::gemm_share, p, s);
-  vary(rows, "attention_share", &EngineProfile::attention_share, p, s);
-  vary(rows, "int4_memory_factor", &EngineProfile::int4_memory_factor, p, s);
-  vary(rows, "wire_share", &EngineProfile::wire_share, p, s);
-  vary(rows, "host_memory_share", &EngineProfile::host_memory_share, p, s);
-  vary(rows, "operator_floor", &EngineProfile::operator_floor, p, s);
-  vary(rows, "attention_floor", &EngineProfile::attention_floor, p, s);
-  vary(rows, "element_floor", &EngineProfile::element_floor, p, s);
-  vary(rows, "step_overhead", &EngineProfile::step_overhead, p, s);
+  vary(rows, "share of memory bandwidth", &EngineProfile::memory_share, p, s);
+  vary(rows, "share of 16-bit peak", &EngineProfile::gemm_share, p, s);
+  vary(rows, "share of fp8 peak", &EngineProfile::fp8_gemm_share, p, s);
+  vary(rows, "rate of grouped products", &EngineProfile::grouped_factor, p, s);
+  vary(rows, "share of peak in attention", &EngineProfile::attention_share, p, s);
+  vary(rows, "bandwidth when 4 bits are expanded", &EngineProfile::int4_memory_factor, p, s);
+  vary(rows, "share of link bandwidth", &EngineProfile::wire_share, p, s);
+  vary(rows, "share of host memory bandwidth", &EngineProfile::host_memory_share, p, s);
+  vary(rows, "shortest operator", &EngineProfile::operator_floor, p, s);
+  vary(rows, "shortest fp8 operator", &EngineProfile::fp8_floor, p, s);
+  vary(rows, "shortest product over experts", &EngineProfile::grouped_floor, p, s);
+  vary(rows, "shortest fp8 product over experts", &EngineProfile::fp8_grouped_floor, p, s);
+  vary(rows, "shortest latent attention", &EngineProfile::mla_floor, p, s);
+  vary(rows, "shortest attention", &EngineProfile::attention_floor, p, s);
+  vary(rows, "shortest element-wise operator", &EngineProfile::element_floor, p, s);
+  vary(rows, "host work per step", &EngineProfile::step_overhead, p, s);
   std::stable_sort(rows.begin(), rows.end(),
                    [](const PlanSensitivity& a, const PlanSensitivity& b) { return a.high - a.low > b.high - b.low; });
   return rows;

@@ -166,7 +166,10 @@ class Enumeration {
                 .shortfall_bytes = 0};
     const double longest =
         p_.workload.max_context.value_or(p_.workload.input_tokens.p99 + p_.workload.output_tokens.p99);
-    if (!c.memory.fits()) {
+    const int positions = p_.architecture.max_position;
+    if (positions > 0 && longest > positions) {
+      c.rejected = fmt::format("a request may reach {:.0f} tokens, the model has {} positions", longest, positions);
+    } else if (!c.memory.fits()) {
       c.shortfall_bytes = -c.memory.worst().kv_room().value;
       c.rejected = "does not fit: weights and reserves exceed the device memory";
     } else if (c.memory.max_context < longest) {

@@ -42,6 +42,8 @@ void apply(const Document& document, const Value& entry, EngineProfile& e) {
   e.id = reader.required<std::string>("id");
   e.name = reader.required<std::string>("name");
   take(reader, "gemm_share", e.gemm_share);
+  take(reader, "fp8_gemm_share", e.fp8_gemm_share);
+  take(reader, "grouped_factor", e.grouped_factor);
   take(reader, "attention_share", e.attention_share);
   take(reader, "memory_share", e.memory_share);
   take(reader, "int4_memory_factor", e.int4_memory_factor);
@@ -49,6 +51,10 @@ void apply(const Document& document, const Value& entry, EngineProfile& e) {
   take(reader, "host_memory_share", e.host_memory_share);
   take(reader, "host_gemm_share", e.host_gemm_share);
   take(reader, "operator_floor", e.operator_floor);
+  take(reader, "fp8_floor", e.fp8_floor);
+  take(reader, "grouped_floor", e.grouped_floor);
+  take(reader, "fp8_grouped_floor", e.fp8_grouped_floor);
+  take(reader, "mla_floor", e.mla_floor);
   take(reader, "attention_floor", e.attention_floor);
   take(reader, "element_floor", e.element_floor);
   take(reader, "step_overhead", e.step_overhead);
@@ -85,13 +91,13 @@ EngineProfile at_corner(const EngineProfile& engine, Corner corner) {
   EngineProfile moved = engine;
   if (corner == Corner::kLikely) return moved;
   for (Fact<double> EngineProfile::*share :
-       {&EngineProfile::gemm_share, &EngineProfile::attention_share, &EngineProfile::memory_share,
+       {&EngineProfile::gemm_share, &EngineProfile::fp8_gemm_share, &EngineProfile::grouped_factor, &EngineProfile::attention_share, &EngineProfile::memory_share,
         &EngineProfile::int4_memory_factor, &EngineProfile::host_memory_share, &EngineProfile::host_gemm_share,
         &EngineProfile::wire_share}) {
     move_to(moved.*share, corner, false);
   }
   for (Fact<Seconds> EngineProfile::*time :
-       {&EngineProfile::operator_floor, &EngineProfile::attention_floor, &EngineProfile::element_floor,
+       {&EngineProfile::operator_floor, &EngineProfile::fp8_floor, &EngineProfile::grouped_floor, &EngineProfile::fp8_grouped_floor, &EngineProfile::mla_floor, &EngineProfile::attention_floor, &EngineProfile::element_floor,
         &EngineProfile::step_overhead, &EngineProfile::request_overhead}) {
     move_to(moved.*time, corner, true);
   }

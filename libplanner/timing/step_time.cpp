@@ -59,11 +59,17 @@ DeviceRates device_rates(const Pool& pool, const EngineProfile& engine) {
   r.memory = a.memory_bandwidth->value * engine.memory_share.value;
   r.int4_memory_factor = engine.int4_memory_factor.value;
   r.gemm_share = engine.gemm_share.value;
+  r.fp8_gemm_share = engine.fp8_gemm_share.value;
+  r.grouped_factor = engine.grouped_factor.value;
   r.attention_share = engine.attention_share.value;
   r.wire_share = engine.wire_share.value;
   r.host_memory_share = engine.host_memory_share.value;
   r.host_gemm_share = engine.host_gemm_share.value;
   r.operator_floor = engine.operator_floor.value;
+  r.fp8_floor = engine.fp8_floor.value;
+  r.grouped_floor = engine.grouped_floor.value;
+  r.fp8_grouped_floor = engine.fp8_grouped_floor.value;
+  r.mla_floor = engine.mla_floor.value;
   r.attention_floor = engine.attention_floor.value;
   r.element_floor = engine.element_floor.value;
   r.all_reduce = engine.all_reduce;
@@ -92,6 +98,19 @@ OperatorTime roofline(Seconds compute, Seconds memory, Seconds floor) {
   return {.time = longer + floor, .bound = bound};
 }
 
+// How the engine multiplies: fp8 with block scales starts later and reaches less of its peak than 16 bits, and so does one
+// product over many experts.
+struct Product {
+  FlopsPerSecond rate{};
+  Seconds floor{};
+};
+Product product(const Operator& op, const DeviceRates& r) {
+  const Format math = multiplied_in(r, op.math);
+  const bool fp8 = math == Format::kFp8, grouped = op.kind == OperatorKind::kGroupedLinear;
+  return {.rate = r.peak(math) * (fp8 ? r.fp8_gemm_share : r.gemm_share) * (grouped ? r.grouped_factor : 1),
+          .floor = grouped ? (fp8 ? r.fp8_grouped_floor : r.grouped_floor) : (fp8 ? r.fp8_floor : r.operator_floor)};
+}
+
 OperatorTime matmul(const Operator& op, const DeviceRates& r) {
   const BytesPerSecond memory = is_four_bit(op.weights) ? r.memory * r.int4_memory_factor : r.memory;
   // The busiest rank of an expert-parallel group has more tokens, but never more experts than it holds.
@@ -102,8 +121,8 @@ OperatorTime matmul(const Operator& op, const DeviceRates& r) {
     tokens = op.imbalance;
   }
   const Bytes others = bytes_moved(op) - op.weight_bytes;
-  const FlopsPerSecond peak = r.peak(multiplied_in(r, op.math)) * r.gemm_share;
-  return roofline(flops(op) * tokens / peak, weights / memory + others * tokens / r.memory, r.operator_floor);
+  const Product how = product(op, r);
+  return roofline(flops(op) * tokens / how.rate, weights / memory + others * tokens / r.memory, how.floor);
 }
 
 // Routed experts on the CPU: the ranks of a node share its memory and cores; tokens cross PCIe both ways.
@@ -148,7 +167,8 @@ OperatorTime operator_time(const Operator& op, const DeviceRates& r, const Layou
     case OperatorKind::kMlaAttention:
     case OperatorKind::kIndexer: {
       const FlopsPerSecond peak = r.peak(r.math[static_cast<std::size_t>(Format::kBf16)]) * r.attention_share;
-      return roofline(flops(op) / peak, bytes_moved(op) / r.memory, r.attention_floor);
+      const Seconds floor = op.kind == OperatorKind::kMlaAttention ? r.mla_floor : r.attention_floor;
+      return roofline(flops(op) / peak, bytes_moved(op) / r.memory, floor);
     }
     case OperatorKind::kRouter: {
       const OperatorTime product = matmul(op, r);

@@ -90,9 +90,42 @@ TEST(CatalogFilter, RefusesAPropertyThatTheKindLacks) {
       LookupError);
 }
 
-TEST(CatalogKinds, AreFoundByNameOrNoun) {
+TEST(CatalogFilter, TakesTheFamilyOfAModelForItsArchitecture) {
+  const Kind& kind = find_kind("models");
+  const std::string r1 = "DeepSeek_V3";
+  EXPECT_TRUE(passes(find_entry(shipped(), kind, "deepseek-r1"),
+                     {.vendor = {}, .architecture = r1, .year = {}, .min_memory = {}}));
+  EXPECT_FALSE(passes(find_entry(shipped(), kind, "qwen3-235b-a22b"),
+                      {.vendor = {}, .architecture = r1, .year = {}, .min_memory = {}}));
+}
+
+std::string row(const std::string& kind, const std::string& id, const std::string& key) {
+  for (const CatalogRow& one : rows(find_entry(shipped(), find_kind(kind), id))) {
+    if (one.key == key) return one.value;
+  }
+  return "no such row";
+}
+
+TEST(CatalogRows, RatesOfNetworkGearAreInBitsAndOfDevicesInBytes) {
+  EXPECT_EQ(row("nic", "connectx-7", "rate"), "400 Gb/s");
+  EXPECT_EQ(row("optic", "100g-lr4", "rate"), "100 Gb/s");
+  EXPECT_EQ(row("switch", "cisco-93180yc-ex", "ports"), "48 x 25 Gb/s SFP28, 6 x 100 Gb/s QSFP28");
+  EXPECT_EQ(row("link", "ethernet-2.5g", "rate"), "2.5 Gb/s");
+  EXPECT_EQ(row("link", "nvlink-h100", "rate"), "450 GB/s");
+  EXPECT_EQ(row("accelerator", "nvidia-h20-sxm5-96gb", "memory_bandwidth"), "4 TB/s");
+}
+
+TEST(CatalogKinds, AreFoundByNameInEitherNumberOrNoun) {
   EXPECT_STREQ(find_kind("accelerator").name, "accelerators");
   EXPECT_STREQ(find_kind("api_prices").name, "api-prices");
+  EXPECT_STREQ(find_kind("api-price").name, "api-prices");
+  EXPECT_STREQ(find_kind("Network Card").name, "nics");
+  for (const Kind& kind : catalog_kinds()) {
+    std::string one = kind.name;
+    if (one.ends_with("ches")) one.pop_back(), one.pop_back();
+    if (one.ends_with('s')) one.pop_back();
+    EXPECT_STREQ(find_kind(one).name, kind.name) << one;
+  }
   EXPECT_THROW(find_kind("acelerators"), LookupError);
 }
 

@@ -69,6 +69,13 @@ TEST(ExitCode, IsTwoForWrongUsage) {
   }
 }
 
+TEST(ExitCode, IsOneWithANoteWhenNoEntryPassesTheFilters) {
+  const Answer run = run_program("catalog list accelerators --vendor nobody");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_EQ(run.out, "");
+  EXPECT_EQ(run.err, "note: none of the 102 accelerators passes the filters\n");
+}
+
 TEST(ExitCode, IsTwoForWrongInputWithThePlaceInTheFile) {
   const ScratchFolder folder;
   const std::string broken = in_shell(folder.write("broken.yaml", "format: fathom-cluster/1\ntitel: a\n"));

@@ -58,7 +58,7 @@ std::string regenerated(const std::string& text) {
 
 TEST(Readme, ShowsWhatTheProgramPrints) {
   int blocks = 0;
-  for (const fs::path folder :
+  for (const fs::path& folder :
        {fs::path(FATHOM_SOURCE_DIR), fs::path(FATHOM_SOURCE_DIR) / "docs", fs::path(FATHOM_SOURCE_DIR) / "examples"}) {
     for (fs::recursive_directory_iterator it(folder), end; it != end; ++it) {
       if (folder == fs::path(FATHOM_SOURCE_DIR)) it.disable_recursion_pending();
