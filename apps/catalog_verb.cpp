@@ -226,7 +226,8 @@ void add_catalog_verb(CLI::App& program, Session& session) {
   CLI::App* lister = verb->add_subcommand("list", "the kinds, or the entries of one kind");
   lister->add_option("KIND", options->kind, "accelerators, cpus, models, switches …; without it, the kinds are listed");
   lister->add_option("--vendor", options->vendor, "only entries whose vendor contains this");
-  lister->add_option("--arch", options->architecture, "only entries whose architecture contains this; of models, the family");
+  lister->add_option("--arch", options->architecture,
+                     "only entries whose architecture contains this; of models, the family");
   lister->add_option("--year", options->year, "only entries of this year");
   lister->add_option("--min-memory", options->min_memory, "only entries with at least this memory, such as 80GiB");
   add_format(*lister, *options);

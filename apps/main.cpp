@@ -1,9 +1,11 @@
 // fathom: will this cluster serve that model? Wires the verbs and turns what they throw into messages and exit codes.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
 #include "input/error.h"
+#include "input/value.h"
 #include "units/money.h"
 #include "verbs.h"
 
@@ -13,6 +15,20 @@ constexpr const char* kFooter =
     "Exit codes: 0 yes; 1 no (infeasible, findings, threshold broken); 2 wrong usage or input; 3 internal, I/O or "
     "device trouble.\n"
     "Start with: fathom plan examples/r1-appliance-h100/cluster.yaml";
+
+// What CLI11 says, and the verb that may have been meant.
+std::string explain(const CLI::ParseError& error, const CLI::App& program, int argc, char** argv) {
+  std::string text = std::string(error.what()) + "\n   = help: fathom --help, fathom VERB --help";
+  const std::string word = argc > 1 ? argv[1] : "";
+  if (word.empty() || word.front() == '-') return text;
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : program.get_subcommands(nullptr)) verbs.push_back(verb->get_name());
+  if (std::find(verbs.begin(), verbs.end(), word) != verbs.end()) return text;
+  const std::string close = fathom::did_you_mean(word, verbs);
+  text = "unknown verb \"" + word + "\"\n   = help: ";
+  if (!close.empty()) return text + "did you mean \"" + close + "\"?";
+  return text + "fathom --help lists the verbs";
+}
 
 int run(int argc, char** argv) {
   fathom::Session session;
@@ -31,8 +47,12 @@ int run(int argc, char** argv) {
   try {
     program.parse(argc, argv);
     return session.run();
+  } catch (const CLI::Success& asked) {  // --help, --version
+    program.exit(asked);
+    return fathom::kYes;
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? fathom::kYes : fathom::kWrongInput;
+    std::cerr << "error: " << explain(error, program, argc, argv) << "\n";
+    return fathom::kWrongInput;
   }
 }
 
@@ -45,7 +65,7 @@ int main(int argc, char** argv) {
     std::cerr << fathom::render(error) << "\n";
     return fathom::kWrongInput;
   } catch (const std::exception& error) {
-    std::cerr << "fathom: " << error.what() << "\n";
+    std::cerr << "error: " << error.what() << "\n";
     return fathom::kFailure;
   }
 }

@@ -42,7 +42,8 @@ void check_outputs(const std::vector<fs::path>& targets, const fs::path& input) 
       throw CLI::ValidationError("--output", target.string() + " is named twice");
     }
     const fs::path folder = target.has_parent_path() ? target.parent_path() : ".";
-    if (!fs::is_directory(folder)) throw std::runtime_error("cannot write " + target.string() + ": there is no folder " + folder.string());
+    if (!fs::is_directory(folder))
+      throw std::runtime_error("cannot write " + target.string() + ": there is no folder " + folder.string());
     if (fs::is_directory(target)) throw std::runtime_error("cannot write " + target.string() + ": it is a folder");
   }
 }

@@ -13,7 +13,7 @@ namespace fathom {
 struct PoolPlan {
   int replicas = 1;
   int nodes_per_replica = 1;
-  int nodes_used = 1;  // by all replicas together
+  int nodes_used = 1;                            // by all replicas together
   std::optional<int> replicas_needed = {};       // to carry the load; default: all
   Bytes weights_per_node{};                      // to be loaded when a spare takes over
   std::optional<BytesPerSecond> disk_read = {};  // towards one node; the file's weight_load wins

@@ -31,12 +31,12 @@ struct ServiceCase {
 };
 
 struct AvailabilityReport {
-  Estimate<double> service;      // share of the year with the needed replicas serving, failovers taken off
-  double capacity = 0;           // P(enough nodes are up)
-  double capacity_share = 0;     // expected replicas that can run / replicas
-  double per_replica = 0;        // P(one replica's own nodes are all up), no spare
-  double failures_per_year = 0;  // that hit a serving node
-  double failover_loss = 0;      // share of the service lost to failovers
+  Estimate<double> service;               // share of the year with the needed replicas serving, failovers taken off
+  double capacity = 0;                    // P(enough nodes are up)
+  double capacity_share = 0;              // expected replicas that can run / replicas
+  double per_replica = 0;                 // P(one replica's own nodes are all up), no spare
+  double failures_per_year = 0;           // that hit a serving node
+  double failover_loss = 0;               // share of the service lost to failovers
   int replicas = 0, replicas_needed = 0;  // needed: to carry the load
   int spare_nodes = 0;
   std::optional<int> spares_needed =

@@ -218,8 +218,11 @@ CostReport total_cost(const Cluster& cluster, const std::vector<EnergyUse>& ener
   report.bill = expand_bill(cluster);
   add_energy(report, cluster, energy);
   add_totals(report, cluster.finance);
-  report.unit_costs = unit_costs(report.annual_total.major(), delivery);
-  report.alternatives = break_even(cluster, report.annual_total, delivery);
+  // Without a single price for what is bought, a cost per token would be that of electricity: none is given.
+  if (!report.capex.is_zero()) {
+    report.unit_costs = unit_costs(report.annual_total.major(), delivery);
+    report.alternatives = break_even(cluster, report.annual_total, delivery);
+  }
   add_missing(report, energy);
   add_assumptions(report, cluster);
   report.confidence_shares = confidence_shares(report, energy);

@@ -45,7 +45,8 @@ constexpr double kPcieAttained = 0.88;  // 55.4 of 63 GB/s measured on gen5 (sam
 // The width that each card gets when the sockets' lanes are shared by all cards of the node: 16, 8, 4 …
 int lanes_per_card(const Node& node) {
   int cards = node.accelerators;
-  for (const Nic& nic : node.nics) cards += nic.fabric.empty() ? 0 : nic.count;
+  constexpr BytesPerSecond kNeedsWideSlot(25e9 / 8);  // slower cards take x4 or sit on the board
+  for (const Nic& nic : node.nics) cards += nic.fabric.empty() || nic.rate <= kNeedsWideSlot ? 0 : nic.count;
   if (node.cpu == nullptr || !node.cpu->pcie.lanes || node.accelerators >= 8)
     return 16;  // 8-card boards bring PCIe switches
   const int each = *node.cpu->pcie.lanes * node.cpus / std::max(1, cards);
@@ -80,8 +81,9 @@ Seconds step_latency(const Fabric& fabric, bool rdma, Pool& pool) {
   const Seconds usual = default_latency(rdma);
   if (!fabric.latency) return usual;
   if (!rdma || fabric.latency->value >= usual) return fabric.latency->value;
-  pool.notes.push_back(fmt::format("fabric {} states {}: a figure of one message; a collective's step is reckoned with {}",
-                                   fabric.id, to_string(fabric.latency->value), to_string(usual)));
+  pool.notes.push_back(
+      fmt::format("fabric {} states {}: a figure of one message; a collective's step is reckoned with {}", fabric.id,
+                  to_string(fabric.latency->value), to_string(usual)));
   return usual;
 }
 
@@ -199,6 +201,9 @@ Pool make_pool(const Cluster& cluster, const Group& group) {
   add_host(pool, node);
   add_fabric(pool, cluster, node);
   add_host_memory(pool, node);
+  if (lanes_per_card(node) < 16) {
+    pool.notes.push_back(fmt::format("the sockets' PCIe lanes are shared: x{} for each card", lanes_per_card(node)));
+  }
   for (Tier& tier : pool.tiers) tier.message_cost = message_cost(tier.kind);
   pool.outside.message_cost = message_cost(pool.outside.kind);
   return pool;

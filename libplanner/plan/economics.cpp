@@ -8,6 +8,7 @@
 #include "availability/from_cluster.h"
 #include "plan/predict.h"
 #include "power/from_cluster.h"
+#include "units/text.h"
 
 namespace fathom {
 
@@ -117,8 +118,8 @@ void add_cost(Plan& plan, const Cluster& cluster, const std::vector<SitePower>& 
     energy.push_back({.site = site.site, .per_year = site.per_year, .complete = site.unknown.empty()});
   Delivery delivery;
   for (const PlanPool& pool : plan.pools) delivery.accelerators += pool.devices;
-  if (plan.fits)
-    delivery.output_tok_per_s = plan.maximum ? plan.maximum->output_tok_per_s : plan.predictions.output_tok_per_s;
+  // Energy is that of the stated load, so tokens are too.
+  if (plan.fits) delivery.output_tok_per_s = plan.predictions.output_tok_per_s;
   delivery.output_per_request = w.output_tokens.mean;
   delivery.input_per_output = w.input_tokens.mean / std::max(1.0, w.output_tokens.mean);
   delivery.utilisation = utilisation_of(cluster.finance).value;
@@ -130,6 +131,19 @@ void add_cost(Plan& plan, const Cluster& cluster, const std::vector<SitePower>& 
   }
 }
 
+// A stated mean is a claim: it is shown beside the model's figure and changes nothing.
+void compare_stated_power(Plan& plan, const Cluster& cluster) {
+  if (!plan.power) return;
+  for (const Group& group : cluster.groups) {
+    for (const GroupPower& row : plan.power->groups) {
+      if (row.id != group.id || !group.node.power.mean || group.node.accelerators < 1) continue;
+      plan.notes.push_back(fmt::format("{}: {} per node stated as mean; the model has {} idle, {} under load", group.id,
+                                       to_string(group.node.power.mean->value), to_string(row.node.idle.likely),
+                                       to_string(row.node.busy.likely)));
+    }
+  }
+}
+
 }  // namespace
 
 void add_economics(Plan& plan, const Cluster& cluster, const Catalog& catalog, const Problem& problem,
@@ -138,6 +152,7 @@ void add_economics(Plan& plan, const Cluster& cluster, const Catalog& catalog, c
   const std::vector<SitePower> sites =
       power_of_sites(cluster, catalog, problem, best, utilisation_of(cluster.finance).value);
   if (!sites.empty()) plan.power = total_power(sites);
+  compare_stated_power(plan, cluster);
   if (best != nullptr) add_availability(plan, cluster, *best);
   add_cost(plan, cluster, sites, problem.workload);
 }

@@ -17,7 +17,9 @@ namespace fathom {
 
 namespace {
 
+// Of a regular file; a pipe cannot be read twice.
 std::string fnv64(const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(path)) return {};
   std::ifstream in(path, std::ios::binary);
   std::uint64_t hash = 0xcbf29ce484222325u;
   for (char c; in.get(c);) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
@@ -33,7 +35,14 @@ std::filesystem::path model_path(const Cluster& cluster) {
 }
 
 Architecture read_model(const Cluster& cluster, const Catalog& catalog) {
-  if (is_path(cluster.workload.model)) return read_hf_config(model_path(cluster));
+  if (is_path(cluster.workload.model)) {
+    const std::filesystem::path path = model_path(cluster);
+    if (!std::filesystem::exists(path)) {
+      throw InputError(cluster.file, cluster.workload.model_at, "there is no model configuration " + path.string(),
+                       "paths are taken from the folder of this file");
+    }
+    return read_hf_config(path);
+  }
   return catalog.model(cluster.workload.model);
 }
 
@@ -191,8 +200,7 @@ PlanPool describe_pool(const Problem& p, const Candidate& c) {
   pool.idle_devices = pool.devices - l.devices_per_replica() * l.replicas;
   pool.links = links(c);
   pool.memory = describe_memory(p, c);
-  for (const std::vector<std::string>& notes :
-       {format_notes(c), mtp_notes(p, c), part_notes(*c.pool->accelerator), c.pool->notes}) {
+  for (const std::vector<std::string>& notes : {format_notes(c), mtp_notes(p, c), part_notes(*c.pool->accelerator)}) {
     pool.notes.insert(pool.notes.end(), notes.begin(), notes.end());
   }
   fill_operators(pool, p, c);
@@ -236,7 +244,7 @@ void explain_shortfall(Plan& plan, const SearchResult& found, const Problem& p) 
   if (found.nearest.empty()) return;
   const Candidate& c = found.nearest.front();
   plan.nearest = fmt::format("closest: {} on {} lacks {} per accelerator", short_name(c.layout), c.pool->group->id,
-                             to_string(Bytes(c.shortfall_bytes)));
+                             to_string_binary(Bytes(c.shortfall_bytes)));
   plan.pools.push_back(describe_pool(p, c));  // its ledger shows what is missing
   plan.pools.back().decode.clear();
   plan.pools.back().prefill.clear();
@@ -287,11 +295,41 @@ void judge(Plan& plan, const Solution& best, const Workload& w) {
   compare("TTFT", w.slo.ttft, best.ttft);
   compare("TPOT", w.slo.tpot, best.tpot);
   compare("end to end", w.slo.e2e, best.e2e);
+  plan.saturated = best.saturated;
+}
+
+// What a yes rests on: the worst case of the band, percentiles that means do not tell, and what the bill leaves open.
+void add_caveats(Plan& plan, const Solution& best, const Workload& w) {
+  const auto compare = [&](const char* name, const std::optional<Seconds>& limit, const Estimate<Seconds>& value) {
+    if (limit && value.likely <= *limit && value.max > *limit) {
+      plan.caveats.push_back(
+          fmt::format("in the worst case {} is {}, {} wanted", name, to_string(value.max), to_string(*limit)));
+    }
+  };
+  compare("TTFT", w.slo.ttft, plan.predictions.ttft);
+  compare("TPOT", w.slo.tpot, plan.predictions.tpot);
+  compare("the whole answer", w.slo.e2e, plan.predictions.e2e);
   if (w.slo.percentile > 50 && (w.slo.ttft || w.slo.tpot || w.slo.e2e)) {
-    plan.notes.push_back(
-        fmt::format("the service level names P{:g}; times here are means in steady state, which P{:g} exceeds",
-                    w.slo.percentile, w.slo.percentile));
+    plan.caveats.push_back(fmt::format("the service level names P{:g}, and means were compared: P{:g} is longer",
+                                       w.slo.percentile, w.slo.percentile));
   }
+  for (const Candidate& c : best.pools) {
+    for (const std::string& note : c.pool->notes) plan.caveats.push_back(note);
+  }
+}
+
+// The search keeps the layout with most throughput in sight.
+void name_most_throughput(Plan& plan, const SearchResult& found) {
+  const auto most = std::max_element(plan.alternatives.begin(), plan.alternatives.end(),
+                                     [](const PlanAlternative& a, const PlanAlternative& b) {
+                                       return a.max_output_tok_per_s < b.max_output_tok_per_s;
+                                     });
+  if (most == plan.alternatives.end() ||
+      most->max_output_tok_per_s < 1.1 * found.solutions.front().max_output_tok_per_s) {
+    return;
+  }
+  plan.most_throughput = fmt::format("most throughput: {} with {} (objective: capacity)",
+                                     count_text(most->max_output_tok_per_s) + " output tok/s", most->layout);
 }
 
 }  // namespace
@@ -308,6 +346,8 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
   plan.model = describe(architecture);
   plan.engine = engine.name;
   plan.load = describe_load(cluster.workload);
+  plan.objective = cluster.workload.objective == Objective::kCapacity ? "throughput within the service level"
+                                                                      : "length of an answer at the load";
   plan.inputs.push_back({.path = cluster.file, .fnv64 = fnv64(cluster.file)});
   if (is_path(cluster.workload.model)) {
     const std::filesystem::path path = model_path(cluster);
@@ -347,6 +387,8 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
     plan.confidence = weakest_that_matters(best, plan.sensitivities);
     plan.predictions = predictions_at_load(problem, best, plan.confidence);
     plan.maximum = predictions_at_maximum(problem, best, plan.confidence);
+    add_caveats(plan, best, cluster.workload);
+    name_most_throughput(plan, found);
     plan.limited_by = describe_limit(plan.pools.back());
     plan.levers = levers(problem, best);
     if (!plan.maximum)

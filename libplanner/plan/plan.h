@@ -134,8 +134,12 @@ struct Plan {
   bool fits = false;                 // some legal layout holds the model and one request
   bool meets = false;                // and carries the load within the service level
   std::vector<std::string> reasons;  // why not
+  bool saturated = false;            // the stated load exceeds what the cluster answers
+  std::vector<std::string> caveats;  // what the yes rests on, or where the worst case breaks the service level
   std::vector<std::string> notes;
-  std::string nearest;  // how much the closest layout lacks
+  std::string objective;        // what the layouts are ranked by
+  std::string most_throughput;  // the layout that answers most, when it is another one
+  std::string nearest;          // how much the closest layout lacks
   std::vector<PlanRemedy> remedies;
   std::vector<PlanPool> pools;             // empty when nothing fits
   PlanPredictions predictions;             // at the load

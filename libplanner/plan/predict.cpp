@@ -113,8 +113,7 @@ PlanPredictions predictions_at_load(const Problem& p, const Solution& s, Confide
   Outcome slow = at_corner(p, s, Corner::kSlow);
   // Arrivals spread evenly are the likely case; clients of a closed loop may send together and wait together.
   if (p.workload.concurrency) slow.load.ttft = std::max(slow.load.ttft, slow.load.ttft_together);
-  return bands(at_corner(p, s, Corner::kFast).load, at_corner(p, s, Corner::kLikely).load,
-               slow.load, confidence);
+  return bands(at_corner(p, s, Corner::kFast).load, at_corner(p, s, Corner::kLikely).load, slow.load, confidence);
 }
 
 std::optional<PlanPredictions> predictions_at_maximum(const Problem& p, const Solution& s, Confidence confidence) {

@@ -74,7 +74,7 @@ NodeParts node_parts(const Node& node, const Site& site, const Catalog& catalog)
   for (const Disk& disk : node.disks) parts.disks += disk.count;
   for (const Nic& nic : node.nics) parts.nics.push_back(nic_load(nic, catalog));
   const bool switched = node.accelerator != nullptr && node.accelerator->scale_up.kind == ScaleUpKind::kSwitch;
-  parts.scale_up_switches = node.scale_up && switched && node.accelerators > 1;
+  parts.scale_up_switches = node.scale_up.value_or(true) && switched && node.accelerators > 1;
   return parts;
 }
 

@@ -211,20 +211,26 @@ Json provenance(const Plan& plan) {
 }  // namespace
 
 std::string plan_json(const Plan& plan) {
-  Json json{
-      {"format_version", "1.0"},
-      {"title", plan.title},
-      {"date", plan.date},
-      {"model",
-       {{"id", plan.model.id},
-        {"name", plan.model.name},
-        {"parameters", static_cast<std::int64_t>(plan.model.parameters)},
-        {"active_parameters", static_cast<std::int64_t>(plan.model.active_parameters)},
-        {"kv_bytes_per_token", whole(plan.model.kv_bytes_per_token)},
-        {"native_weights", plan.model.native_weights}}},
-      {"load", plan.load},
-      {"verdict", {{"fits", plan.fits}, {"meets", plan.meets}, {"reasons", plan.reasons}, {"nearest", plan.nearest}}},
-      {"notes", plan.notes}};
+  Json json{{"format_version", "1.0"},
+            {"title", plan.title},
+            {"date", plan.date},
+            {"model",
+             {{"id", plan.model.id},
+              {"name", plan.model.name},
+              {"parameters", static_cast<std::int64_t>(plan.model.parameters)},
+              {"active_parameters", static_cast<std::int64_t>(plan.model.active_parameters)},
+              {"kv_bytes_per_token", whole(plan.model.kv_bytes_per_token)},
+              {"native_weights", plan.model.native_weights}}},
+            {"load", plan.load},
+            {"verdict",
+             {{"fits", plan.fits},
+              {"meets", plan.meets},
+              {"reasons", plan.reasons},
+              {"nearest", plan.nearest},
+              {"caveats", plan.caveats},
+              {"saturated", plan.saturated}}},
+            {"objective", plan.objective},
+            {"notes", plan.notes}};
   json["remedies"] = Json::array();
   for (const PlanRemedy& r : plan.remedies) {
     json["remedies"].push_back({{"change", r.change},

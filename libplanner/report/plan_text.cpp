@@ -87,9 +87,10 @@ class Writer {
 
   void verdict() {
     const bool yes = plan_.fits && plan_.meets;
-    const std::string word = !plan_.fits    ? "NO: it does not fit"
-                             : !plan_.meets ? "NO: it fits, but does not do what is asked"
-                                            : "YES";
+    const std::string word = !plan_.fits             ? "NO: it does not fit"
+                             : !plan_.meets          ? "NO: it fits, but does not do what is asked"
+                             : plan_.caveats.empty() ? "YES"
+                                                     : "YES, with reservations";
     line();
     line((markdown_ ? "**Verdict: " : "Verdict: ") + paint(word, yes ? "1;32" : "1;31") + (markdown_ ? "**" : ""));
     if (markdown_) line();
@@ -100,16 +101,24 @@ class Writer {
                        r.output_tok_per_s > 0 ? fmt::format("at most {} output tok/s", figure(r.output_tok_per_s))
                                               : "but breaks the service level"));
     }
-    if (plan_.fits) {
-      const PlanPredictions& p = plan_.predictions;
-      item(fmt::format("{} output tok/s at the load, first token after {}, then one every {}",
-                       figure(p.output_tok_per_s.likely), to_string(p.ttft.likely), to_string(p.tpot.likely)));
-      if (plan_.maximum) {
-        item(fmt::format("at most {} output tok/s ({} requests/s){}", figure(plan_.maximum->output_tok_per_s.likely),
-                         figure(plan_.maximum->requests_per_s.likely), " within the service level and the KV cache"));
-      }
-    }
+    if (plan_.fits) throughput();
+    for (const std::string& caveat : plan_.caveats) item("but " + caveat);
     for (const std::string& note : plan_.notes) item("note: " + note);
+  }
+
+  void throughput() {
+    const PlanPredictions& p = plan_.predictions;
+    if (plan_.saturated) {
+      item(fmt::format("{} output tok/s at most; waiting times grow without bound", figure(p.output_tok_per_s.likely)));
+      return;
+    }
+    item(fmt::format("{} output tok/s at the load, first token after {}, then one every {}",
+                     figure(p.output_tok_per_s.likely), to_string(p.ttft.likely), to_string(p.tpot.likely)));
+    if (!plan_.maximum) return;
+    item(fmt::format(
+        "with this layout at most {} output tok/s ({} requests/s) within the service level and the KV cache",
+        figure(plan_.maximum->output_tok_per_s.likely), figure(plan_.maximum->requests_per_s.likely)));
+    if (!plan_.most_throughput.empty()) item(plan_.most_throughput);
   }
 
   std::string pool_name(const PlanPool& pool) const {
@@ -231,16 +240,17 @@ class Writer {
 
   void limit() {
     section("What limits it");
-    item("most time is bound by " + plan_.limited_by);
+    item("at the load, most time is bound by " + plan_.limited_by);
     for (std::size_t i = 0; i < std::min<std::size_t>(2, plan_.levers.size()); ++i) {
       const PlanLever& lever = plan_.levers[i];
-      if (lever.gain > 0.01) item(fmt::format("{}: {} ({:+.0f} %)", lever.change, lever.effect, lever.gain * 100));
+      if (lever.gain > 0.01)
+        item(fmt::format("at most, with {}: {} ({:+.0f} %)", lever.change, lever.effect, lever.gain * 100));
     }
   }
 
   void alternatives() {
     if (plan_.alternatives.size() < 2) return;
-    section("Best layouts found");
+    section("Best layouts found, by " + plan_.objective);
     TextTable t({{"layout", Align::kLeft},
                  {"tok/s at the load", Align::kRight},
                  {"tok/s at most", Align::kRight},
@@ -271,11 +281,11 @@ class Writer {
   }
 
   void power(const SitePower& p) {
-    section("Power");
+    section(plan_.fits ? "Power at the load" : "Power of idle machines: nothing is served");
     TextTable t({{"", Align::kLeft}, {"", Align::kLeft}});
     t.row({"IT, mean over the year", with_band(p.it_mean)});
     t.row({"IT, peak", with_band(p.it_peak)});
-    t.row({"IT, rated (circuits)", p.rated ? to_string(*p.rated) : "unknown: a rating is not stated"});
+    t.row({"IT, rated (circuits)", p.rated ? to_string(*p.rated) : "not stated"});
     t.row({fmt::format("site, mean (PUE {:.2f}, {})", p.pue.value, to_string(p.pue.origin.confidence)),
            with_band(p.site_mean)});
     t.row({"energy per year", to_string(p.per_year.likely)});
@@ -287,43 +297,61 @@ class Writer {
     }
   }
 
+  // Sums without their cents; a price per token with four figures.
+  static std::string sum_text(const Money& m) {
+    return m.major() >= 1000 ? to_string(Money::from_major(std::round(m.major()), m.currency())) : to_string(m);
+  }
+  static std::string unit_text(double amount, const std::string& currency) {
+    return fmt::format("{:.4g} {}", amount, currency);
+  }
+
   void cost(const CostReport& c) {
-    section(fmt::format("Cost over {:g} years", c.horizon_years));
+    section(fmt::format("Cost over {:g} years{}", c.horizon_years,
+                        plan_.fits ? ", at the load" : ", with the electricity of idle machines"));
+    const std::string partly = c.complete ? "" : ", incomplete";
     TextTable t({{"", Align::kLeft}, {"", Align::kRight}});
     for (const CategoryCost& row : c.capex_by_category) {
-      if (!row.amount.is_zero()) t.row({"purchase: " + row.category, to_string(row.amount)});
+      if (!row.amount.is_zero()) t.row({"purchase: " + row.category, sum_text(row.amount)});
     }
-    t.row({"purchase, total", to_string(c.capex)});
+    t.row({"purchase, total" + partly, sum_text(c.capex)});
     for (const CategoryCost& row : c.opex_by_category) {
-      if (!row.amount.is_zero()) t.row({"per year: " + row.category, to_string(row.amount)});
+      if (!row.amount.is_zero()) t.row({"per year: " + row.category, sum_text(row.amount)});
     }
-    t.row({fmt::format("nominal total{}", c.complete ? "" : ", incomplete"), to_string(c.nominal)});
-    t.row({fmt::format("per year with capital{}", c.complete ? "" : ", incomplete"), to_string(c.annual_total)});
-    if (c.unit_costs.gpu_hour_available)
-      t.row({"per GPU-hour, available", fmt::format("{:.3f} {}", *c.unit_costs.gpu_hour_available, c.currency)});
-    if (c.unit_costs.mtok_output)
-      t.row({"per million output tokens", fmt::format("{:.2f} {}", *c.unit_costs.mtok_output, c.currency)});
-    if (c.unit_costs.request) t.row({"per request", fmt::format("{:.4f} {}", *c.unit_costs.request, c.currency)});
+    t.row({"nominal total" + partly, sum_text(c.nominal)});
+    t.row({"per year with capital" + partly, sum_text(c.annual_total)});
+    t.row({"  at best and at worst",
+           fmt::format("{} to {}", sum_text(c.annual_range.min), sum_text(c.annual_range.max))});
+    if (plan_.fits) unit_costs(c, partly, t);
     if (c.carbon_t_per_year > 0) t.row({"carbon per year", fmt::format("{} t CO2e", figure(c.carbon_t_per_year))});
     table(t);
     if (markdown_) line();
     if (!c.missing.empty()) item(fmt::format("not priced: {}", fmt::join(c.missing, ", ")));
     if (!c.assumptions.empty()) item(fmt::format("assumed: {}", fmt::join(c.assumptions, "; ")));
-    for (const BreakEven& b : c.alternatives) break_even(b, c.currency);
+    if (plan_.fits) {
+      for (const BreakEven& b : c.alternatives) break_even(b, partly);
+    }
   }
 
-  void break_even(const BreakEven& b, const std::string& currency) {
-    std::string text = fmt::format("against {}{}: ", b.id,
+  static void unit_costs(const CostReport& c, const std::string& partly, TextTable& t) {
+    const auto row = [&](const std::string& name, const std::optional<double>& amount) {
+      if (amount) t.row({name + partly, unit_text(*amount, c.currency)});
+    };
+    row("per GPU-hour, available", c.unit_costs.gpu_hour_available);
+    row("per million output tokens", c.unit_costs.mtok_output);
+    row("per request", c.unit_costs.request);
+  }
+
+  void break_even(const BreakEven& b, const std::string& partly) {
+    std::string text = fmt::format("against {}{}{}: ", b.id, partly,
                                    b.origin.date.empty() ? " (undated price)" : fmt::format(" ({})", b.origin.date));
     if (b.utilisation) {
       text += *b.utilisation > 1 ? "renting stays cheaper even at full use"
                                  : fmt::format("owning pays from {} use on", percent(*b.utilisation));
     } else if (b.requests_per_year) {
       text += fmt::format("owning pays from {} requests a year on{}", count_text(*b.requests_per_year),
-                          b.feasible ? (*b.feasible ? ", which it can serve" : ", more than it can serve") : "");
+                          b.feasible ? (*b.feasible ? ", within the stated load" : ", more than the stated load") : "");
     }
     if (!b.note.empty()) text += "; " + b.note;
-    static_cast<void>(currency);
     item(text);
   }
 
@@ -332,6 +360,7 @@ class Writer {
     item(fmt::format("service: {:.3f} % ({:.3f} to {:.3f}), {} of downtime a year{}", a.service.likely * 100,
                      a.service.min * 100, a.service.max * 100, to_string(a.downtime_per_year),
                      a.meets_target ? (*a.meets_target ? "; meets the target" : "; misses the target") : ""));
+    item(fmt::format("{} of {} must be up to carry the load", a.replicas_needed, counted(a.replicas, "replica")));
     item(
         fmt::format("one replica without spares: {:.2f} %; {} failures a year; service back after {}; {} spare nodes{}",
                     a.per_replica * 100, figure(a.failures_per_year), to_string(a.failover), a.spare_nodes,
@@ -346,8 +375,8 @@ class Writer {
                      to_string(plan_.confidence)));
     if (!plan_.sensitivities.empty()) {
       const PlanSensitivity& widest = plan_.sensitivities.front();
-      item(fmt::format("moves it most: {} ({}): {} to {} output tok/s", widest.input, widest.origin, figure(widest.low),
-                       figure(widest.high)));
+      item(fmt::format("assumption that moves it most: {} ({}): {} to {} output tok/s", widest.input, widest.origin,
+                       figure(widest.low), figure(widest.high)));
     }
     item(fmt::format("fathom {}; {} layouts examined, {} timed", plan_.version, plan_.candidates, plan_.evaluated));
   }

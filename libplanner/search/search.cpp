@@ -97,8 +97,8 @@ class Search {
     disaggregate(fitting);
   }
 
-  // Best first; among those as good as the best within a few percent, the one with the other virtue. The layout with the
-  // most throughput stays in sight.
+  // Best first; among those as good as the best within a few percent, the one with the other virtue, or else the
+  // simplest. The layout with the most throughput stays in sight.
   void rank() {
     std::vector<Solution>& all = result_.solutions;
     if (all.empty()) return;
@@ -110,12 +110,14 @@ class Search {
       return objective_ == Objective::kLatency ? s.e2e <= all.front().e2e * kAsGood
                                                : s.max_output_tok_per_s * kAsGood >= all.front().max_output_tok_per_s;
     };
+    const auto virtue = [&](const Solution& s) {  // the other one
+      return objective_ == Objective::kLatency ? s.max_output_tok_per_s : 1 / s.e2e.value;
+    };
     auto pick = all.begin();
     for (auto s = all.begin(); s != all.end(); ++s) {
       if (!as_good(*s)) continue;
-      const bool other =
-          objective_ == Objective::kLatency ? s->max_output_tok_per_s > pick->max_output_tok_per_s : s->e2e < pick->e2e;
-      if (other) pick = s;
+      const bool more = virtue(*s) > kAsGood * virtue(*pick), no_less = kAsGood * virtue(*s) > virtue(*pick);
+      if (more || (no_less && kinds_of_parallelism(*s) < kinds_of_parallelism(*pick))) pick = s;
     }
     std::rotate(all.begin(), pick, pick + 1);
     const auto most = std::max_element(all.begin(), all.end(), [](const Solution& a, const Solution& b) {
@@ -123,6 +125,16 @@ class Search {
     });
     if (most - all.begin() > 1) std::rotate(all.begin() + 1, most, most + 1);
     if (all.size() > kSolutionsKept) all.resize(kSolutionsKept);
+  }
+
+  // Each kind is one more thing to run and to go wrong.
+  static int kinds_of_parallelism(const Solution& s) {
+    int kinds = 0;
+    for (const Candidate& c : s.pools) {
+      const Layout& l = c.layout;
+      kinds += (l.tp > 1) + (l.pp > 1) + (l.ep > 1) + (l.attention_dp > 1);
+    }
+    return kinds;
   }
 
   const std::string& role_of(const Pool& pool) const {

@@ -6,8 +6,9 @@
 namespace fathom {
 
 namespace {
-constexpr double kBusiest = 0.98;  // share of prefill time beyond which a queue of prompts has no useful length
-}
+constexpr double kMostPlaces = 4096;  // sequences in one batch; no engine we know schedules more
+constexpr double kBusiest = 0.98;     // share of prefill time beyond which a queue of prompts has no useful length
+}  // namespace
 
 std::string to_string(PoolRole role) {
   switch (role) {
@@ -101,10 +102,16 @@ ServingPoint SteadyState::at_load(std::optional<double> concurrency, std::option
   if (role_ == PoolRole::kPrefill) return prefill_at(arrival_rate.value_or(Hertz(0)).value);
   const double target = concurrency ? *concurrency / replicas_ : arrival_rate->value / replicas_;
   const auto load = [&](const ServingPoint& p) { return concurrency ? in_flight(p) : p.requests_per_s / replicas_; };
-  const double top = concurrency ? std::min(most_sequences_, std::max(target, 1e-3)) : most_sequences_;
+  const double places = std::min(most_sequences_, kMostPlaces);
+  const double top = concurrency ? std::min(places, std::max(target, 1e-3)) : places;
   ServingPoint p = at_batch(std::max(1e-3, bisect(top, [&](double b) { return load(at_batch(b)) <= target; })));
   const double missing = target - load(p);
-  if (missing > 0.01 * target && p.sequences >= most_sequences_ * 0.999) {
+  if (!concurrency) {
+    const double busy = std::min(1.0, target / (at_batch(places).requests_per_s / replicas_));
+    if (missing < 0.01 * target) answer_exactly(p, target * replicas_);
+    wait_for_a_place(p, busy);
+  }
+  if (missing > 0.01 * target && p.sequences >= places * 0.999) {
     p.kv_limited = true;
     if (concurrency) {  // the rest waits for a place in the cache
       p.ttft += Seconds(missing / (p.requests_per_s / replicas_));
@@ -117,6 +124,23 @@ ServingPoint SteadyState::at_load(std::optional<double> concurrency, std::option
   return p;
 }
 
+// The bisection ends within a thousandth; the rate itself is known.
+void SteadyState::answer_exactly(ServingPoint& p, double requests_per_s) const {
+  p.requests_per_s = requests_per_s;
+  p.output_tok_per_s = requests_per_s * output_;
+}
+
+// Places in the batch are servers of a queue. Sakasegawa's approximation of the M/M/c wait: S busy^(sqrt(2(c+1))-1) /
+// (c (1 - busy)), S the time a request holds its place (H. Sakasegawa, Ann. Inst. Stat. Math. 29, 1977).
+void SteadyState::wait_for_a_place(ServingPoint& p, double busy) const {
+  const double places = std::max(1.0, std::min(most_sequences_, kMostPlaces)), held = p.e2e.value;
+  const double share = std::min(busy, kBusiest);
+  const Seconds wait(held * std::pow(share, std::sqrt(2 * (places + 1)) - 1) / (places * (1 - share)));
+  p.ttft += wait;
+  p.ttft_together = std::max(p.ttft_together, p.ttft);
+  p.e2e += wait;
+}
+
 std::optional<ServingPoint> SteadyState::maximum(const ServiceLevel& limits) const {
   if (role_ == PoolRole::kPrefill) {
     const double top = 0.9 * replicas_ / prefill_seconds();
@@ -124,7 +148,7 @@ std::optional<ServingPoint> SteadyState::maximum(const ServiceLevel& limits) con
     if (best < 1e-6 * top) return std::nullopt;
     return prefill_at(best);
   }
-  const double top = std::min(most_sequences_, 4096.0);
+  const double top = std::min(most_sequences_, kMostPlaces);
   const double best = bisect(top, [&](double b) { return keeps(at_batch(b), limits); });
   if (best < std::min(1.0, top)) return std::nullopt;
   ServingPoint p = at_batch(best);

@@ -49,8 +49,10 @@ class SteadyState {
   double most_sequences() const { return most_sequences_; }
 
  private:
-  double in_flight(const ServingPoint& point) const;  // on one replica
-  double prefill_seconds() const;                     // replica time that one prompt costs
+  void answer_exactly(ServingPoint& point, double requests_per_s) const;
+  void wait_for_a_place(ServingPoint& point, double busy) const;  // `busy`: share of the places that are taken
+  double in_flight(const ServingPoint& point) const;              // on one replica
+  double prefill_seconds() const;                                 // replica time that one prompt costs
   Seconds first_token(double busy, Seconds step) const;
 
   const ReplicaTimer& timer_;

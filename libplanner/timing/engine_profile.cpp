@@ -1,5 +1,6 @@
 #include "timing/engine_profile.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "input/reader.h"
@@ -7,6 +8,17 @@
 namespace fathom {
 
 namespace {
+
+using Share = Fact<double> EngineProfile::*;
+using Time = Fact<Seconds> EngineProfile::*;
+constexpr Share kShares[] = {
+    &EngineProfile::gemm_share,      &EngineProfile::fp8_gemm_share,    &EngineProfile::grouped_factor,
+    &EngineProfile::attention_share, &EngineProfile::memory_share,      &EngineProfile::int4_memory_factor,
+    &EngineProfile::wire_share,      &EngineProfile::host_memory_share, &EngineProfile::host_gemm_share};
+constexpr Time kTimes[] = {
+    &EngineProfile::operator_floor,    &EngineProfile::fp8_floor,     &EngineProfile::grouped_floor,
+    &EngineProfile::fp8_grouped_floor, &EngineProfile::mla_floor,     &EngineProfile::attention_floor,
+    &EngineProfile::element_floor,     &EngineProfile::step_overhead, &EngineProfile::request_overhead};
 
 Document read_engines(const std::filesystem::path& data_dir) { return read_yaml(data_dir / "engines.yaml"); }
 
@@ -34,6 +46,26 @@ void take_reserves(MapReader& reader, EngineProfile& e) {
   take_bytes("communicator", e.reserves.communicator);
   take_bytes("workspace", e.reserves.workspace);
   if (const auto share = reader.optional<Fact<double>>("usable_share")) e.reserves.usable_share = share->value;
+}
+
+// "KTR+SGC" as the titles of both, so that a report can be read without the file.
+std::string title_of(const Document& document, const std::string& codes) {
+  const Value* sources = document.root.find("sources");
+  std::string titles;
+  for (std::size_t at = 0; at <= codes.size();) {
+    const std::size_t end = std::min(codes.find('+', at), codes.size());
+    const std::string code = codes.substr(at, end - at);
+    const Value* source = sources != nullptr ? sources->find(code) : nullptr;
+    const Value* title = source != nullptr ? source->find("title") : nullptr;
+    titles += (titles.empty() ? "" : "; ") + (title != nullptr ? title->text : code);
+    at = end + 1;
+  }
+  return titles;
+}
+
+void name_sources(const Document& document, EngineProfile& e) {
+  for (Share share : kShares) (e.*share).origin.source = title_of(document, (e.*share).origin.source);
+  for (Time time : kTimes) (e.*time).origin.source = title_of(document, (e.*time).origin.source);
 }
 
 // Reads one entry over what it inherits.
@@ -90,17 +122,8 @@ void move_to(Fact<T>& fact, Corner corner, bool small_is_fast) {
 EngineProfile at_corner(const EngineProfile& engine, Corner corner) {
   EngineProfile moved = engine;
   if (corner == Corner::kLikely) return moved;
-  for (Fact<double> EngineProfile::*share :
-       {&EngineProfile::gemm_share, &EngineProfile::fp8_gemm_share, &EngineProfile::grouped_factor, &EngineProfile::attention_share, &EngineProfile::memory_share,
-        &EngineProfile::int4_memory_factor, &EngineProfile::host_memory_share, &EngineProfile::host_gemm_share,
-        &EngineProfile::wire_share}) {
-    move_to(moved.*share, corner, false);
-  }
-  for (Fact<Seconds> EngineProfile::*time :
-       {&EngineProfile::operator_floor, &EngineProfile::fp8_floor, &EngineProfile::grouped_floor, &EngineProfile::fp8_grouped_floor, &EngineProfile::mla_floor, &EngineProfile::attention_floor, &EngineProfile::element_floor,
-        &EngineProfile::step_overhead, &EngineProfile::request_overhead}) {
-    move_to(moved.*time, corner, true);
-  }
+  for (Share share : kShares) move_to(moved.*share, corner, false);
+  for (Time time : kTimes) move_to(moved.*time, corner, true);
   return moved;
 }
 
@@ -118,10 +141,10 @@ EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const s
     throw InputError(document.file, document.root.at, "no engine in the list; the first must be `reference`");
   EngineProfile engine;
   apply(document, list.front(), engine);  // `reference`, which the others inherit from
-  if (id == engine.id) return engine;
   for (const Value& entry : list) {
     if (id_of(entry) != id) continue;
     apply(document, entry, engine);
+    name_sources(document, engine);
     return engine;
   }
   throw std::out_of_range(id);

@@ -22,7 +22,8 @@ struct DeviceRates {
   double int4_memory_factor = 1;  // of it, when four-bit weights are expanded on the way
   double gemm_share = 1, fp8_gemm_share = 1, grouped_factor = 1, attention_share = 1, wire_share = 1;
   double host_memory_share = 1, host_gemm_share = 1;
-  Seconds operator_floor{}, fp8_floor{}, grouped_floor{}, fp8_grouped_floor{}, mla_floor{}, attention_floor{}, element_floor{};
+  Seconds operator_floor{}, fp8_floor{}, grouped_floor{}, fp8_grouped_floor{}, mla_floor{}, attention_floor{},
+      element_floor{};
   AllReduceStyle all_reduce = AllReduceStyle::kNccl;
   std::array<FlopsPerSecond, static_cast<std::size_t>(Dtype::kInt4) + 1> peaks{};  // dense, by Dtype
   std::array<Format, 16> math{};  // what bf16, fp8 and int8 storage is multiplied in, by Format
