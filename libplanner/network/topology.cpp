@@ -209,6 +209,16 @@ Pool make_pool(const Cluster& cluster, const Group& group) {
   return pool;
 }
 
+Pool with_latencies(Pool pool, double factor) {
+  const auto scale = [&](Tier& tier) {
+    tier.step_latency *= factor;
+    tier.message_cost *= factor;
+  };
+  for (Tier& tier : pool.tiers) scale(tier);
+  scale(pool.outside);
+  return pool;
+}
+
 Span span(const Pool& pool, int ranks, int stride) {
   Span result{.ranks = ranks};
   for (const Tier& tier : pool.tiers) {

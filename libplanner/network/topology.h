@@ -50,6 +50,9 @@ struct Pool {
 // The group must have accelerators whose memory and bandwidth are known.
 Pool make_pool(const Cluster& cluster, const Group& group);
 
+// The same pool with every latency of its links times `factor`.
+Pool with_latencies(Pool pool, double factor);
+
 // How `ranks` ranks, `stride` devices apart, lie on the tiers of a pool.
 struct Span {
   int ranks = 1;

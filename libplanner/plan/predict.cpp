@@ -265,6 +265,7 @@ std::vector<PlanSensitivity> sensitivities(const Problem& p, const Solution& s) 
   vary(rows, "rate of grouped products", &EngineProfile::grouped_factor, p, s);
   vary(rows, "share of peak in attention", &EngineProfile::attention_share, p, s);
   vary(rows, "bandwidth when 4 bits are expanded", &EngineProfile::int4_memory_factor, p, s);
+  vary(rows, "rates on a stack that is not CUDA", &EngineProfile::other_stack_factor, p, s);
   vary(rows, "share of link bandwidth", &EngineProfile::wire_share, p, s);
   vary(rows, "share of host memory bandwidth", &EngineProfile::host_memory_share, p, s);
   vary(rows, "shortest operator", &EngineProfile::operator_floor, p, s);

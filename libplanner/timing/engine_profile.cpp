@@ -11,10 +11,11 @@ namespace {
 
 using Share = Fact<double> EngineProfile::*;
 using Time = Fact<Seconds> EngineProfile::*;
-constexpr Share kShares[] = {
-    &EngineProfile::gemm_share,      &EngineProfile::fp8_gemm_share,    &EngineProfile::grouped_factor,
-    &EngineProfile::attention_share, &EngineProfile::memory_share,      &EngineProfile::int4_memory_factor,
-    &EngineProfile::wire_share,      &EngineProfile::host_memory_share, &EngineProfile::host_gemm_share};
+constexpr Share kShares[] = {&EngineProfile::gemm_share,      &EngineProfile::fp8_gemm_share,
+                             &EngineProfile::grouped_factor,  &EngineProfile::attention_share,
+                             &EngineProfile::memory_share,    &EngineProfile::int4_memory_factor,
+                             &EngineProfile::wire_share,      &EngineProfile::host_memory_share,
+                             &EngineProfile::host_gemm_share, &EngineProfile::other_stack_factor};
 constexpr Time kTimes[] = {
     &EngineProfile::operator_floor,    &EngineProfile::fp8_floor,     &EngineProfile::grouped_floor,
     &EngineProfile::fp8_grouped_floor, &EngineProfile::mla_floor,     &EngineProfile::attention_floor,
@@ -82,6 +83,7 @@ void apply(const Document& document, const Value& entry, EngineProfile& e) {
   take(reader, "wire_share", e.wire_share);
   take(reader, "host_memory_share", e.host_memory_share);
   take(reader, "host_gemm_share", e.host_gemm_share);
+  take(reader, "other_stack_factor", e.other_stack_factor);
   take(reader, "operator_floor", e.operator_floor);
   take(reader, "fp8_floor", e.fp8_floor);
   take(reader, "grouped_floor", e.grouped_floor);

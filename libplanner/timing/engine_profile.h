@@ -16,17 +16,18 @@ namespace fathom {
 struct EngineProfile {
   std::string id;
   std::string name;
-  Fact<double> gemm_share;                         // of dense peak, large matrices (prefill)
-  Fact<double> fp8_gemm_share;                     // the same for fp8 with block scales
-  Fact<double> grouped_factor;                     // of either, products over many experts
-  Fact<double> attention_share;                    // of dense peak, prefill attention
-  Fact<double> memory_share;                       // of memory bandwidth, streaming weights or cache
-  Fact<double> int4_memory_factor;                 // of memory_share when four-bit weights are expanded on the way
-  Fact<double> host_memory_share;                  // of host DRAM bandwidth, experts on the CPU
-  Fact<double> host_gemm_share;                    // of the CPU's peak
-  Fact<double> wire_share;                         // of a link's nominal rate, large messages
-  Fact<Seconds> operator_floor;                    // shortest operator inside a graph
-  Fact<Seconds> fp8_floor;                         // the same with fp8 block scales
+  Fact<double> gemm_share;          // of dense peak, large matrices (prefill)
+  Fact<double> fp8_gemm_share;      // the same for fp8 with block scales
+  Fact<double> grouped_factor;      // of either, products over many experts
+  Fact<double> attention_share;     // of dense peak, prefill attention
+  Fact<double> memory_share;        // of memory bandwidth, streaming weights or cache
+  Fact<double> int4_memory_factor;  // of memory_share when four-bit weights are expanded on the way
+  Fact<double> host_memory_share;   // of host DRAM bandwidth, experts on the CPU
+  Fact<double> host_gemm_share;     // of the CPU's peak
+  Fact<double> wire_share;          // of a link's nominal rate, large messages
+  Fact<double> other_stack_factor;  // of all device rates where the software stack is not the one they were measured on
+  Fact<Seconds> operator_floor;     // shortest operator inside a graph
+  Fact<Seconds> fp8_floor;          // the same with fp8 block scales
   Fact<Seconds> grouped_floor, fp8_grouped_floor;  // product over the experts of one layer
   Fact<Seconds> mla_floor;                         // attention over a latent cache
   Fact<Seconds> attention_floor;                   // shortest attention over a cache

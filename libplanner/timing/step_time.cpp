@@ -56,12 +56,13 @@ DeviceRates device_rates(const Pool& pool, const EngineProfile& engine) {
   DeviceRates r;
   const Accelerator& a = *pool.accelerator;
   r.pool = &pool;
-  r.memory = a.memory_bandwidth->value * engine.memory_share.value;
+  const double other = a.stack.rfind("CUDA", 0) == 0 ? 1 : engine.other_stack_factor.value;
+  r.memory = a.memory_bandwidth->value * engine.memory_share.value * other;
   r.int4_memory_factor = engine.int4_memory_factor.value;
-  r.gemm_share = engine.gemm_share.value;
-  r.fp8_gemm_share = engine.fp8_gemm_share.value;
+  r.gemm_share = engine.gemm_share.value * other;
+  r.fp8_gemm_share = engine.fp8_gemm_share.value * other;
   r.grouped_factor = engine.grouped_factor.value;
-  r.attention_share = engine.attention_share.value;
+  r.attention_share = engine.attention_share.value * other;
   r.wire_share = engine.wire_share.value;
   r.host_memory_share = engine.host_memory_share.value;
   r.host_gemm_share = engine.host_gemm_share.value;
