@@ -84,6 +84,16 @@ std::vector<Pool> make_pools(const Cluster& cluster, std::vector<std::string>& r
   }
   return pools;
 }
+// Pools that are parts of one group have the devices that their replicas use, and share none.
+void count_cut_groups(Plan& plan) {
+  for (PlanPool& pool : plan.pools) {
+    const auto same = [&](const PlanPool& other) { return other.group == pool.group; };
+    if (std::count_if(plan.pools.begin(), plan.pools.end(), same) < 2) continue;
+    pool.devices = pool.devices_per_replica * pool.replicas;
+    pool.idle_devices = 0;
+  }
+}
+
 }  // namespace
 
 Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
@@ -135,6 +145,7 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
     const Solution& best = found.solutions.front();
     judge(plan, best, cluster.workload);
     for (const Candidate& c : best.pools) plan.pools.push_back(describe_pool(problem, c));
+    count_cut_groups(plan);
     plan.sensitivities = sensitivities(problem, best);
     plan.confidence = weakest_that_matters(best, plan.sensitivities);
     plan.predictions = predictions_at_load(problem, best, plan.confidence);

@@ -80,6 +80,9 @@ Outcome at_corner(const Problem& p, const Solution& s, Corner corner) {
   if (disaggregated && p.workload.concurrency) {  // a closed loop answers as fast as its requests come back
     const Seconds round = sum.load.ttft + sum.load.tpot * output;
     sum.load.requests_per_s = std::min(requests, *p.workload.concurrency / round.value);
+    const Seconds wait(*p.workload.concurrency / sum.load.requests_per_s - round.value);  // in front of the pools
+    sum.load.ttft += wait;
+    sum.load.ttft_together += wait;
   }
   finish(sum.load);
   if (!all_have_maximum) sum.maximum.reset();

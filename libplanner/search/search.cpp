@@ -228,15 +228,13 @@ class Search {
 
   // A prefill pool feeds a decode pool: two groups, or one group cut in two.
   void disaggregate(const std::vector<std::vector<Candidate>>& fitting) {
-    for (std::size_t i = 0; i < pools_.size(); ++i) {
-      for (std::size_t j = 0; j < pools_.size(); ++j) {
-        if (!may(pools_[i], "prefill") || !may(pools_[j], "decode")) continue;
+    for (std::size_t i : ablest(fitting, "prefill")) {
+      for (std::size_t j : ablest(fitting, "decode")) {
         if (i == j && pools_[i].nodes < 2) continue;
-        const Candidate* prefill = fastest(fitting[i], PoolRole::kPrefill);
-        const Candidate* decode = fastest(fitting[j], PoolRole::kDecode);
-        if (!prefill || !decode) continue;
         if (joined(pools_[i], pools_[j])) {
-          pair(*prefill, *decode, i == j);
+          for (const Candidate* prefill : apt(fitting[i], PoolRole::kPrefill)) {
+            for (const Candidate* decode : apt(fitting[j], PoolRole::kDecode)) pair(*prefill, *decode, i == j);
+          }
         } else if (!may(pools_[i], "serve") && !may(pools_[j], "serve")) {
           result_.notes.push_back(fmt::format("{} cannot pass its cache to {}: no fabric joins them",
                                               pools_[i].group->id, pools_[j].group->id));
@@ -245,28 +243,46 @@ class Search {
     }
   }
 
+  // The pools that may take this role, those with most throughput first; pairs of a few are worth the time.
+  std::vector<std::size_t> ablest(const std::vector<std::vector<Candidate>>& fitting, const std::string& role) const {
+    constexpr std::size_t kMost = 4;
+    std::vector<std::pair<double, std::size_t>> able;
+    for (std::size_t i = 0; i < pools_.size(); ++i) {
+      if (!may(pools_[i], role)) continue;
+      double most = 0;
+      for (const Candidate& c : fitting[i]) most = std::max(most, c.maximum ? c.maximum->output_tok_per_s : 0);
+      able.emplace_back(-most, i);
+    }
+    std::sort(able.begin(), able.end());
+    std::vector<std::size_t> result;
+    for (const auto& [most, i] : able) {
+      if (result.size() < kMost) result.push_back(i);
+    }
+    return result;
+  }
+
   bool may(const Pool& pool, const std::string& role) const { return role_of(pool) == role || role_of(pool) == "auto"; }
 
   // The cache has to travel: over one fabric that both groups plug into.
   static bool joined(const Pool& a, const Pool& b) { return a.fabric != nullptr && a.fabric == b.fabric; }
 
-  // The layout that does most work per device in this role.
-  const Candidate* fastest(const std::vector<Candidate>& fits, PoolRole role) const {
-    const Candidate* best = nullptr;
-    double most = 0;
+  // The layout that does most work per device in this role, and the one that is quickest at the load, if it is another.
+  static std::vector<const Candidate*> apt(const std::vector<Candidate>& fits, PoolRole role) {
+    const bool prefill = role == PoolRole::kPrefill;
+    const auto work = [&](const Candidate& c) {
+      const double rate = prefill ? c.maximum->prefill_tok_per_s
+                                  : c.maximum->sequences / c.maximum->step_time.value * c.layout.replicas;
+      return rate / (c.layout.devices_per_replica() * c.layout.replicas);
+    };
+    const auto wait = [&](const Candidate& c) { return prefill ? c.load.ttft : c.load.tpot; };
+    const Candidate *most = nullptr, *quickest = nullptr;
     for (const Candidate& c : fits) {
       if (!c.maximum) continue;
-      const double devices = c.layout.devices_per_replica() * c.layout.replicas;
-      const double rate =
-          (role == PoolRole::kPrefill ? c.maximum->prefill_tok_per_s
-                                      : c.maximum->sequences / c.maximum->step_time.value * c.layout.replicas) /
-          devices;
-      if (rate > most) {
-        most = rate;
-        best = &c;
-      }
+      if (!most || work(c) > work(*most)) most = &c;
+      if (!quickest || wait(c) < wait(*quickest)) quickest = &c;
     }
-    return best;
+    if (!most) return {};
+    return most == quickest ? std::vector{most} : std::vector{most, quickest};
   }
 
   Seconds transfer_time(const Candidate& prefill, const Candidate& decode) const {
@@ -316,6 +332,11 @@ class Search {
     s.tpot = decode.load.tpot;
     s.ttft = prefill.load.ttft + decode.load.ttft;
     s.e2e = s.ttft + decode.load.tpot * (p_.workload.output_tokens.mean - 1);
+    if (p_.workload.concurrency) {  // what the two pools cannot hold waits in front of them
+      const Seconds wait(std::max(0.0, *p_.workload.concurrency / rate - s.e2e.value));
+      s.ttft += wait;
+      s.e2e += wait;
+    }
     s.saturated = p_.workload.arrival_rate && p_.workload.arrival_rate->value > most;
     s.keeps_service_level = keeps({.ttft = s.ttft, .tpot = s.tpot, .e2e = s.e2e}, p_.workload.slo);
     s.pools = {prefill, decode};

@@ -7,6 +7,7 @@
 #include "model/architecture.h"
 #include "model/tensors.h"
 #include "support/planning.h"
+#include "support/scratch_folder.h"
 
 namespace fathom {
 namespace {
@@ -56,9 +57,8 @@ INSTANTIATE_TEST_SUITE_P(Families, HfConfig,
 
 class Refusal : public ::testing::Test {
  protected:
-  std::filesystem::path file_ = std::filesystem::path(::testing::TempDir()) / "fathom_refused_config.json";
-
-  void TearDown() override { std::filesystem::remove(file_); }
+  ScratchFolder folder_;  // tests run side by side
+  std::filesystem::path file_ = folder_.path() / "fathom_refused_config.json";
 
   void expect(const std::string& text, int line, const std::string& message) {
     SCOPED_TRACE(text);

@@ -171,7 +171,8 @@ TEST(Search, ADisaggregatedPairCarriesOneRate) {
   }
 }
 
-// One group cut in two: neither side could give a node away without becoming the bottleneck.
+// One group cut in two: neither side could give a node away without becoming the bottleneck. Replicas of several nodes are
+// too coarse for that.
 TEST(Search, NodesOfACutGroupAreSharedSoThatBothSidesKeepUp) {
   const TestCluster cluster(Machines{.accelerator = "nvidia-h100-sxm5-80gb", .nodes = 12});
   Workload w = workload(4000, 300, 2000);
@@ -179,6 +180,7 @@ TEST(Search, NodesOfACutGroupAreSharedSoThatBothSidesKeepUp) {
   for (const Solution& s : result.solutions) {
     if (!disaggregated(s)) continue;
     const Candidate &in = s.pools[0], &out = s.pools[1];
+    if (std::max(in.layout.devices_per_replica(), out.layout.devices_per_replica()) > 8) continue;
     ASSERT_TRUE(in.maximum && out.maximum);
     const double reads = in.maximum->requests_per_s, answers = out.maximum->requests_per_s;
     EXPECT_LE(
