@@ -20,7 +20,7 @@ std::string in_shell(const fs::path& path) { return "'" + path.string() + "'"; }
 
 // A design that does what it is asked, and one that does not.
 const std::string kYesFile = in_shell(fs::path(FATHOM_SOURCE_DIR) / "examples/r1-a100-kunpeng/corrected.yaml");
-const std::string kNoFile = in_shell(fs::path(FATHOM_SOURCE_DIR) / "examples/r1-appliance-h100/cluster.yaml");
+const std::string kNoFile = in_shell(fs::path(FATHOM_SOURCE_DIR) / "examples/r1-appliance-h100/one-node.yaml");
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Exit codes
