@@ -228,7 +228,8 @@ struct Cluster {
   AvailabilityInput availability;
   std::vector<Alternative> alternatives;
   std::vector<Claim> claims;
-  std::string file;  // as the user named it
+  std::optional<std::filesystem::path> model_config;  // of the workload's model, when it is not one of the catalog
+  std::string file;                                   // as the user named it
 
   const Site& site_of(const Group& group) const;
   const Fabric* fabric(const std::string& id) const;  // nullptr when absent

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "bom/read_parts.h"
@@ -155,10 +157,25 @@ std::map<std::string, std::string> read_sources(const Context& at) {
   return sources;
 }
 
-// A path stands for a config.json, which is read where the model is needed; anything else must be in the catalog.
-void check_model(const Context& at, const Catalog& catalog) {
-  const bool is_path = at.value.text.find('/') != std::string::npos || at.value.text.ends_with(".json");
-  if (!is_path) find_entry<ModelEntry>(at, catalog);
+// A name in the catalog (Hugging Face repositories are names too), or the path of a config.json, which is read where the
+// model is needed. What looks like a path is looked for beside the cluster file, then in the current folder.
+std::optional<std::filesystem::path> find_model(const Context& at, const Catalog& catalog) {
+  const std::filesystem::path named(at.value.text);
+  const bool path_like = at.value.text.find('/') != std::string::npos || at.value.text.ends_with(".json");
+  if (path_like) {
+    for (const std::filesystem::path& place : {std::filesystem::path(at.file).parent_path() / named, named}) {
+      std::error_code ignored;
+      if (std::filesystem::exists(place, ignored)) return place;
+    }
+  }
+  try {
+    catalog.model(at.value.text);
+  } catch (const LookupError&) {
+    if (!path_like) find_entry<ModelEntry>(at, catalog);  // says what is near
+    at.fail(fmt::format("there is no file \"{}\" and no model of that name", at.value.text),
+            "paths are taken from the folder of this file, then from the current one");
+  }
+  return std::nullopt;
 }
 
 Cluster read_root(const Document& document, const Catalog& catalog) {
@@ -195,7 +212,7 @@ Cluster read_root(const Document& document, const Catalog& catalog) {
   const Value* finance = root.take("finance");
   cluster.finance = finance == nullptr ? default_finance() : read_finance(root.context(*finance));
   cluster.workload = read_workload(root.context(root.need("workload")));
-  check_model(root.context(*document.root.find("workload")->find("model")), catalog);
+  cluster.model_config = find_model(root.context(*document.root.find("workload")->find("model")), catalog);
   cluster.layout = read_list(root, "layout", [&](const Context& at) { return read_pool_choice(at, names); });
   if (const Value* input = root.take("availability")) cluster.availability = read_availability(root.context(*input));
   cluster.alternatives =

@@ -248,7 +248,8 @@ Architecture read_hf_config(const std::filesystem::path& path) {
   family->second(config, a);
   read_rope_scaling(config, a);
   read_quantization(config, a);
-  a.id = a.name = (folder ? path : path.parent_path()).filename().string();
+  a.id = a.name = (folder ? path / "config.json" : path).parent_path().filename().string();
+  if (a.name.empty()) a.id = a.name = a.family;
   if (const std::string wrong = contradiction(a); !wrong.empty()) config.reader().fail(wrong);
   return a;
 }

@@ -27,23 +27,8 @@ std::string fnv64(const std::filesystem::path& path) {
   return fmt::format("{:016x}", hash);
 }
 
-bool is_path(const std::string& model) { return model.find('/') != std::string::npos || model.ends_with(".json"); }
-
-// A path is taken relative to the cluster file.
-std::filesystem::path model_path(const Cluster& cluster) {
-  const std::filesystem::path named(cluster.workload.model);
-  return named.is_absolute() ? named : std::filesystem::path(cluster.file).parent_path() / named;
-}
-
 Architecture read_model(const Cluster& cluster, const Catalog& catalog) {
-  if (is_path(cluster.workload.model)) {
-    const std::filesystem::path path = model_path(cluster);
-    if (!std::filesystem::exists(path)) {
-      throw InputError(cluster.file, cluster.workload.model_at, "there is no model configuration " + path.string(),
-                       "paths are taken from the folder of this file");
-    }
-    return read_hf_config(path);
-  }
+  if (cluster.model_config) return read_hf_config(*cluster.model_config);
   return catalog.model(cluster.workload.model);
 }
 
@@ -111,8 +96,8 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
   plan.objective = cluster.workload.objective == Objective::kCapacity ? "throughput within the service level"
                                                                       : "length of an answer at the load";
   plan.inputs.push_back({.path = cluster.file, .fnv64 = fnv64(cluster.file)});
-  if (is_path(cluster.workload.model)) {
-    const std::filesystem::path path = model_path(cluster);
+  if (cluster.model_config) {
+    const std::filesystem::path& path = *cluster.model_config;
     plan.inputs.push_back(
         {.path = path.string(), .fnv64 = fnv64(std::filesystem::is_directory(path) ? path / "config.json" : path)});
   }

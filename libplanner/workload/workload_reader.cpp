@@ -164,7 +164,6 @@ Workload read_workload(const Context& at) {
   };
   Workload workload;
   workload.model = reader.required<std::string>("model");
-  workload.model_at = reader.need("model").at;
   workload.engine = reader.get<std::string>("engine", "reference");
   if (const Value* engine = reader.take("engine")) workload.engine_at = engine->at;
   workload.input_tokens = read_lengths(reader.context(reader.need("input_tokens")), "input_tokens");

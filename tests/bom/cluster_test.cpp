@@ -175,6 +175,19 @@ TEST(ClusterReader, TakesNamesFromTheCatalog) {
   EXPECT_DOUBLE_EQ(cluster.alternatives[1].output->value.major(), 2.19);
 }
 
+TEST(ClusterReader, FindsAModelByNameByRepositoryAndByPath) {
+  const std::string line = "model: deepseek-r1";
+  EXPECT_FALSE(read_text(changed(line, "model: deepseek-ai/DeepSeek-R1")).model_config);
+  const std::string config = std::string(FATHOM_SOURCE_DIR) + "/tests/data/configs/qwen2.json";
+  EXPECT_EQ(read_text(changed(line, "model: " + config)).model_config, std::filesystem::path(config));
+  // Tests run in the root of the repository.
+  EXPECT_EQ(read_text(changed(line, "model: tests/data/configs/qwen2.json")).model_config,
+            std::filesystem::path("tests/data/configs/qwen2.json"));
+  expect_refusals(
+      {{line, "model: ^nowhere/config.json", "there is no file \"nowhere/config.json\" and no model of that name",
+        "paths are taken from the folder of this file"}});
+}
+
 TEST(ClusterReader, RefusesUnknownKeysAndFormats) {
   expect_refusals({
       {"fathom-cluster/1", "^fathom-cluster/2", "\"format\" must be"},
