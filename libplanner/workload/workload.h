@@ -33,7 +33,7 @@ enum class Objective {
 };
 
 struct Workload {
-  std::string model;  // catalog id, or path of a Hugging Face config.json
+  std::string model;   // catalog id, or path of a Hugging Face config.json
   std::string engine;  // catalog id of the serving engine; "reference" when absent
   Position engine_at;  // where the file names it; line 0 when it does not
   LengthDistribution input_tokens;
