@@ -8,6 +8,7 @@
 
 #include "catalog/print.h"
 #include "output.h"
+#include "report/text_table.h"
 #include "units/text.h"
 #include "verbs.h"
 
@@ -83,45 +84,37 @@ std::vector<std::string> cells(const AnyEntry& entry) {
   return line;
 }
 
-// Code points, near enough to columns on a screen.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+std::string padded(const std::string& text, int to) {
+  return text + std::string(static_cast<std::size_t>(std::max(0, to - display_width(text))), ' ');
 }
 
-std::string padded(const std::string& text, std::size_t to) {
-  return text + std::string(to > width(text) ? to - width(text) : 0, ' ');
-}
-
-std::string table(const std::vector<std::vector<std::string>>& lines) {
-  std::vector<std::size_t> widths(lines.front().size(), 0);
-  for (std::size_t row = 1; row < lines.size(); ++row) {
-    for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], width(lines[row][i]));
-  }
-  std::string out;
-  for (const std::vector<std::string>& line : lines) {
-    std::string text;
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-      if (widths[i] > 0) text += padded(line[i], std::max(widths[i], width(lines[0][i])) + 2);  // empty columns vanish
-    }
-    text.erase(text.find_last_not_of(' ') + 1);
-    out += text + "\n";
-  }
-  return out;
-}
-
+// Columns that no entry fills are left out.
 std::string list_text(const std::vector<AnyEntry>& entries) {
   if (entries.empty()) return {};
-  std::vector<std::vector<std::string>> lines = {list_columns()};
+  std::vector<std::vector<std::string>> lines;
   for (const AnyEntry& entry : entries) lines.push_back(cells(entry));
-  return table(lines);
+  std::vector<std::size_t> filled;
+  std::vector<TextTable::Column> columns;
+  for (std::size_t i = 0; i < list_columns().size(); ++i) {
+    if (std::all_of(lines.begin(), lines.end(), [&](const auto& line) { return line[i].empty(); })) continue;
+    filled.push_back(i);
+    columns.push_back({list_columns()[i]});
+  }
+  TextTable table(columns);
+  for (const std::vector<std::string>& line : lines) {
+    std::vector<std::string> row;
+    for (std::size_t i : filled) row.push_back(line[i]);
+    table.row(std::move(row));
+  }
+  return table.render(TextStyle::kTerminal);
 }
 
 std::string entry_text(const Catalog& catalog, const Kind& kind, const AnyEntry& entry) {
-  std::size_t key_width = 0, value_width = 0;
+  int key_width = 0, value_width = 0;
   const std::vector<CatalogRow> lines = rows(entry);
   for (const CatalogRow& row : lines) {
-    key_width = std::max(key_width, row.key.size());
-    if (!row.origin.empty()) value_width = std::max(value_width, width(row.value));
+    key_width = std::max(key_width, display_width(row.key));
+    if (!row.origin.empty()) value_width = std::max(value_width, display_width(row.value));
   }
   std::string out;
   for (const CatalogRow& row : lines) {

@@ -43,6 +43,9 @@ void add_caveats(Plan& plan, const Solution& best, const Workload& w) {
                                        w.slo.percentile, w.slo.percentile));
   }
   for (const Candidate& c : best.pools) {
+    if (c.load.kv_limited && !best.saturated) {
+      plan.caveats.push_back("the KV cache holds fewer requests than are in flight: the others wait for a place");
+    }
     for (const std::string& note : c.pool->notes) {  // two pools may be parts of one group
       if (std::find(plan.caveats.begin(), plan.caveats.end(), note) == plan.caveats.end()) plan.caveats.push_back(note);
     }

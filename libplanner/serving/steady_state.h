@@ -46,7 +46,6 @@ class SteadyState {
   ServingPoint at_load(std::optional<double> concurrency, std::optional<Hertz> arrival_rate) const;
   // The largest batch that keeps the limits (none given: that the cache holds). nullopt when even one sequence breaks them.
   std::optional<ServingPoint> maximum(const ServiceLevel& limits) const;
-  double most_sequences() const { return most_sequences_; }
 
  private:
   void answer_exactly(ServingPoint& point, double requests_per_s) const;
