@@ -23,6 +23,7 @@ struct PlanOptions {
   std::filesystem::path cluster;
   std::vector<std::string> formats;
   std::optional<std::filesystem::path> save;
+  std::optional<std::filesystem::path> profile;
   bool every_operator = false;
   bool every_candidate = false;
 };
@@ -46,10 +47,13 @@ int run_plan(const PlanOptions& options, const Session& session) {
   }
   if (options.save) targets.push_back(*options.save);
   check_outputs(targets, options.cluster);
+  if (options.profile) check_outputs(targets, *options.profile);
 
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const Cluster cluster = read_cluster(options.cluster, catalog);
-  Plan plan = make_plan(cluster, catalog);
+  std::shared_ptr<const Profile> profile;
+  if (options.profile) profile = std::make_shared<Profile>(read_profile(*options.profile));
+  Plan plan = make_plan(cluster, catalog, profile);
   plan.version = FATHOM_VERSION;
   for (const OutputRequest& request : requests) {
     const bool colour = !request.file && use_colour(session);
@@ -72,6 +76,8 @@ void add_plan_verb(CLI::App& program, Session& session) {
   verb->add_option("CLUSTER", options->cluster, "cluster.yaml: the bill of materials and the workload")->required();
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
   verb->add_option("-o,--output", options->save, "save the plan (JSON) for later verbs");
+  verb->add_option("--profile", options->profile,
+                   "measured rates (fathom validate --save-profile) before those of the catalogs");
   verb->add_flag("--operators", options->every_operator, "list every operator, not only the longest");
   verb->add_flag("--candidates", options->every_candidate, "list every rejected layout with its reason");
   verb->footer("Exit code 0 when the cluster does what the workload asks, 1 when not.");

@@ -23,6 +23,7 @@ struct Session {
 };
 
 void add_plan_verb(CLI::App& program, Session& session);
+void add_validate_verb(CLI::App& program, Session& session);
 void add_catalog_verb(CLI::App& program, Session& session);
 
 // Should text on stdout be coloured? --color, NO_COLOR, CLICOLOR_FORCE, CLICOLOR, TERM and whether it is a terminal.

@@ -28,12 +28,13 @@ have_package() {
     libyaml-cpp-dev) have_header yaml-cpp/yaml.h ;;
     nlohmann-json3-dev) have_header nlohmann/json.hpp ;;
     libcli11-dev) have_header CLI/CLI.hpp ;;
+    libeigen3-dev) have_header eigen3/Eigen/Core ;;
     libgtest-dev) have_header gtest/gtest.h ;;
     *) dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed' ;;
   esac >/dev/null
 }
 
-build_packages=(g++ cmake ninja-build libfmt-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev)
+build_packages=(g++ cmake ninja-build libfmt-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libeigen3-dev)
 test_packages=("${build_packages[@]}" libgtest-dev)
 
 # install_missing LOG PACKAGE...: by apt-get, as root or through sudo; otherwise says which command to run.

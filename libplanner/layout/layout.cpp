@@ -78,13 +78,40 @@ Bytes stored_bytes(const Shard& s, const Tensor& t, const WeightScheme& scheme) 
   return bytes(format, std::llround(s.rows), std::llround(s.cols)) * s.experts;
 }
 
-namespace {
+Slice slice(const Tensor& t, const Architecture& a, const Layout& l, int stage_rank) {
+  const bool expert = t.role == Role::kRoutedExpert;
+  const int ways = expert ? l.expert_tp() : l.tp, part = stage_rank % ways;
+  const Shard size = shard(t, a, l, part);
+  Slice s{.rows = std::llround(size.rows), .cols = std::llround(size.cols)};
+  s.experts = expert ? static_cast<int>(std::llround(size.experts)) : 1;
+  if (expert) s.first_expert = stage_rank / ways * s.experts;
+  switch (t.split) {
+    case Split::kReplicated:
+      break;
+    case Split::kVocab:
+      s.row = t.rows / ways * part + std::min<std::int64_t>(part, t.rows % ways);
+      break;
+    case Split::kQueryHeads:
+    case Split::kRows:
+      s.row = s.rows * part;
+      break;
+    case Split::kKvHeads:  // beyond one head per rank, neighbours hold copies
+      s.row = s.rows * (ways > a.num_kv_heads ? part / (ways / a.num_kv_heads) : part);
+      break;
+    case Split::kHeadInputs:
+    case Split::kColumns:
+      s.col = s.cols * part;
+      break;
+  }
+  return s;
+}
 
 bool has_window(const Architecture& a, int layer) {
   if (a.sliding_window == 0 || a.sliding_layers == 0) return false;
-  // Evenly interleaved, a window first (GPT-OSS alternates that way).
   return (layer * a.sliding_layers) % a.num_layers < a.sliding_layers;
 }
+
+namespace {
 
 struct LayerBytes {
   double dense = 0, moe = 0, embedding = 0, head = 0;
@@ -98,7 +125,8 @@ LayerBytes rank_bytes(const Architecture& a, const std::vector<Tensor>& tensors,
     switch (t.where) {
       case Where::kOnce:
         (t.role == Role::kEmbedding ? sum.embedding : sum.head) += b;
-        if (t.op == "embed" && a.tied_embeddings && l.pp > 1) sum.head += b;  // the last stage needs its own copy
+        // The last stage needs its own copy for a tied head and for a draft module.
+        if (t.op == "embed" && (a.tied_embeddings || l.mtp) && l.pp > 1) sum.head += b;
         break;
       case Where::kEveryLayer:
         sum.dense += b, sum.moe += b;

@@ -44,6 +44,8 @@ struct Stage {
   bool has_head = false;
 };
 
+bool has_window(const Architecture& architecture, int layer);  // evenly interleaved, a window first (GPT-OSS)
+
 bool same_shape(const Stage& a, const Stage& b);  // differ in position only
 
 int layers_with(const Stage& stage, const Layout& layout, const Architecture& architecture, const Tensor& tensor);
@@ -58,6 +60,15 @@ struct Shard {
 // `rank` is the position within the tensor-parallel group; only vocabulary splits depend on it (the first ranks hold one
 // row more when the vocabulary does not divide).
 Shard shard(const Tensor& tensor, const Architecture& architecture, const Layout& layout, int rank);
+
+// The same part by position, for those who load it. `stage_rank` counts the ranks of a stage: group * tp + rank. Routed
+// experts are dealt out in runs of routed_experts / ep; the ranks that share a run split each of its experts.
+struct Slice {
+  std::int64_t row = 0, rows = 0;
+  std::int64_t col = 0, cols = 0;
+  int first_expert = 0, experts = 1;
+};
+Slice slice(const Tensor& tensor, const Architecture& architecture, const Layout& layout, int stage_rank);
 Bytes stored_bytes(const Shard& shard, const Tensor& tensor, const WeightScheme& scheme);
 
 // Cuts the layers into `layout.pp` runs so that the heaviest stage is as light as possible in stored bytes.

@@ -30,9 +30,9 @@ void add_weights(Ledger& ledger, const MemoryInput& in, const Stage& stage) {
   std::map<Role, LedgerRow> by_role;
   for (const Tensor& t : in.tensors) {
     double layers = layers_with(stage, in.layout, in.architecture, t);
-    // A tied head on another stage than the embedding needs its own copy.
-    if (t.op == "embed" && t.split == Split::kVocab && in.architecture.tied_embeddings && stage.has_head &&
-        !stage.has_embedding)
+    // A tied head on another stage than the embedding needs its own copy, and so does a draft module, to look up tokens.
+    if (t.op == "embed" && t.split == Split::kVocab && (in.architecture.tied_embeddings || in.layout.mtp) &&
+        stage.has_head && !stage.has_embedding)
       layers = 1;
     if (layers == 0) continue;
     const Shard s = shard(t, in.architecture, in.layout, 0);

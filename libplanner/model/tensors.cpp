@@ -105,27 +105,34 @@ void add_attention(TensorList& list, const Architecture& a) {
   list.norm("post_attention_layernorm", "ffn.norm", a.hidden_size, a.norm_has_bias);
 }
 
+struct FfnNames {
+  std::string gate = "gate_proj", up = "up_proj", down = "down_proj";
+};
+
 // Gate and up are read by one operator, down by the next.
 void add_ffn(TensorList& list, const Architecture& a, const std::string& name, const std::string& op,
-             std::int64_t width, Role role, int experts) {
+             std::int64_t width, Role role, int experts, const FfnNames& names = {}) {
   const bool biases = !a.gated_ffn || (role == Role::kRoutedExpert && a.moe->expert_bias);
   const auto first = [&](const std::string& part) {
     list.matrix(name + part, op + ".gate_up", width, a.hidden_size, role, Split::kRows).experts = experts;
     if (biases) list.vector(name + part + ".bias", op + ".gate_up", width, role, Split::kRows).experts = experts;
   };
-  if (a.gated_ffn) first("gate_proj");
-  first("up_proj");
-  list.matrix(name + "down_proj", op + ".down", a.hidden_size, width, role, Split::kColumns).experts = experts;
-  if (biases) list.vector(name + "down_proj.bias", op + ".down", a.hidden_size, role).experts = experts;
+  if (a.gated_ffn) first(names.gate);
+  first(names.up);
+  list.matrix(name + names.down, op + ".down", a.hidden_size, width, role, Split::kColumns).experts = experts;
+  if (biases) list.vector(name + names.down + ".bias", op + ".down", a.hidden_size, role).experts = experts;
 }
 
 void add_moe(TensorList& list, const Architecture& a) {
   const Moe& m = *a.moe;
-  list.matrix("mlp.gate", "moe.router", m.routed_experts, a.hidden_size, Role::kRouter, Split::kReplicated);
+  const bool mixtral = a.family == "mixtral";  // has names of its own
+  const std::string block = mixtral ? "block_sparse_moe." : "mlp.";
+  list.matrix(block + "gate", "moe.router", m.routed_experts, a.hidden_size, Role::kRouter, Split::kReplicated);
   if (m.correction_bias)
-    list.vector("mlp.gate.e_score_correction_bias", "moe.router", m.routed_experts, Role::kRouterBias);
-  if (m.expert_bias) list.vector("mlp.gate.bias", "moe.router", m.routed_experts, Role::kRouter);
-  add_ffn(list, a, "mlp.experts.{e}.", "moe.experts", m.intermediate_size, Role::kRoutedExpert, m.routed_experts);
+    list.vector(block + "gate.e_score_correction_bias", "moe.router", m.routed_experts, Role::kRouterBias);
+  if (m.expert_bias) list.vector(block + "gate.bias", "moe.router", m.routed_experts, Role::kRouter);
+  add_ffn(list, a, block + "experts.{e}.", "moe.experts", m.intermediate_size, Role::kRoutedExpert, m.routed_experts,
+          mixtral ? FfnNames{.gate = "w1", .up = "w3", .down = "w2"} : FfnNames{});
   if (m.shared_experts > 0) {
     add_ffn(list, a, "mlp.shared_experts.", "moe.shared", std::int64_t{m.shared_experts} * m.intermediate_size,
             Role::kSharedExpert, 1);
@@ -138,7 +145,7 @@ void add_mtp(TensorList& list, const Architecture& a) {
   list.norm("hnorm", "mtp.norm", a.hidden_size, false);
   list.matrix("eh_proj", "mtp.project", a.hidden_size, 2 * std::int64_t{a.hidden_size}, Role::kMtpProjection,
               Split::kReplicated);
-  list.norm("shared_head.norm", "mtp.norm", a.hidden_size, false);
+  list.norm("shared_head.norm", "mtp.head.norm", a.hidden_size, false);
   add_attention(list, a);
   a.moe ? add_moe(list, a) : add_ffn(list, a, "mlp.", "ffn", a.intermediate_size, Role::kDenseFfn, 1);
   list.matrix("embed_tokens", "mtp.embed", a.vocab_size, a.hidden_size, Role::kEmbedding, Split::kVocab).duplicate =

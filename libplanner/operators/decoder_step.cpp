@@ -292,11 +292,18 @@ class StepBuilder {
     stage_tokens_ = batch_.sequences + batch_.prefill_tokens;
     const double modules = drafts_;
     drafts_ = 0;
+    Operator& token = add("mtp.embed", OperatorKind::kEmbed, modules);  // of the token after each position
+    token.width_out = a_.hidden_size;
+    token.weights = local("embed", Where::kOnce).format;
+    token.weight_bytes = Bytes(tokens_ * a_.hidden_size * bits_per_weight(token.weights) / 8 / l_.tp);
+    all_reduce("mtp.embed.all_reduce", modules, tokens_);
+    norm("mtp.norm", Where::kMtp, modules, tokens_, a_.hidden_size);
     linear("mtp.project", "mtp.project", Where::kMtp, modules, tokens_);
     attention(modules, Where::kMtp);
     a_.moe ? moe(modules, Where::kMtp) : dense_ffn(modules, Where::kMtp);
-    const double rows = sequences_;
+    const double rows = sequences_ + prompts_;  // the first draft follows the prompt
     if (rows > 0) {
+      norm("mtp.head.norm", Where::kMtp, modules, rows, a_.hidden_size);
       Operator& op = linear("mtp.head", a_.tied_embeddings ? "embed" : "head", Where::kOnce, modules, rows);
       gather_logits(rows, op.width_out);
       ops_.back().count = modules;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "plan/architecture_fields.h"
 #include "plan/predict.h"
 #include "units/text.h"
 
@@ -16,7 +17,8 @@ PlanModel describe(const Architecture& a) {
           .parameters = static_cast<double>(counts.total),
           .active_parameters = static_cast<double>(counts.active),
           .kv_bytes_per_token = kv_bytes_per_token(a, KvFormat::kBf16),
-          .native_weights = a.native_weights};
+          .native_weights = a.native_weights,
+          .architecture = architecture_fields(a)};
 }
 
 std::string describe_load(const Workload& w) {
@@ -113,6 +115,7 @@ PlanPool describe_pool(const Problem& p, const Candidate& c) {
   pool.group = c.pool->group->id;
   pool.role = to_string(c.role);
   pool.accelerator = c.pool->accelerator->name;
+  pool.accelerator_id = c.pool->accelerator->id;
   pool.layout = short_name(l);
   pool.tp = l.tp;
   pool.pp = l.pp;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "availability/from_cluster.h"
+#include "plan/host_device.h"
 #include "plan/predict.h"
 #include "power/from_cluster.h"
 #include "units/text.h"
@@ -43,7 +44,7 @@ GroupLoad load_of(const Group& group, const Cluster& cluster, const Catalog& cat
   const Activity activity{.busy = 1, .memory = use.activity.memory, .compute = use.activity.compute};
   const bool serves = use.nodes > 0;
   return {.id = group.id,
-          .node = node_power(node_parts(group.node, cluster.site_of(group), catalog), activity),
+          .node = node_power(node_parts(with_processor_once(group.node), cluster.site_of(group), catalog), activity),
           .nodes = serves ? use.nodes : 0,
           .standby = group.nodes - (serves ? use.nodes : 0),
           .busy = serves ? use.activity.busy * utilisation : 0,

@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <fstream>
+#include <iterator>
+#include <set>
 
 #include "input/value.h"
 #include "plan/describe.h"
 #include "plan/economics.h"
+#include "plan/host_device.h"
 #include "plan/predict.h"
 #include "plan/verdict.h"
 #include "search/search.h"
@@ -47,7 +51,9 @@ EngineProfile read_engine(const Cluster& cluster, const Catalog& catalog) {
 // Every model needs a 16-bit product somewhere (router, head, attention).
 bool multiplies(const Accelerator& a) { return peak(a, a.native.bf16 ? Dtype::kBf16 : Dtype::kFp16) != nullptr; }
 
-std::vector<Pool> make_pools(const Cluster& cluster, std::vector<std::string>& reasons) {
+// `hosts` keeps the devices that are processors of their nodes; the pools point to them.
+std::vector<Pool> make_pools(const Cluster& cluster, std::deque<Accelerator>& hosts,
+                             std::vector<std::string>& reasons) {
   std::vector<Pool> pools;
   for (const Group& group : cluster.groups) {
     if (group.role == "support" || group.node.accelerator == nullptr || group.node.accelerators < 1) continue;
@@ -66,9 +72,49 @@ std::vector<Pool> make_pools(const Cluster& cluster, std::vector<std::string>& r
       continue;
     }
     pools.push_back(make_pool(cluster, group));
+    if (runs_on_host(group.node)) pools.back().accelerator = &hosts.emplace_back(host_device(pools.back()));
   }
   return pools;
 }
+
+// Which rates come from measurement, said before the search knows which operators there are.
+EngineProfile use_profile(Plan& plan, const EngineProfile& engine, std::shared_ptr<const Profile> profile,
+                          const std::vector<Pool>& pools) {
+  const auto of_profile = [&](const Pool& pool) { return pool.accelerator->id == profile->accelerator; };
+  const bool all = std::all_of(pools.begin(), pools.end(), of_profile);
+  plan.profile = PlanProfile{.file = profile->file,
+                             .fnv64 = fnv64(profile->file),
+                             .machine = profile->machine,
+                             .date = profile->date,
+                             .accelerator = profile->accelerator,
+                             .engine = profile->engine,
+                             .covered = {},
+                             .uncovered = {}};
+  plan.inputs.push_back({.path = plan.profile->file, .fnv64 = plan.profile->fnv64});
+  if (std::none_of(pools.begin(), pools.end(), of_profile)) {
+    plan.notes.push_back(fmt::format("profile {} stands for {}, which no group has: it was not used", profile->file,
+                                     profile->accelerator));
+  } else if (!profile->engine.empty() && profile->engine != engine.id) {
+    plan.notes.push_back(
+        fmt::format("profile {} was measured with {}, the plan is for {}: another engine reaches other rates",
+                    profile->file, profile->engine, engine.id));
+  }
+  return with_profile(engine, std::move(profile), all);
+}
+
+// Each operator once, whichever pool runs it; measured in all of them, or not.
+void say_what_is_measured(PlanProfile& profile, const Problem& problem, const Solution& best) {
+  std::set<std::string> covered, uncovered;
+  for (const Candidate& c : best.pools) {
+    const MeasuredOperators operators = measured_operators(problem, c);
+    covered.insert(operators.covered.begin(), operators.covered.end());
+    uncovered.insert(operators.uncovered.begin(), operators.uncovered.end());
+  }
+  profile.uncovered.assign(uncovered.begin(), uncovered.end());
+  std::set_difference(covered.begin(), covered.end(), uncovered.begin(), uncovered.end(),
+                      std::back_inserter(profile.covered));
+}
+
 // Pools that are parts of one group have the devices that their replicas use, and share none.
 void count_cut_groups(Plan& plan) {
   for (PlanPool& pool : plan.pools) {
@@ -81,10 +127,10 @@ void count_cut_groups(Plan& plan) {
 
 }  // namespace
 
-Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
+Plan make_plan(const Cluster& cluster, const Catalog& catalog, std::shared_ptr<const Profile> profile) {
   const Architecture architecture = read_model(cluster, catalog);
   const std::vector<Tensor> weights = tensors(architecture);
-  const EngineProfile engine = read_engine(cluster, catalog);
+  EngineProfile engine = read_engine(cluster, catalog);
 
   Plan plan;
   plan.title = cluster.title;
@@ -102,12 +148,14 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
         {.path = path.string(), .fnv64 = fnv64(std::filesystem::is_directory(path) ? path / "config.json" : path)});
   }
 
-  const std::vector<Pool> pools = make_pools(cluster, plan.reasons);
+  std::deque<Accelerator> hosts;
+  const std::vector<Pool> pools = make_pools(cluster, hosts, plan.reasons);
   if (pools.empty()) plan.reasons.push_back("no group has accelerators to serve on");
+  if (profile) engine = use_profile(plan, engine, std::move(profile), pools);
   const Problem problem{
       .architecture = architecture, .tensors = weights, .workload = cluster.workload, .engine = engine};
   const SearchResult found = search(problem, pools, cluster.layout);
-  plan.notes = found.notes;
+  plan.notes.insert(plan.notes.end(), found.notes.begin(), found.notes.end());
   plan.evaluated = found.evaluated;
   plan.candidates = static_cast<int>(found.rejected.size()) + found.evaluated;
   for (const RejectionSummary& row : summarise(found.rejected)) {
@@ -131,8 +179,10 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog) {
     judge(plan, best, cluster.workload);
     for (const Candidate& c : best.pools) plan.pools.push_back(describe_pool(problem, c));
     count_cut_groups(plan);
+    if (plan.profile) say_what_is_measured(*plan.profile, problem, best);
     plan.sensitivities = sensitivities(problem, best);
-    plan.confidence = weakest_that_matters(best, plan.sensitivities);
+    plan.confidence = weakest_that_matters(problem, best, plan.sensitivities);
+    for (PlanPool& pool : plan.pools) pool.step_time.confidence = plan.confidence;
     plan.predictions = predictions_at_load(problem, best, plan.confidence);
     plan.maximum = predictions_at_maximum(problem, best, plan.confidence);
     add_caveats(plan, best, cluster.workload);

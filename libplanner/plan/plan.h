@@ -1,9 +1,11 @@
-// The answer: everything that `fathom plan` found, as plain values. Made by make_plan(), printed by report/, read back by
-// nobody yet; JSON keys are a contract (docs/architecture.md).
+// The answer: everything that `fathom plan` found, as plain values. Made by make_plan(), printed by report/, and what an
+// engine needs of it read back by read_plan(); JSON keys are a contract (docs/architecture.md).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "availability/service.h"
@@ -13,6 +15,12 @@
 #include "units/quantity.h"
 
 namespace fathom {
+
+// A key with its value, so that a printer needs no name of what it prints: numbers, texts, lists of keys.
+struct PlanField {
+  std::string key;
+  std::variant<bool, std::int64_t, double, std::string, std::vector<PlanField>> value;
+};
 
 struct PlanOperator {
   std::string name;  // key of every later comparison
@@ -52,7 +60,8 @@ struct PlanPool {
   std::string group;
   std::string role;
   std::string accelerator;
-  std::string layout;  // "TP8 PP2 x5, fp8 weights, bf16 KV"
+  std::string accelerator_id;  // in the catalog
+  std::string layout;          // "TP8 PP2 x5, fp8 weights, bf16 KV"
   int tp = 1, pp = 1, ep = 1, attention_dp = 1, replicas = 1;
   std::string weights, kv;
   bool offload_experts = false, mtp = false;
@@ -64,6 +73,9 @@ struct PlanPool {
   PlanMemory memory;
   std::vector<PlanOperator> decode, prefill;
   double decode_sequences = 0, decode_context = 0;  // of the decode list
+  double prefill_tokens = 0;                        // of the prefill list, per attention group
+  Estimate<Seconds> step_time;  // a decode step of that shape, or a prefill chunk where nothing is decoded
+  Seconds step_overhead{};      // the part of it between operators, likely
   std::vector<std::string> notes;
 };
 
@@ -99,6 +111,7 @@ struct PlanModel {
   double parameters = 0, active_parameters = 0;
   Bytes kv_bytes_per_token{};
   std::string native_weights;
+  std::vector<PlanField> architecture;  // every number of its shape, for those who run it
 };
 
 struct PlanLever {  // one change and what it would do
@@ -124,6 +137,12 @@ struct PlanCandidate {  // every layout looked at
 struct PlanInput {
   std::string path;
   std::string fnv64;  // hash of the file's bytes
+};
+
+struct PlanProfile {  // the measured rates that were used
+  std::string file, fnv64;
+  std::string machine, date, accelerator, engine;
+  std::vector<std::string> covered, uncovered;  // operators of the pools whose time does and does not come from it
 };
 
 struct Plan {
@@ -155,6 +174,7 @@ struct Plan {
   std::optional<CostReport> cost;
   std::optional<AvailabilityReport> availability;
   std::vector<PlanInput> inputs;
+  std::optional<PlanProfile> profile;
   std::string version;
   Confidence confidence = Confidence::kAssumed;
 };

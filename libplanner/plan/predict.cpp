@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <memory>
 
 #include "units/text.h"
 
@@ -21,6 +22,12 @@ struct Replica {
         timer(p.architecture, p.tensors, c.layout, cut, rates, overhead) {}
   Replica(const Problem& p, const Candidate& c)
       : Replica(p, c, device_rates(*c.pool, p.engine), p.engine.step_overhead.value) {}
+
+  // One step of a pool's operator lists: between two tokens when it decodes, else one chunk of a prompt.
+  Seconds step(const PlanPool& of) const {
+    if (!of.decode.empty()) return timer.decode_step(of.decode_sequences, of.decode_context);
+    return timer.prefill(of.prefill_tokens, 0, of.prefill_tokens).latency;
+  }
 };
 
 double mean_context(const Workload& w) { return w.input_tokens.mean + w.output_tokens.mean / 2; }
@@ -132,15 +139,19 @@ std::optional<PlanPredictions> predictions_at_maximum(const Problem& p, const So
 
 namespace {
 
+// What a draft module runs again has a name of its own.
+std::string name_of(const Operator& op) {
+  const std::string name(op.name);
+  return op.draft && name.rfind("mtp.", 0) != 0 ? "mtp." + name : name;
+}
+
 std::vector<PlanOperator> timed(const std::vector<Operator>& operators, const DeviceRates& rates,
                                 const Layout& layout) {
   std::vector<PlanOperator> rows;
   const Seconds whole = stage_time(operators, rates, layout);
   for (const Operator& op : operators) {
     const OperatorTime time = operator_time(op, rates, layout);
-    std::string name(op.name);
-    if (op.draft && name.rfind("mtp.", 0) != 0) name = "mtp." + name;
-    rows.push_back({.name = std::move(name),
+    rows.push_back({.name = name_of(op),
                     .kind = std::string(to_string(op.kind)),
                     .count = op.count,
                     .time = time.time * op.count,
@@ -153,80 +164,122 @@ std::vector<PlanOperator> timed(const std::vector<Operator>& operators, const De
   return rows;
 }
 
+// The shape of the lists: at the load, and one chunk of a prompt.
+void set_shape(PlanPool& out, const Problem& p, const Candidate& c) {
+  if (c.role != PoolRole::kPrefill) {
+    // Whole, so that the engine can run just this step.
+    out.decode_sequences = std::max(1.0, std::round(c.load.sequences));
+    out.decode_context = mean_context(p.workload);
+  }
+  if (c.role != PoolRole::kDecode)
+    out.prefill_tokens = std::min(p.engine.chunk_tokens, std::max(1.0, p.workload.input_tokens.mean));
+}
+
+Seconds step_at(const PlanPool& of, const Problem& p, const Candidate& c, Corner corner) {
+  const EngineProfile engine = at_corner(p.engine, corner);
+  const Pool pool = with_latencies(*c.pool, link_latency_factor(corner));
+  return Replica(p, c, device_rates(pool, engine), engine.step_overhead.value).step(of);
+}
+
 }  // namespace
 
 void fill_operators(PlanPool& out, const Problem& p, const Candidate& c) {
   const Replica replica(p, c);
   const DeviceRates& rates = replica.timer.rates();
+  set_shape(out, p, c);
   if (c.role != PoolRole::kPrefill) {
-    out.decode_sequences = std::max(1.0, c.load.sequences);
-    out.decode_context = mean_context(p.workload);
     out.decode =
         timed(replica.timer.slowest_decode_operators(out.decode_sequences, out.decode_context), rates, c.layout);
   }
-  if (c.role != PoolRole::kDecode) {
-    const double tokens = std::min(p.engine.chunk_tokens, std::max(1.0, p.workload.input_tokens.mean));
-    out.prefill = timed(replica.timer.slowest_prefill_operators(tokens, 0), rates, c.layout);
-  }
+  if (c.role != PoolRole::kDecode)
+    out.prefill = timed(replica.timer.slowest_prefill_operators(out.prefill_tokens, 0), rates, c.layout);
+  out.step_overhead = p.engine.step_overhead.value;
+  out.step_time = band(step_at(out, p, c, Corner::kFast), replica.step(out), step_at(out, p, c, Corner::kSlow),
+                       Confidence::kAssumed);
 }
 
 namespace {
+
+Problem with_engine(const Problem& p, const EngineProfile& engine) {
+  return {.architecture = p.architecture, .tensors = p.tensors, .workload = p.workload, .engine = engine};
+}
 
 // What the sizing turns on: throughput within the service level, else at the load.
 double output_of(const Outcome& outcome) {
   return outcome.maximum ? outcome.maximum->output_tok_per_s : outcome.load.output_tok_per_s;
 }
 
+// Changed hardware: what the catalog says of it, and what was measured on it.
+using Change = std::function<void(Pool&, Accelerator&, Profile&)>;
+
 // The solution again on changed hardware: pools are copied, changed and put in place of the originals.
-double output_with(const Problem& p, const Solution& s, const std::function<void(Pool&, Accelerator&)>& change) {
+double output_with(const Problem& p, const Solution& s, const Change& change) {
   std::vector<Pool> pools;
   std::vector<Accelerator> parts;
   pools.reserve(s.pools.size());
   parts.reserve(s.pools.size());
   Solution changed = s;
+  EngineProfile engine = p.engine;
   for (Candidate& c : changed.pools) {
+    const auto measured = std::make_shared<Profile>(p.engine.measured ? *p.engine.measured : Profile{});
     parts.push_back(*c.pool->accelerator);
     pools.push_back(*c.pool);
     pools.back().accelerator = &parts.back();
-    change(pools.back(), parts.back());
+    change(pools.back(), parts.back(), *measured);  // each pool is changed alike, so the last profile stands for all
+    if (p.engine.measured) engine.measured = measured;
     c.pool = &pools.back();
     c.memory = memory_of(p, *c.pool, c.layout);
   }
-  return output_of(at_corner(p, changed, Corner::kLikely));
+  return output_of(at_corner(with_engine(p, engine), changed, Corner::kLikely));
 }
 
-void scale_peaks(Accelerator& a, double factor) {
-  for (auto& [rate, fact] : a.peak) fact.value *= factor;
+void double_bandwidth(Pool&, Accelerator& a, Profile& measured) {
+  a.memory_bandwidth->value *= 2;
+  for (ProfileRow& row : measured.rows) row.memory *= 2;
+}
+
+void double_peaks(Pool&, Accelerator& a, Profile& measured) {
+  for (auto& [rate, fact] : a.peak) fact.value *= 2;
+  for (ProfileRow& row : measured.rows) row.compute *= 2;
+}
+
+void double_link_bandwidth(Pool& pool, Accelerator&, Profile& measured) {
+  for (Tier& tier : pool.tiers) tier.bandwidth *= 2;
+  for (ProfileCollective& row : measured.collectives) row.bandwidth *= 2;
+}
+
+void halve_link_latency(Pool& pool, Accelerator&, Profile& measured) {
+  for (Tier& tier : pool.tiers) tier.step_latency /= 2;
+  for (ProfileCollective& row : measured.collectives) row.latency /= 2;
+}
+
+void add_half_the_memory(Pool&, Accelerator& a, Profile&) {
+  a.memory.value *= 1.5;
+  if (a.usable_memory) a.usable_memory->value *= 1.5;
 }
 
 }  // namespace
 
 std::vector<PlanLever> levers(const Problem& p, const Solution& s) {
-  const double now = output_with(p, s, [](Pool&, Accelerator&) {});
+  const double now = output_with(p, s, [](Pool&, Accelerator&, Profile&) {});
   if (now <= 0) return {};
   std::vector<PlanLever> result;
-  const auto try_change = [&](const std::string& what, const std::function<void(Pool&, Accelerator&)>& change) {
+  const auto try_change = [&](const std::string& what, const Change& change) {
     const double then = output_with(p, s, change);
     result.push_back({.change = what,
                       .effect = fmt::format("{} output tok/s instead of {}", count_text(then), count_text(now)),
                       .gain = then / now - 1});
   };
-  try_change("twice the memory bandwidth", [](Pool&, Accelerator& a) { a.memory_bandwidth->value *= 2; });
-  try_change("twice the arithmetic peak", [](Pool&, Accelerator& a) { scale_peaks(a, 2); });
+  try_change("twice the memory bandwidth", double_bandwidth);
+  try_change("twice the arithmetic peak", double_peaks);
   if (s.pools.front().layout.offload_experts) {
-    try_change("twice the host memory bandwidth", [](Pool& pool, Accelerator&) { pool.host_memory_bandwidth *= 2; });
+    try_change("twice the host memory bandwidth",
+               [](Pool& pool, Accelerator&, Profile&) { pool.host_memory_bandwidth *= 2; });
   }
-  try_change("half as much again of device memory", [](Pool&, Accelerator& a) {
-    a.memory.value *= 1.5;
-    if (a.usable_memory) a.usable_memory->value *= 1.5;
-  });
+  try_change("half as much again of device memory", add_half_the_memory);
   if (!s.pools.front().pool->tiers.empty()) {
-    try_change("links with twice the bandwidth", [](Pool& pool, Accelerator&) {
-      for (Tier& tier : pool.tiers) tier.bandwidth *= 2;
-    });
-    try_change("links with half the latency", [](Pool& pool, Accelerator&) {
-      for (Tier& tier : pool.tiers) tier.step_latency /= 2;
-    });
+    try_change("links with twice the bandwidth", double_link_bandwidth);
+    try_change("links with half the latency", halve_link_latency);
   }
   std::stable_sort(result.begin(), result.end(),
                    [](const PlanLever& a, const PlanLever& b) { return a.gain > b.gain; });
@@ -245,9 +298,7 @@ void vary(std::vector<PlanSensitivity>& rows, const char* name, Fact<T> EnginePr
   const auto with = [&](T value) {
     EngineProfile engine = p.engine;
     (engine.*member).value = value;
-    const Problem changed{
-        .architecture = p.architecture, .tensors = p.tensors, .workload = p.workload, .engine = engine};
-    return output_of(at_corner(changed, s, Corner::kLikely));
+    return output_of(at_corner(with_engine(p, engine), s, Corner::kLikely));
   };
   const double a = with(fact.low_or_value()), b = with(fact.high_or_value());
   rows.push_back(
@@ -256,6 +307,21 @@ void vary(std::vector<PlanSensitivity>& rows, const char* name, Fact<T> EnginePr
        .confidence = fact.origin.confidence,
        .low = std::min(a, b),
        .high = std::max(a, b)});
+}
+
+// All measured rates together at the ends of their spread.
+void vary_measured(std::vector<PlanSensitivity>& rows, const Problem& p, const Solution& s) {
+  const auto with = [&](Corner corner) {
+    EngineProfile engine = p.engine;
+    engine.measured_corner = corner;
+    return output_of(at_corner(with_engine(p, engine), s, Corner::kLikely));
+  };
+  const double slow = with(Corner::kSlow), fast = with(Corner::kFast);
+  rows.push_back({.input = "spread of the measured rates",
+                  .origin = fmt::format("measured, profile {}, {}", p.engine.measured->file, p.engine.measured->date),
+                  .confidence = Confidence::kMeasured,
+                  .low = slow,
+                  .high = fast});
 }
 
 }  // namespace
@@ -279,16 +345,37 @@ std::vector<PlanSensitivity> sensitivities(const Problem& p, const Solution& s) 
   vary(rows, "shortest attention", &EngineProfile::attention_floor, p, s);
   vary(rows, "shortest element-wise operator", &EngineProfile::element_floor, p, s);
   vary(rows, "host work per step", &EngineProfile::step_overhead, p, s);
+  if (p.engine.measured) vary_measured(rows, p, s);
   std::stable_sort(rows.begin(), rows.end(),
                    [](const PlanSensitivity& a, const PlanSensitivity& b) { return a.high - a.low > b.high - b.low; });
   return rows;
 }
 
-Confidence weakest_that_matters(const Solution& s, const std::vector<PlanSensitivity>& sensitivities) {
+MeasuredOperators measured_operators(const Problem& p, const Candidate& c) {
+  const Replica replica(p, c);
+  PlanPool shape;
+  set_shape(shape, p, c);
+  MeasuredOperators result;
+  const auto sort_in = [&](const std::vector<Operator>& operators) {
+    for (const Operator& op : operators) {
+      const bool measured = is_measured(op, replica.timer.rates(), c.layout);
+      (measured ? result.covered : result.uncovered).push_back(name_of(op));
+      if (!measured) (is_collective(op.kind) ? result.all_collectives : result.all_on_device) = false;
+    }
+  };
+  if (c.role != PoolRole::kPrefill)
+    sort_in(replica.timer.slowest_decode_operators(shape.decode_sequences, shape.decode_context));
+  if (c.role != PoolRole::kDecode) sort_in(replica.timer.slowest_prefill_operators(shape.prefill_tokens, 0));
+  return result;
+}
+
+Confidence weakest_that_matters(const Problem& p, const Solution& s,
+                                const std::vector<PlanSensitivity>& sensitivities) {
   Confidence worst = Confidence::kMeasured;
   for (const Candidate& c : s.pools) {
-    worst = weakest(worst, c.pool->accelerator->memory_bandwidth->origin.confidence);
-    if (c.layout.devices_per_replica() > 1)
+    const MeasuredOperators measured = measured_operators(p, c);
+    if (!measured.all_on_device) worst = weakest(worst, c.pool->accelerator->memory_bandwidth->origin.confidence);
+    if (!measured.all_collectives)
       worst = weakest(worst, span(*c.pool, c.layout.devices_per_replica(), 1).outer->confidence);
   }
   for (const PlanSensitivity& row : sensitivities) {

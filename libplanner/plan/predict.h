@@ -11,7 +11,8 @@ PlanPredictions predictions_at_load(const Problem& problem, const Solution& solu
 std::optional<PlanPredictions> predictions_at_maximum(const Problem& problem, const Solution& solution,
                                                       Confidence confidence);
 
-// The operators of the slowest stage: one decode step at the load, one prefill chunk.
+// The operators of the slowest stage: one decode step at the load, one prefill chunk; and the time of such a step with its
+// band.
 void fill_operators(PlanPool& out, const Problem& problem, const Candidate& candidate);
 
 // One change at a time, best first: twice the memory bandwidth, twice the links, …
@@ -20,9 +21,17 @@ std::vector<PlanLever> levers(const Problem& problem, const Solution& solution);
 // Which assumption about the engine moves the answer most, each taken to both ends of its range; widest first.
 std::vector<PlanSensitivity> sensitivities(const Problem& problem, const Solution& solution);
 
-// The weakest ingredient of the times: device bandwidth, links, and those assumptions about the engine that move the answer
-// by more than a twentieth. An assumption that does not matter does not weaken a result.
-Confidence weakest_that_matters(const Solution& solution, const std::vector<PlanSensitivity>& sensitivities);
+// Operators of one pool whose time comes from a measured profile, and those whose time does not.
+struct MeasuredOperators {
+  std::vector<std::string> covered, uncovered;
+  bool all_on_device = true, all_collectives = true;  // are covered
+};
+MeasuredOperators measured_operators(const Problem& problem, const Candidate& candidate);
+
+// The weakest ingredient of the times: device bandwidth and links where they are not measured, and those assumptions about
+// the engine that move the answer by more than a twentieth. An assumption that does not matter does not weaken a result.
+Confidence weakest_that_matters(const Problem& problem, const Solution& solution,
+                                const std::vector<PlanSensitivity>& sensitivities);
 
 // How busy memory and arithmetic are while batches run, for the power model. Shares of the data sheet's peaks.
 struct DeviceActivity {

@@ -84,10 +84,28 @@ Json memory(const PlanMemory& m) {
           {"host_bytes_per_node", whole(m.host_per_node)}};
 }
 
+Json fields(const std::vector<PlanField>& list);
+
+struct FieldPrinter {
+  Json operator()(const std::vector<PlanField>& list) const { return fields(list); }
+  Json operator()(double value) const { return number(value); }
+  template <class T>
+  Json operator()(const T& value) const {
+    return value;
+  }
+};
+
+Json fields(const std::vector<PlanField>& list) {
+  Json json = Json::object();
+  for (const PlanField& field : list) json[field.key] = std::visit(FieldPrinter{}, field.value);
+  return json;
+}
+
 Json layout(const PlanPool& pool) {
   return {{"group", pool.group},
           {"role", pool.role},
           {"accelerator", pool.accelerator},
+          {"accelerator_id", pool.accelerator_id},
           {"text", pool.layout},
           {"tp", pool.tp},
           {"pp", pool.pp},
@@ -199,19 +217,31 @@ Json availability(const AvailabilityReport& a) {
 Json provenance(const Plan& plan) {
   Json inputs = Json::array();
   for (const PlanInput& input : plan.inputs) inputs.push_back({{"path", input.path}, {"fnv64", input.fnv64}});
-  return {{"tool", "fathom"},
-          {"version", plan.version},
-          {"inputs", inputs},
-          {"candidates", plan.candidates},
-          {"evaluated", plan.evaluated},
-          {"engine", plan.engine},
-          {"confidence", to_string(plan.confidence)}};
+  Json json{{"tool", "fathom"},
+            {"version", plan.version},
+            {"inputs", inputs},
+            {"candidates", plan.candidates},
+            {"evaluated", plan.evaluated},
+            {"engine", plan.engine},
+            {"confidence", to_string(plan.confidence)}};
+  if (plan.profile) {
+    const PlanProfile& p = *plan.profile;
+    json["profile"] = {{"path", p.file},
+                       {"fnv64", p.fnv64},
+                       {"machine", p.machine},
+                       {"date", p.date},
+                       {"accelerator", p.accelerator},
+                       {"engine", p.engine},
+                       {"covered", p.covered},
+                       {"uncovered", p.uncovered}};
+  }
+  return json;
 }
 
 }  // namespace
 
 std::string plan_json(const Plan& plan) {
-  Json json{{"format_version", "1.0"},
+  Json json{{"format_version", "1.1"},
             {"title", plan.title},
             {"date", plan.date},
             {"model",
@@ -220,7 +250,8 @@ std::string plan_json(const Plan& plan) {
               {"parameters", static_cast<std::int64_t>(plan.model.parameters)},
               {"active_parameters", static_cast<std::int64_t>(plan.model.active_parameters)},
               {"kv_bytes_per_token", whole(plan.model.kv_bytes_per_token)},
-              {"native_weights", plan.model.native_weights}}},
+              {"native_weights", plan.model.native_weights},
+              {"architecture", fields(plan.model.architecture)}}},
             {"load", plan.load},
             {"verdict",
              {{"fits", plan.fits},
@@ -252,8 +283,11 @@ std::string plan_json(const Plan& plan) {
     for (const PlanPool& pool : plan.pools) {
       json["pools"].push_back({{"layout", layout(pool)},
                                {"memory", memory(pool.memory)},
+                               {"step_time_s", estimate(pool.step_time)},
+                               {"step_overhead_s", number(pool.step_overhead.value)},
                                {"decode_sequences", number(pool.decode_sequences)},
                                {"decode_context", number(pool.decode_context)},
+                               {"prefill_tokens", number(pool.prefill_tokens)},
                                {"operators", operators(pool.decode)},
                                {"prefill_operators", operators(pool.prefill)}});
     }

@@ -5,26 +5,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "report/page.h"
 #include "units/text.h"
 
 namespace fathom {
 
 namespace {
-
-std::string percent(double share, int digits = 0) { return fmt::format("{:.{}f} %", share * 100, digits); }
-std::string whole(double value) { return grouped(std::llround(value)); }
-
-// Three significant digits, grouped from a thousand on.
-std::string figure(double value) {
-  if (value == 0) return "0";
-  if (std::abs(value) >= 999.5) return whole(value);
-  return fmt::format("{:.3g}", value);
-}
-
-// "1 replica", "5 replicas".
-std::string counted(double count, const std::string& noun) {
-  return fmt::format("{} {}{}", figure(count), noun, count == 1 ? "" : "s");
-}
 
 template <class Print, class T>
 std::string with_band(const Estimate<T>& e, Print print) {
@@ -33,15 +19,15 @@ std::string with_band(const Estimate<T>& e, Print print) {
 std::string with_band(const Estimate<Seconds>& e) {
   return with_band(e, [](Seconds s) { return to_string(s); });
 }
-std::string with_band(const Estimate<double>& e) { return with_band(e, figure); }
+std::string with_band(const Estimate<double>& e) { return with_band(e, figure_text); }
 std::string with_band(const Estimate<Watts>& e) {
   return with_band(e, [](Watts w) { return to_string(w); });
 }
 
-class Writer {
+class Writer : private Page {
  public:
   Writer(const Plan& plan, const TextOptions& options)
-      : plan_(plan), o_(options), markdown_(options.style == TextStyle::kMarkdown) {}
+      : Page(options.style, options.colour), plan_(plan), o_(options) {}
 
   std::string run() {
     heading();
@@ -59,29 +45,16 @@ class Writer {
     if (plan_.cost) cost(*plan_.cost);
     if (plan_.availability) availability(*plan_.availability);
     trust();
-    return std::move(out_);
+    return take();
   }
 
  private:
-  void line(const std::string& text = {}) { out_ += text + "\n"; }
-  void section(const std::string& title) {
-    line();
-    line(markdown_ ? "## " + title : paint(title, "1"));
-    if (markdown_) line();
-  }
-  void item(const std::string& text) { line((markdown_ ? "- " : "  ") + text); }
-  void table(const TextTable& t) { out_ += t.render(o_.style, markdown_ ? "" : "  "); }
-  std::string paint(const std::string& text, const char* code) const {
-    return o_.colour && !markdown_ ? fmt::format("\033[{}m{}\033[0m", code, text) : text;
-  }
-
   void heading() {
-    line(markdown_ ? "# " + plan_.title : paint(plan_.title, "1"));
-    if (markdown_) line();
+    title(plan_.title);
     line(fmt::format("{}: {} parameters, {} active per token; KV cache {} per token in bf16", plan_.model.name,
                      count_text(plan_.model.parameters), count_text(plan_.model.active_parameters),
                      to_string(plan_.model.kv_bytes_per_token)));
-    if (markdown_) line();
+    gap();
     line(fmt::format("Load: {}. Engine: {}.", plan_.load, plan_.engine));
   }
 
@@ -91,14 +64,12 @@ class Writer {
                              : !plan_.meets          ? "NO: it fits, but does not do what is asked"
                              : plan_.caveats.empty() ? "YES"
                                                      : "YES, with reservations";
-    line();
-    line((markdown_ ? "**Verdict: " : "Verdict: ") + paint(word, yes ? "1;32" : "1;31") + (markdown_ ? "**" : ""));
-    if (markdown_) line();
+    Page::verdict(word, yes);
     for (const std::string& reason : plan_.reasons) item(reason);
     if (!plan_.nearest.empty()) item(plan_.nearest);
     for (const PlanRemedy& r : plan_.remedies) {
-      item(fmt::format("{} it would fit: {}; contexts to {} tokens; {}", r.change, r.layout, whole(r.max_context),
-                       r.output_tok_per_s > 0 ? fmt::format("at most {} output tok/s", figure(r.output_tok_per_s))
+      item(fmt::format("{} it would fit: {}; contexts to {} tokens; {}", r.change, r.layout, whole_text(r.max_context),
+                       r.output_tok_per_s > 0 ? fmt::format("at most {} output tok/s", figure_text(r.output_tok_per_s))
                                               : "but breaks the service level"));
     }
     if (plan_.fits) throughput();
@@ -109,15 +80,16 @@ class Writer {
   void throughput() {
     const PlanPredictions& p = plan_.predictions;
     if (plan_.saturated) {
-      item(fmt::format("{} output tok/s at most; waiting times grow without bound", figure(p.output_tok_per_s.likely)));
+      item(fmt::format("{} output tok/s at most; waiting times grow without bound",
+                       figure_text(p.output_tok_per_s.likely)));
       return;
     }
     item(fmt::format("{} output tok/s at the load, first token after {}, then one every {}",
-                     figure(p.output_tok_per_s.likely), to_string(p.ttft.likely), to_string(p.tpot.likely)));
+                     figure_text(p.output_tok_per_s.likely), to_string(p.ttft.likely), to_string(p.tpot.likely)));
     if (!plan_.maximum) return;
     item(fmt::format(
         "with this layout at most {} output tok/s ({} requests/s) within the service level and the KV cache",
-        figure(plan_.maximum->output_tok_per_s.likely), figure(plan_.maximum->requests_per_s.likely)));
+        figure_text(plan_.maximum->output_tok_per_s.likely), figure_text(plan_.maximum->requests_per_s.likely)));
     if (!plan_.most_throughput.empty()) item(plan_.most_throughput);
   }
 
@@ -166,7 +138,7 @@ class Writer {
            gib(m.kv_room >= Bytes(0) ? m.kv_room : -m.kv_room),
            m.kv_room >= Bytes(0) ? fmt::format("{} per token", to_string(m.kv_per_token)) : ""});
     table(t);
-    if (markdown_) line();
+    gap();
     if (m.host_per_node > Bytes(0)) {
       item(fmt::format("one copy of the weights is {}; the experts take {} of host memory per node",
                        to_string_binary(m.weights_one_copy), to_string_binary(m.host_per_node)));
@@ -177,7 +149,7 @@ class Writer {
     }
     if (m.kv_tokens_capacity > 0) {
       item(fmt::format("longest context that fits: {} tokens; cache of one replica: {} tokens, or {} of mean length",
-                       whole(m.max_context), whole(m.kv_tokens_capacity),
+                       whole_text(m.max_context), whole_text(m.kv_tokens_capacity),
                        counted(std::floor(m.max_sequences), "request")));
     }
   }
@@ -210,7 +182,7 @@ class Writer {
     const bool decode = !pool.decode.empty();
     const std::vector<PlanOperator>& operators = decode ? pool.decode : pool.prefill;
     section(decode ? fmt::format("Where a decode step goes: {} on a replica at {} tokens{}{}",
-                                 counted(pool.decode_sequences, "sequence"), whole(pool.decode_context),
+                                 counted(pool.decode_sequences, "sequence"), whole_text(pool.decode_context),
                                  pool.pp > 1 ? ", slowest stage" : "", pool_name(pool))
                    : fmt::format("Where a prefill chunk goes{}", pool_name(pool)));
     std::vector<PlanOperator> rows = operators;
@@ -227,13 +199,13 @@ class Writer {
                  {"bound by", Align::kLeft}});
     for (std::size_t i = 0; i < shown; ++i) {
       const PlanOperator& op = rows[i];
-      t.row({op.name, figure(op.count), to_string(op.time), percent(op.share, 1),
+      t.row({op.name, figure_text(op.count), to_string(op.time), percent_text(op.share, 1),
              op.bytes > Bytes(0) ? to_string(op.bytes) : "", op.flops > Flops(0) ? to_string(op.flops) : "",
              op.wire_bytes > Bytes(0) ? to_string(op.wire_bytes) : "", op.bound});
     }
     table(t);
     if (shown < rows.size()) {
-      if (markdown_) line();
+      gap();
       item(fmt::format("{} more operators: --operators lists them", rows.size() - shown));
     }
   }
@@ -259,9 +231,9 @@ class Writer {
                  {"devices", Align::kRight}});
     for (std::size_t i = 0; i < std::min<std::size_t>(6, plan_.alternatives.size()); ++i) {
       const PlanAlternative& a = plan_.alternatives[i];
-      t.row({a.layout, figure(a.output_tok_per_s),
-             a.max_output_tok_per_s > 0 ? figure(a.max_output_tok_per_s) : "breaks the SLO", to_string(a.ttft),
-             to_string(a.tpot), percent(a.gpu_share)});
+      t.row({a.layout, figure_text(a.output_tok_per_s),
+             a.max_output_tok_per_s > 0 ? figure_text(a.max_output_tok_per_s) : "breaks the SLO", to_string(a.ttft),
+             to_string(a.tpot), percent_text(a.gpu_share)});
     }
     table(t);
   }
@@ -292,7 +264,7 @@ class Writer {
     if (p.racks) t.row({"racks", std::to_string(*p.racks)});
     table(t);
     if (!p.unknown.empty()) {
-      if (markdown_) line();
+      gap();
       item(fmt::format("lower bounds, without: {}", fmt::join(p.unknown, "; ")));
     }
   }
@@ -322,9 +294,9 @@ class Writer {
     t.row({"  at best and at worst",
            fmt::format("{} to {}", sum_text(c.annual_range.min), sum_text(c.annual_range.max))});
     if (plan_.fits) unit_costs(c, partly, t);
-    if (c.carbon_t_per_year > 0) t.row({"carbon per year", fmt::format("{} t CO2e", figure(c.carbon_t_per_year))});
+    if (c.carbon_t_per_year > 0) t.row({"carbon per year", fmt::format("{} t CO2e", figure_text(c.carbon_t_per_year))});
     table(t);
-    if (markdown_) line();
+    gap();
     if (!c.missing.empty()) item(fmt::format("not priced: {}", fmt::join(c.missing, ", ")));
     if (!c.assumptions.empty()) item(fmt::format("assumed: {}", fmt::join(c.assumptions, "; ")));
     if (plan_.fits) {
@@ -346,7 +318,7 @@ class Writer {
                                    b.origin.date.empty() ? " (undated price)" : fmt::format(" ({})", b.origin.date));
     if (b.utilisation) {
       text += *b.utilisation > 1 ? "renting stays cheaper even at full use"
-                                 : fmt::format("owning pays from {} use on", percent(*b.utilisation));
+                                 : fmt::format("owning pays from {} use on", percent_text(*b.utilisation));
     } else if (b.requests_per_year) {
       text += fmt::format("owning pays from {} requests a year on{}", count_text(*b.requests_per_year),
                           b.feasible ? (*b.feasible ? ", within the stated load" : ", more than the stated load") : "");
@@ -363,7 +335,7 @@ class Writer {
     item(fmt::format("{} of {} must be up to carry the load", a.replicas_needed, counted(a.replicas, "replica")));
     item(
         fmt::format("one replica without spares: {:.2f} %; {} failures a year; service back after {}; {} spare nodes{}",
-                    a.per_replica * 100, figure(a.failures_per_year), to_string(a.failover), a.spare_nodes,
+                    a.per_replica * 100, figure_text(a.failures_per_year), to_string(a.failover), a.spare_nodes,
                     a.spares_needed ? fmt::format(", {} would meet the target", *a.spares_needed) : ""));
     if (!a.limited_by.empty()) item("limited by " + a.limited_by);
     if (!a.assumptions.empty()) item(fmt::format("assumed: {}", fmt::join(a.assumptions, "; ")));
@@ -371,20 +343,31 @@ class Writer {
 
   void trust() {
     section("How far to trust this");
-    item(fmt::format("weakest ingredient of the times: {}; no probe profile, so rates come from the catalogs",
-                     to_string(plan_.confidence)));
+    item(fmt::format("weakest ingredient of the times: {}{}", to_string(plan_.confidence),
+                     plan_.profile ? "" : "; no probe profile, so rates come from the catalogs"));
+    if (plan_.profile) profile(*plan_.profile);
     if (!plan_.sensitivities.empty()) {
       const PlanSensitivity& widest = plan_.sensitivities.front();
       item(fmt::format("assumption that moves it most: {} ({}): {} to {} output tok/s", widest.input, widest.origin,
-                       figure(widest.low), figure(widest.high)));
+                       figure_text(widest.low), figure_text(widest.high)));
     }
     item(fmt::format("fathom {}; {} layouts examined, {} timed", plan_.version, plan_.candidates, plan_.evaluated));
   }
 
+  void profile(const PlanProfile& p) {
+    item(fmt::format("profile {} (fnv64 {}), measured {} on {} with {}", p.file, p.fnv64, p.date, p.machine, p.engine));
+    if (p.covered.empty()) {
+      item("it has no rates for these operators: all come from the catalogs");
+    } else if (p.uncovered.empty()) {
+      item(fmt::format("it gives the times of all {}", counted(static_cast<double>(p.covered.size()), "operator")));
+    } else {
+      item(fmt::format("it gives the times of {}; from the catalogs come {}",
+                       counted(static_cast<double>(p.covered.size()), "operator"), fmt::join(p.uncovered, ", ")));
+    }
+  }
+
   const Plan& plan_;
   const TextOptions& o_;
-  const bool markdown_;
-  std::string out_;
 };
 
 }  // namespace

@@ -236,13 +236,6 @@ std::vector<Candidate> enumerate(const Problem& problem, const Pool& pool, PoolR
   return found;
 }
 
-namespace {
-
-// Latencies of links at the ends of the band. NCCL's own constants for one step over a network span 2.7 to 14 us by protocol.
-double latency_factor(Corner corner) { return corner == Corner::kFast ? 0.6 : corner == Corner::kSlow ? 2.0 : 1.0; }
-
-}  // namespace
-
 ReplicaMemory memory_of(const Problem& p, const Pool& pool, const Layout& layout) {
   const MemoryInput input{.architecture = p.architecture,
                           .tensors = p.tensors,
@@ -258,7 +251,7 @@ void evaluate(Candidate& c, const Problem& p, Corner corner, std::optional<doubl
               std::optional<Hertz> arrival_rate, Seconds transfer) {
   const std::vector<Stage> cut = stages(p.architecture, p.tensors, c.layout);
   const EngineProfile engine = at_corner(p.engine, corner);
-  const Pool pool = with_latencies(*c.pool, latency_factor(corner));
+  const Pool pool = with_latencies(*c.pool, link_latency_factor(corner));
   const ReplicaTimer timer(p.architecture, p.tensors, c.layout, cut, device_rates(pool, engine),
                            engine.step_overhead.value);
   const double request = p.workload.input_tokens.mean + p.workload.output_tokens.mean;

@@ -124,9 +124,27 @@ void move_to(Fact<T>& fact, Corner corner, bool small_is_fast) {
 EngineProfile at_corner(const EngineProfile& engine, Corner corner) {
   EngineProfile moved = engine;
   if (corner == Corner::kLikely) return moved;
+  moved.measured_corner = corner;
   for (Share share : kShares) move_to(moved.*share, corner, false);
   for (Time time : kTimes) move_to(moved.*time, corner, true);
   return moved;
+}
+
+EngineProfile with_profile(EngineProfile engine, std::shared_ptr<const Profile> profile, bool all_devices) {
+  if (all_devices && profile->step_samples > 0) {
+    engine.step_overhead = {
+        .value = profile->step_overhead.likely,
+        .low = profile->step_overhead.min,
+        .high = profile->step_overhead.max,
+        .origin = {.source = "profile " + profile->file, .date = profile->date, .confidence = Confidence::kMeasured}};
+  }
+  engine.measured = std::move(profile);
+  return engine;
+}
+
+// NCCL's own constants for one step over a network span 2.7 to 14 us by protocol.
+double link_latency_factor(Corner corner) {
+  return corner == Corner::kFast ? 0.6 : corner == Corner::kSlow ? 2.0 : 1.0;
 }
 
 std::vector<std::string> engine_ids(const std::filesystem::path& data_dir) {

@@ -3,15 +3,20 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "memory/ledger.h"
 #include "network/collectives.h"
+#include "profile/profile.h"
 #include "units/fact.h"
 #include "units/quantity.h"
 
 namespace fathom {
+
+// The ends of the prediction band: every share and floor at its best, as likely, or at its worst.
+enum class Corner { kFast, kLikely, kSlow };
 
 struct EngineProfile {
   std::string id;
@@ -41,11 +46,16 @@ struct EngineProfile {
   bool offloads_experts = false;    // can run routed experts from host memory
   std::vector<std::string> stacks;  // software stacks it runs on: "CUDA", "CANN" …; empty: any
   std::vector<std::string> notes;
+  std::shared_ptr<const Profile> measured;   // rates that replace these on the accelerator it stands for; may be absent
+  Corner measured_corner = Corner::kLikely;  // of the spread of those rates
 };
 
-// The ends of the prediction band: every share and floor at its best, as likely, or at its worst.
-enum class Corner { kFast, kLikely, kSlow };
 EngineProfile at_corner(const EngineProfile& engine, Corner corner);  // its `value`s are those of the corner
+
+// The same engine on measured rates. The time between operators replaces `step_overhead` when all devices are the measured.
+EngineProfile with_profile(EngineProfile engine, std::shared_ptr<const Profile> profile, bool all_devices);
+
+double link_latency_factor(Corner corner);  // of every link's likely latency
 
 // Throws InputError (the file is data) or LookupError-like std::out_of_range with the known ids when `id` is unknown.
 EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id);

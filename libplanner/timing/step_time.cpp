@@ -74,6 +74,8 @@ DeviceRates device_rates(const Pool& pool, const EngineProfile& engine) {
   r.attention_floor = engine.attention_floor.value;
   r.element_floor = engine.element_floor.value;
   r.all_reduce = engine.all_reduce;
+  if (engine.measured && engine.measured->accelerator == a.id) r.measured = engine.measured.get();
+  r.measured_corner = engine.measured_corner;
   for (Format f : {Format::kBf16, Format::kFp8, Format::kInt8}) {
     bool weight_only = false;
     r.math[static_cast<std::size_t>(f)] = math_format(a, f, weight_only);
@@ -112,18 +114,24 @@ Product product(const Operator& op, const DeviceRates& r) {
           .floor = grouped ? (fp8 ? r.fp8_grouped_floor : r.grouped_floor) : (fp8 ? r.fp8_floor : r.operator_floor)};
 }
 
+// What the busiest rank of an expert-parallel group does: it has more tokens, but never more experts than it holds.
+struct Work {
+  Bytes weights{}, others{};
+  Flops flops_done{};
+};
+Work busiest(const Operator& op) {
+  const Bytes others = bytes_moved(op) - op.weight_bytes;
+  if (op.kind != OperatorKind::kGroupedLinear) return {op.weight_bytes, others, flops(op)};
+  return {.weights = std::min(op.weight_bytes * op.imbalance, std::max(op.held_bytes, op.weight_bytes)),
+          .others = others * op.imbalance,
+          .flops_done = flops(op) * op.imbalance};
+}
+
 OperatorTime matmul(const Operator& op, const DeviceRates& r) {
   const BytesPerSecond memory = is_four_bit(op.weights) ? r.memory * r.int4_memory_factor : r.memory;
-  // The busiest rank of an expert-parallel group has more tokens, but never more experts than it holds.
-  Bytes weights = op.weight_bytes;
-  double tokens = 1;
-  if (op.kind == OperatorKind::kGroupedLinear) {
-    weights = std::min(op.weight_bytes * op.imbalance, std::max(op.held_bytes, op.weight_bytes));
-    tokens = op.imbalance;
-  }
-  const Bytes others = bytes_moved(op) - op.weight_bytes;
+  const Work work = busiest(op);
   const Product how = product(op, r);
-  return roofline(flops(op) * tokens / how.rate, weights / memory + others * tokens / r.memory, how.floor);
+  return roofline(work.flops_done / how.rate, work.weights / memory + work.others / r.memory, how.floor);
 }
 
 // Routed experts on the CPU: the ranks of a node share its memory and cores; tokens cross PCIe both ways.
@@ -156,9 +164,46 @@ OperatorTime collective(const Operator& op, const DeviceRates& r, const Layout& 
   return {.time = time, .bound = Bound::kNetwork};
 }
 
+// A profile's collectives were measured inside one node.
+const ProfileCollective* measured_collective(const Operator& op, const DeviceRates& r, const Layout& layout) {
+  const int reach = op.kind == OperatorKind::kSendRecv ? layout.devices_per_replica() : op.ranks;
+  return reach <= r.pool->per_node ? r.measured->find(op.kind, op.ranks) : nullptr;
+}
+
+double at_corner(const ProfileFit& fit, Corner corner) {
+  return corner == Corner::kFast ? fit.fast : corner == Corner::kSlow ? fit.slow : 1.0;
+}
+
+// From the profile, or false when it says nothing about this operator.
+bool measured_time(const Operator& op, const DeviceRates& r, const Layout& layout, OperatorTime& out) {
+  if (r.measured == nullptr || op.on_host) return false;
+  if (is_collective(op.kind)) {
+    const ProfileCollective* row = measured_collective(op, r, layout);
+    if (row == nullptr) return false;
+    out = {.time = profile_time(*row, wire_bytes(op)) * at_corner(row->fit, r.measured_corner),
+           .bound = Bound::kNetwork};
+    return true;
+  }
+  const ProfileRow* row = r.measured->find(op.kind, op.weights);
+  if (row == nullptr) return false;
+  const Work work = busiest(op);
+  const ProfileTime t = profile_time(*row, work.weights + work.others, work.flops_done);
+  const Bound bound = t.floor > std::max(t.memory, t.compute) ? Bound::kFloor
+                      : t.compute > t.memory                  ? Bound::kCompute
+                                                              : Bound::kMemory;
+  out = {.time = t.total * at_corner(row->fit, r.measured_corner), .bound = bound};
+  return true;
+}
+
 }  // namespace
 
+bool is_measured(const Operator& op, const DeviceRates& r, const Layout& layout) {
+  OperatorTime ignored;
+  return measured_time(op, r, layout, ignored);
+}
+
 OperatorTime operator_time(const Operator& op, const DeviceRates& r, const Layout& layout) {
+  if (OperatorTime measured; measured_time(op, r, layout, measured)) return measured;
   if (op.on_host) return op.kind == OperatorKind::kActivation ? OperatorTime{} : on_host(op, r, layout);
   switch (op.kind) {
     case OperatorKind::kLinear:

@@ -25,6 +25,8 @@ struct DeviceRates {
   Seconds operator_floor{}, fp8_floor{}, grouped_floor{}, fp8_grouped_floor{}, mla_floor{}, attention_floor{},
       element_floor{};
   AllReduceStyle all_reduce = AllReduceStyle::kNccl;
+  const Profile* measured = nullptr;  // of this device, owned by the engine; its rows replace the rates above
+  Corner measured_corner = Corner::kLikely;
   std::array<FlopsPerSecond, static_cast<std::size_t>(Dtype::kInt4) + 1> peaks{};  // dense, by Dtype
   std::array<Format, 16> math{};  // what bf16, fp8 and int8 storage is multiplied in, by Format
 
@@ -36,6 +38,9 @@ DeviceRates device_rates(const Pool& pool, const EngineProfile& engine);
 // What the device multiplies in when weights are stored as `format`: fp8 stays fp8 only where there is an fp8 MMA, int4 is
 // always expanded, and devices without bf16 use fp16. `weight_only` tells that storage and arithmetic differ.
 Format math_format(const Accelerator& accelerator, Format format, bool& weight_only);
+
+// Has the profile a row for this operator, so that its time comes from measurement?
+bool is_measured(const Operator& op, const DeviceRates& rates, const Layout& layout);
 
 struct OperatorTime {
   Seconds time{};  // of one execution

@@ -20,7 +20,7 @@ const Catalog& shipped() {
 
 TEST(ShippedCatalogs, AllEntriesLoad) {
   EXPECT_NO_THROW(load_all(shipped()));
-  EXPECT_EQ(shipped().all<Accelerator>().size(), 102u);
+  EXPECT_EQ(shipped().all<Accelerator>().size(), 103u);
   EXPECT_EQ(shipped().all<Cpu>().size(), 24u);
   EXPECT_EQ(shipped().all<ModelEntry>().size(), 39u);
 }

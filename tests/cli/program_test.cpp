@@ -73,7 +73,7 @@ TEST(ExitCode, IsOneWithANoteWhenNoEntryPassesTheFilters) {
   const Answer run = run_program("catalog list accelerators --vendor nobody");
   EXPECT_EQ(run.code, 1);
   EXPECT_EQ(run.out, "");
-  EXPECT_EQ(run.err, "note: none of the 102 accelerators passes the filters\n");
+  EXPECT_EQ(run.err, "note: none of the 103 accelerators passes the filters\n");
 }
 
 TEST(ExitCode, IsTwoForWrongInputWithThePlaceInTheFile) {

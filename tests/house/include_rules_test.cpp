@@ -142,6 +142,26 @@ TEST(IncludeRules, EveryFileOfThePlannerFollowsTheTable) {
   EXPECT_EQ(lines_of(findings), "");
 }
 
+// Libraries are another matter there: the engine has threads, clocks and MPI, and kernels have intrinsics.
+TEST(IncludeRules, EveryFileOfTheEngineAndTheKernelsFollowsItsTable) {
+  const fs::path root = FATHOM_SOURCE_DIR;
+  Findings findings;
+  const Table table = parse_table(read_file(root / "tests/house/engine_include_rules.txt"), findings);
+  for (const char* library : {"libengine", "kernels"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / library)) {
+      const std::string path = fs::relative(entry.path(), root);
+      if (!path.ends_with(".h") && !path.ends_with(".cpp")) continue;
+      std::ranges::copy_if(check_source(path, read_file(entry.path()), table), std::back_inserter(findings),
+                           [](const std::string& finding) {
+                             return finding.find("libplanner includes") == std::string::npos &&
+                                    finding.find("no threads") == std::string::npos;
+                           });
+    }
+  }
+  std::ranges::sort(findings);
+  EXPECT_EQ(lines_of(findings), "");
+}
+
 // The checker itself, on invented tables and files.
 
 Table small_table() {

@@ -1,0 +1,217 @@
+// fathom validate PLAN.json: run the sharded engine as planned, and hold what it took against what was predicted.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "compare/compare.h"
+#include "input/error.h"
+#include "output.h"
+#include "plan/read_plan.h"
+#include "profile/profile.h"
+#include "report/validate_json.h"
+#include "report/validate_text.h"
+#include "validate/validation.h"
+#include "verbs.h"
+#include "weights/checkpoint.h"
+#include "weights/safetensors.h"
+#include "weights/synthetic.h"
+
+namespace fathom {
+
+namespace {
+
+const std::vector<std::string> kFormats = {"text", "json", "md"};
+
+struct ValidateOptions {
+  std::filesystem::path plan;
+  std::vector<std::string> formats;
+  std::string backend = "auto";
+  std::string weights = "synthetic";
+  std::uint64_t seed = 1;
+  std::string pool;
+  int layers = 0;
+  int steps = 8;
+  int threads = 0;
+  double timeout = 60;
+  std::vector<int> tokens;
+  std::optional<std::filesystem::path> logits;
+  std::optional<std::filesystem::path> profile;
+  bool every_operator = false;
+  std::string fault;
+};
+
+const SavedPool& chosen_pool(const SavedPlan& plan, const std::string& name) {
+  if (name.empty()) return plan.pools.back();
+  std::vector<std::string> known;
+  for (const SavedPool& pool : plan.pools) {
+    if (pool.group == name || pool.role == name) return pool;
+    known.push_back(fmt::format("{} ({})", pool.group, pool.role));
+  }
+  throw CLI::ValidationError("--pool",
+                             fmt::format("no pool \"{}\" in the plan; it has {}", name, fmt::join(known, ", ")));
+}
+
+std::unique_ptr<WeightSource> weight_source(const ValidateOptions& options, const Architecture& architecture) {
+  if (options.weights == "synthetic") {
+    return std::make_unique<SyntheticWeights>(options.seed, architecture.tied_embeddings);
+  }
+  return std::make_unique<CheckpointWeights>(options.weights);
+}
+
+// RANK:OPERATOR:hang|throw|kill, for tests of what the others then say.
+std::optional<Fault> parse_fault(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  const std::size_t first = text.find(':'), second = text.rfind(':');
+  const std::string kind = second == std::string::npos ? "" : text.substr(second + 1);
+  if (first == second || (kind != "hang" && kind != "throw" && kind != "kill")) {
+    throw CLI::ValidationError("--fault", "expected RANK:OPERATOR:hang|throw|kill");
+  }
+  return Fault{.rank = std::atoi(text.c_str()),
+               .operator_name = text.substr(first + 1, second - first - 1),
+               .kind = kind == "hang"    ? Fault::Kind::kHang
+                       : kind == "throw" ? Fault::Kind::kThrow
+                                         : Fault::Kind::kKill};
+}
+
+// One line on a terminal that is written over; nothing in a file or a log.
+std::function<void(const std::string&)> progress(const Session& session) {
+  if (session.quiet || isatty(STDERR_FILENO) == 0) return {};
+  return [](const std::string& text) { std::cerr << "\rfathom: " << text << "\033[K" << std::flush; };
+}
+
+void clear_progress(const ValidationOptions& options) {
+  if (options.progress) std::cerr << "\r\033[K" << std::flush;
+}
+
+void save_logits(const std::filesystem::path& path, const PromptLogits& prompt, int vocabulary) {
+  const std::int64_t rows = static_cast<std::int64_t>(prompt.tokens.size());
+  std::vector<TensorToWrite> tensors = {
+      {"tokens", "I32", {rows}, std::as_bytes(std::span(prompt.tokens))},
+      {"logits", "F32", {rows, vocabulary}, std::as_bytes(std::span(prompt.logits))},
+  };
+  if (!prompt.draft.empty()) {
+    tensors.push_back({"draft_logits", "F32", {rows, vocabulary}, std::as_bytes(std::span(prompt.draft))});
+  }
+  write_safetensors(path, tensors);
+}
+
+std::string print(const Comparison& comparison, const std::string& format, bool colour, bool every_operator) {
+  if (format == "json") return validate_json(comparison);
+  return validate_text(comparison, {.style = format == "md" ? TextStyle::kMarkdown : TextStyle::kTerminal,
+                                    .colour = colour,
+                                    .every_operator = every_operator});
+}
+
+void say(const Session& session, const std::string& text) {
+  if (!session.quiet) std::cerr << text << "\n";
+}
+
+int validate(const ValidateOptions& options, const Session& session) {
+  if (options.backend == "cuda") {
+    throw std::runtime_error("this program was built without CUDA: --backend host runs the plan on the processor");
+  }
+  std::vector<OutputRequest> requests;
+  for (const std::string& text : options.formats) requests.push_back(parse_output(text, kFormats));
+  if (requests.empty()) requests.push_back({.format = "text", .file = {}});
+  std::vector<std::filesystem::path> targets;
+  for (const OutputRequest& request : requests) {
+    if (request.file) targets.push_back(*request.file);
+  }
+  if (options.logits) targets.push_back(*options.logits);
+  if (options.profile) targets.push_back(*options.profile);
+  check_outputs(targets, options.plan);
+  if (options.logits && options.tokens.empty()) {
+    throw CLI::ValidationError("--dump-logits", "needs --tokens: which logits?");
+  }
+
+  const SavedPlan plan = read_plan(options.plan);
+  const SavedPool& pool = chosen_pool(plan, options.pool);
+  const std::unique_ptr<WeightSource> source = weight_source(options, plan.architecture);
+  ValidationOptions run{.layers = options.layers, .steps = options.steps, .threads = options.threads};
+  run.communicator.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout * 1000));
+  run.fault = parse_fault(options.fault);
+  run.progress = progress(session);
+
+  if (!options.tokens.empty()) {
+    const PromptLogits prompt = run_prompt(plan, pool, *source, options.tokens, run);
+    clear_progress(run);
+    if (!prompt.logits.empty()) {
+      if (options.logits) {
+        save_logits(*options.logits, prompt, plan.architecture.vocab_size);
+        say(session, fmt::format("wrote {}", options.logits->string()));
+      }
+      say(session, fmt::format("logits of {} tokens: hash {:016x}, greedy next token {}", prompt.tokens.size(),
+                               prompt.hash, prompt.next));
+    }
+    if (options.steps == 0) return kYes;
+  }
+  if (options.profile) {
+    ProfileMeasurements measured = measure_profile(plan, pool, *source, run);
+    clear_progress(run);
+    if (measured.operators.empty()) return kYes;  // another process reports
+    measured.engine = "fathom-host";
+    measured.commands = {
+        fmt::format("fathom validate {} --save-profile {}", options.plan.string(), options.profile->string())};
+    write_file(*options.profile, profile_json(fit_profile(measured)));
+    say(session, fmt::format("wrote {}", options.profile->string()));
+  }
+  const Trace trace = run_decode(plan, pool, *source, run);
+  clear_progress(run);
+  if (trace.operators.empty()) return kYes;  // another process reports
+  const Comparison comparison = compare(plan, pool, trace);
+  for (const OutputRequest& request : requests) {
+    const bool colour = !request.file && use_colour(session);
+    write_output(request, print(comparison, request.format, colour, options.every_operator));
+    if (request.file) say(session, fmt::format("wrote {}", request.file->string()));
+  }
+  return comparison.passed ? kYes : kNo;
+}
+
+int run_validate(const ValidateOptions& options, const Session& session) {
+  try {
+    return validate(options, session);
+  } catch (const std::invalid_argument& error) {  // what was asked cannot be run: nothing was
+    throw CLI::ValidationError(options.plan.string(), error.what());
+  }
+}
+
+}  // namespace
+
+void add_validate_verb(CLI::App& program, Session& session) {
+  auto options = std::make_shared<ValidateOptions>();
+  CLI::App* verb = program.add_subcommand("validate", "run the plan on the sharded engine; predicted against measured");
+  verb->add_option("PLAN", options->plan, "plan.json: what `fathom plan -o` saved")->required();
+  verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
+  verb->add_option("--backend", options->backend, "host, cuda or auto")->check(CLI::IsMember({"host", "cuda", "auto"}));
+  verb->add_option("--weights", options->weights, "synthetic, or the folder of a safetensors checkpoint");
+  verb->add_option("--seed", options->seed, "of synthetic weights");
+  verb->add_option("--pool", options->pool, "group or role, when the plan has several pools (default: the last)");
+  verb->add_option("--layers", options->layers, "run so many layers and reckon the rest from them")
+      ->check(CLI::Range(1, 100000));
+  verb->add_option("--steps", options->steps, "measured steps; 0 with --tokens: logits only")
+      ->check(CLI::Range(0, 10000));
+  verb->add_option("--threads", options->threads, "of all ranks together (default: every core)")
+      ->check(CLI::Range(1, 4096));
+  verb->add_option("--timeout", options->timeout, "seconds that ranks wait for each other")
+      ->check(CLI::Range(0.1, 86400.0));
+  verb->add_option("--tokens", options->tokens, "token ids of a prompt: 1,2,3")->delimiter(',');
+  verb->add_option("--dump-logits", options->logits, "logits of --tokens, fp32, as safetensors");
+  verb->add_option("--save-profile", options->profile,
+                   "measure several shapes and save the rates for `plan --profile`");
+  verb->add_flag("--operators", options->every_operator, "list every operator, not only the longest");
+  verb->add_option("--fault", options->fault)->group("");
+  verb->footer(
+      "Exit code 0 when time and memory are within what was planned, 1 when not, 3 when a rank failed.\n"
+      "Several hosts: mpirun -n RANKS fathom validate PLAN, one process per rank of a replica.");
+  verb->callback([options, &session] {
+    if (options->steps == 0 && options->tokens.empty()) {
+      throw CLI::ValidationError("--steps", "0 steps measure nothing; give --tokens for logits only");
+    }
+    session.run = [options, &session] { return run_validate(*options, session); };
+  });
+}
+
+}  // namespace fathom

@@ -1,0 +1,88 @@
+// Runs a model as planned: one rank loop per rank, threads or MPI processes, and what they measured, gathered at rank 0.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "comm/faulty_communicator.h"
+#include "executor/executor.h"
+#include "executor/host_executor.h"
+#include "layout/layout.h"
+#include "serve/scheduler.h"
+#include "weights/expert_map.h"
+#include "weights/weight_source.h"
+
+namespace fathom {
+
+// One replica of a model under a layout.
+struct EngineModel {
+  Architecture architecture;
+  std::vector<Tensor> tensors;
+  Layout layout;
+  std::vector<Stage> stages;
+  ExpertMap experts;
+
+  EngineModel(Architecture a, Layout l);  // stages as planned, experts in contiguous runs
+  int ranks() const { return layout.devices_per_replica(); }
+};
+
+struct RunOptions {
+  int threads = 1;        // per rank
+  int max_sequences = 1;  // at once, of one micro-batch of one attention group
+  int chunk_tokens = 256;
+  std::int64_t cache_tokens = 0;  // room of one micro-batch of one group; 0: what its requests need
+  CacheFormat cache = CacheFormat::kBf16;
+  Sampling sampling;
+  bool all_logits = false;
+  bool keep_logits = false;  // gather logits at rank 0
+  bool integers = false;
+  bool check_agreement = false;
+  CommunicatorOptions communicator;
+  std::optional<Fault> fault;                        // tests: this rank fails there
+  std::function<void(const std::string&)> progress;  // rank 0 says what it is doing; may be empty
+};
+
+// One step of one micro-batch on one rank.
+struct StepRecord {
+  int round = 0;
+  int sequences = 0;  // decoding
+  int decode_rows = 0;
+  int prompt_rows = 0;
+  double context = 0;  // mean length of the decoding sequences so far
+  double seconds = 0;
+  std::vector<RowTime> rows;  // as `programs` of the rank's trace: by kind
+};
+
+struct RankTrace {
+  int stage = 0;
+  std::vector<std::vector<TraceRow>> row_names;  // of each kind of step: decode, prompt, both
+  std::vector<StepRecord> steps;
+  std::vector<double> rounds;                  // seconds of each round of micro-batches
+  std::map<std::string, std::int64_t> memory;  // bytes held, by purpose
+  std::int64_t weight_bytes() const { return memory.at("weights"); }
+};
+
+struct RunResult {                           // complete on rank 0 only
+  std::map<int, std::vector<int>> answers;   // by request
+  std::map<int, std::vector<float>> logits;  // by request: rows of the vocabulary, in order of position
+  std::map<int, std::vector<float>> draft_logits;
+  std::uint64_t logits_hash = 0;  // of all rows that were sampled from, by request and position
+  std::vector<RankTrace> traces;  // of every rank, in rank order
+  int rounds = 0;
+};
+
+// Kinds of steps, index into RankTrace::row_names.
+int kind_of(const StepRecord& step);
+
+// Loads the slices of every rank from `source` and serves `requests` to their end, on threads of this process; or, under
+// mpirun with as many processes as ranks, as this process's rank. Throws RankFailure, InputError (weights),
+// std::invalid_argument (what the engine cannot run).
+RunResult run_engine(const EngineModel& model, const WeightSource& source, const std::vector<Request>& requests,
+                     const RunOptions& options);
+
+}  // namespace fathom

@@ -1,0 +1,50 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "memory/ledger.h"
+#include "units/text.h"
+#include "validate/host_machine.h"
+#include "validate/step_shape.h"
+
+namespace fathom {
+
+RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const StepShape& shape, int steps) {
+  const Layout& l = model.layout;
+  const double sequences = !shape.decodes() ? l.pp : std::ceil(static_cast<double>(shape.sequences) / l.attention_dp);
+  const double tokens =
+      !shape.decodes() ? shape.prompt : static_cast<double>(shape.context + (kWarmUpSteps + steps) / 2);
+  const double rows = !shape.decodes() ? shape.prompt : std::ceil(sequences / l.pp);
+  const Ledger ledger = stage_ledger({.architecture = model.architecture,
+                                      .tensors = model.tensors,
+                                      .layout = l,
+                                      .device_capacity = Bytes(0),
+                                      .reserves = {},
+                                      .chunk_tokens = rows,
+                                      .sequences = !shape.decodes() ? 1 : rows},
+                                     stage);
+  RankMemory memory{
+      .weights = ledger.weights(), .cache = ledger.kv_per_token * (sequences * tokens), .activations = {}};
+  for (const LedgerRow& row : ledger.rows) {
+    if (row.name == "activations") memory.activations = row.bytes * 2;  // the ledger counts 16 bits, the host keeps 32
+  }
+  return memory;
+}
+
+void check_memory(const EngineModel& model, const StepShape& shape, int steps) {
+  const int here = mpi_ranks() > 0 ? 1 : model.layout.stage_width();
+  Bytes needed{};
+  for (const Stage& stage : model.stages) {
+    const Bytes one = predicted_memory(model, stage, shape, steps).all() * here;
+    needed = mpi_ranks() > 0 ? std::max(needed, one) : needed + one;
+  }
+  const Bytes free(static_cast<double>(available_memory()));
+  if (needed <= free) return;
+  throw std::invalid_argument(fmt::format(
+      "the {} ranks of a replica need {} for weights and cache; this machine has {} free\n   = help: --layers N runs a "
+      "part of the {} layers and reckons the rest",
+      model.ranks(), to_string_binary(needed), to_string_binary(free), model.architecture.num_layers));
+}
+
+}  // namespace fathom

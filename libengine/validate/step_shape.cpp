@@ -1,0 +1,127 @@
+#include "validate/step_shape.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "host/team.h"
+
+namespace fathom {
+
+StepShape planned_shape(const SavedPool& pool) {
+  if (pool.decode.empty()) return {.sequences = 0, .prompt = std::max(1, static_cast<int>(pool.prefill_tokens))};
+  return {.sequences = std::max(1, static_cast<int>(std::lround(pool.decode_sequences))),
+          .context = std::max<std::int64_t>(1, std::llround(pool.decode_context))};
+}
+
+namespace {
+
+std::vector<int> made_up_tokens(std::int64_t count, int vocabulary, int request) {
+  std::vector<int> tokens(static_cast<std::size_t>(count));
+  std::uint64_t state = 0x9e3779b97f4a7c15u * static_cast<std::uint64_t>(request + 1);
+  for (int& token : tokens) {
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;  // xorshift64 (Marsaglia)
+    token = static_cast<int>(state % static_cast<std::uint64_t>(vocabulary));
+  }
+  return tokens;
+}
+
+}  // namespace
+
+// Decoding: the measured steps lie around the shape's context. Prompts: one after another, the first to warm up.
+std::vector<Request> requests_of(const EngineModel& model, const StepShape& shape, int steps) {
+  std::vector<Request> requests;
+  const int all = kWarmUpSteps + steps;
+  const int count = !shape.decodes() ? model.layout.attention_dp * model.layout.pp * all : shape.sequences;
+  const std::int64_t length = !shape.decodes() ? shape.prompt : std::max<std::int64_t>(1, shape.context - all / 2);
+  for (int i = 0; i < count; ++i) {
+    Request r;
+    r.id = i;
+    r.prompt = made_up_tokens(length, model.architecture.vocab_size, i);
+    r.output_tokens = !shape.decodes() ? 1 : all;
+    r.cached = shape.decodes();
+    requests.push_back(std::move(r));
+  }
+  return requests;
+}
+
+RunOptions run_options(const EngineModel& model, const SavedPool& pool, const StepShape& shape,
+                       const ValidationOptions& options) {
+  RunOptions run;
+  const int ranks_here = mpi_ranks() > 0 ? 1 : model.ranks();
+  const int threads = options.threads > 0 ? options.threads : host::hardware_threads();
+  run.threads = std::max(1, threads / ranks_here);
+  const int shares = model.layout.attention_dp * model.layout.pp;
+  run.max_sequences = !shape.decodes() ? 1 : (shape.sequences + shares - 1) / shares;
+  run.chunk_tokens = std::max(1, shape.prompt);
+  run.cache = pool.layout.kv == KvFormat::kFp8 ? CacheFormat::kFp8 : CacheFormat::kBf16;
+  run.communicator = options.communicator;
+  run.fault = options.fault;
+  run.progress = options.progress;
+  return run;
+}
+
+namespace {
+
+Seconds work(const std::vector<MeasuredOperator>& operators) {
+  Seconds sum{};
+  for (const MeasuredOperator& op : operators) {
+    const bool waits = op.kind == to_string(OperatorKind::kAllReduce) ||
+                       op.kind == to_string(OperatorKind::kAllGather) ||
+                       op.kind == to_string(OperatorKind::kAllToAll) || op.kind == to_string(OperatorKind::kSendRecv);
+    if (!waits) sum += op.time;
+  }
+  return sum;
+}
+
+}  // namespace
+
+bool counts(const StepRecord& step, const StepShape& shape) {
+  return step.round >= kWarmUpSteps && kind_of(step) == (shape.decodes() ? 0 : 1);
+}
+
+std::vector<MeasuredOperator> operators_of(const RankTrace& trace, const StepShape& shape) {
+  const std::vector<TraceRow>& names = trace.row_names[shape.decodes() ? 0 : 1];
+  std::vector<MeasuredOperator> operators;
+  for (std::size_t row = 0; row < names.size(); ++row) {
+    std::vector<double> times, executions;
+    for (const StepRecord& step : trace.steps) {
+      if (!counts(step, shape)) continue;
+      times.push_back(step.rows[row].seconds);
+      executions.push_back(step.rows[row].executions);
+    }
+    operators.push_back({.name = names[row].name,
+                         .kind = std::string(to_string(names[row].kind)),
+                         .count = median(executions),
+                         .time = Seconds(median(times))});
+  }
+  return operators;
+}
+
+const RankTrace& busiest(const RunResult& run, const std::vector<PlanOperator>& planned, const StepShape& shape) {
+  std::set<std::string> names;
+  for (const PlanOperator& op : planned) names.insert(op.name);
+  const auto same_operators = [&](const RankTrace& trace) {
+    std::set<std::string> own;
+    for (const TraceRow& row : trace.row_names[shape.decodes() ? 0 : 1]) own.insert(row.name);
+    return own == names;
+  };
+  const RankTrace* best = nullptr;
+  for (bool alike : {true, false}) {
+    for (const RankTrace& trace : run.traces) {
+      if (alike && !same_operators(trace)) continue;
+      if (best == nullptr || work(operators_of(trace, shape)) > work(operators_of(*best, shape))) best = &trace;
+    }
+    if (best != nullptr) break;
+  }
+  return *best;
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const std::size_t middle = values.size() / 2;
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(middle), values.end());
+  return values[middle];
+}
+
+}  // namespace fathom

@@ -1,0 +1,47 @@
+// One shape of step, made into requests, and the records of its run made into times.
+#pragma once
+
+#include <vector>
+
+#include "compare/trace.h"
+#include "plan/read_plan.h"
+#include "validate/validation.h"
+
+namespace fathom {
+
+struct StepShape {
+  int sequences = 1;  // decoding, of the replica
+  std::int64_t context = 1;
+  int prompt = 0;  // > 0: instead, one prompt of so many tokens per attention group
+
+  bool decodes() const { return prompt == 0; }
+};
+
+// The plan's own, in whole numbers: its decode step, or the prompt of a pool that only prefills.
+StepShape planned_shape(const SavedPool& pool);
+
+std::vector<Request> requests_of(const EngineModel& model, const StepShape& shape, int steps);
+RunOptions run_options(const EngineModel& model, const SavedPool& pool, const StepShape& shape,
+                       const ValidationOptions& options);
+
+// Does the step count: after the warm-up, and of the kind that was asked for.
+bool counts(const StepRecord& step, const StepShape& shape);
+std::vector<MeasuredOperator> operators_of(const RankTrace& trace, const StepShape& shape);
+
+// The rank to hold against a plan's list, which is of the slowest stage: of the stages with the list's operators the rank
+// that works longest, waiting aside.
+const RankTrace& busiest(const RunResult& run, const std::vector<PlanOperator>& planned, const StepShape& shape);
+
+// Predicted bytes of one rank: the planner's ledger for this shape.
+struct RankMemory {
+  Bytes weights{}, cache{}, activations{};
+  Bytes all() const { return weights + cache + activations; }
+};
+RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const StepShape& shape, int steps);
+
+// Throws std::invalid_argument when the ranks of this process need more than this machine has free.
+void check_memory(const EngineModel& model, const StepShape& shape, int steps);
+
+double median(std::vector<double> values);  // 0 of none
+
+}  // namespace fathom

@@ -1,0 +1,113 @@
+#include "validate/validation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "host/team.h"
+#include "plan/host_device.h"
+#include "validate/host_machine.h"
+#include "validate/step_shape.h"
+
+namespace fathom {
+
+Architecture first_layers(const Architecture& a, int layers) {
+  if (layers <= 0 || layers >= a.num_layers) return a;
+  Architecture part = a;
+  part.num_layers = layers;
+  if (part.moe) part.moe->first_k_dense = std::min(a.moe->first_k_dense, layers / 2);
+  if (a.sliding_layers > 0) {
+    part.sliding_layers = static_cast<int>(std::lround(static_cast<double>(a.sliding_layers) * layers / a.num_layers));
+  }
+  return part;
+}
+
+EngineModel planned_model(const SavedPlan& plan, const SavedPool& pool, int layers) {
+  if (layers > plan.architecture.num_layers) {
+    throw std::invalid_argument(fmt::format("--layers {}: the model has {}", layers, plan.architecture.num_layers));
+  }
+  if (layers > 0 && layers < pool.layout.pp) {
+    throw std::invalid_argument(fmt::format("--layers {}: the plan has {} pipeline stages", layers, pool.layout.pp));
+  }
+  Layout one = pool.layout;
+  one.replicas = 1;
+  return EngineModel(first_layers(plan.architecture, layers), one);
+}
+
+Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
+                 const ValidationOptions& options) {
+  const EngineModel model = planned_model(plan, pool, options.layers);
+  const StepShape shape = planned_shape(pool);
+  const bool decoding = shape.decodes();
+  check_memory(model, shape, options.steps);
+  const RunResult run =
+      run_engine(model, source, requests_of(model, shape, options.steps), run_options(model, pool, shape, options));
+  Trace trace;
+  trace.backend = "host";
+  trace.machine = describe_host();
+  trace.accelerator = kHostAccelerator;
+  trace.date = today();
+  trace.ranks = model.ranks();
+  trace.layers_run = model.architecture.num_layers;
+  trace.layers_of_model = plan.architecture.num_layers;
+  if (run.traces.empty()) return trace;  // another process reports
+
+  const RankTrace& rank = busiest(run, decoding ? pool.decode : pool.prefill, shape);
+  trace.operators = operators_of(rank, shape);
+  trace.sequences = decoding ? shape.sequences : 0;
+  trace.context = decoding ? static_cast<double>(shape.context) : 0;
+  std::vector<double> rounds(run.traces.back().rounds.begin() + std::min<std::ptrdiff_t>(kWarmUpSteps, run.rounds),
+                             run.traces.back().rounds.end());
+  for (double seconds : rounds) trace.steps.push_back(Seconds(seconds));
+  trace.step = Seconds(median(rounds));
+  const double tokens = decoding ? shape.sequences : static_cast<double>(shape.prompt) * model.layout.attention_dp;
+  if (trace.step > Seconds(0)) trace.tokens_per_s = tokens / trace.step.value;
+  trace.logits_hash = fmt::format("{:016x}", run.logits_hash);
+
+  const RankMemory predicted =
+      predicted_memory(model, model.stages[static_cast<std::size_t>(rank.stage)], shape, options.steps);
+  trace.predicted = {
+      {"weights", predicted.weights}, {"KV cache", predicted.cache}, {"activations", predicted.activations}};
+  const auto held = [&](const char* purpose) { return Bytes(static_cast<double>(rank.memory.at(purpose))); };
+  trace.allocated = {{"weights", held("weights")},
+                     {"KV cache", held("kv_cache")},
+                     {"activations", held("activations") + held("communication")}};
+  trace.notes.push_back(fmt::format(
+      "weights: {}; median of {} steps after {} to warm up; {}", source.describe(), rounds.size(), kWarmUpSteps,
+      decoding ? "cache filled with made-up rows" : "one prompt per step and attention group"));
+  const int here = mpi_ranks() > 0 ? 1 : model.ranks();
+  if (here > host::hardware_threads()) {
+    trace.notes.push_back(fmt::format("{} ranks share {} hardware threads: they wait for each other's time slices",
+                                      here, host::hardware_threads()));
+  }
+  return trace;
+}
+
+PromptLogits run_prompt(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
+                        const std::vector<int>& tokens, const ValidationOptions& options) {
+  const EngineModel model = planned_model(plan, pool, options.layers);
+  for (int token : tokens) {
+    if (token < 0 || token >= model.architecture.vocab_size) {
+      throw std::invalid_argument(
+          fmt::format("--tokens: {} is not in 0 to {}", token, model.architecture.vocab_size - 1));
+    }
+  }
+  const StepShape shape{.sequences = 0, .prompt = static_cast<int>(tokens.size())};
+  check_memory(model, shape, 0);
+  RunOptions run = run_options(model, pool, shape, options);
+  run.cache = CacheFormat::kFp32;
+  run.all_logits = run.keep_logits = true;
+  Request request;
+  request.prompt = tokens;
+  const RunResult result = run_engine(model, source, {request}, run);
+  PromptLogits out{.tokens = tokens, .logits = {}, .draft = {}};
+  if (result.traces.empty()) return out;
+  out.logits = result.logits.at(0);
+  if (model.layout.mtp) out.draft = result.draft_logits.at(0);
+  out.next = result.answers.at(0).front();
+  out.hash = result.logits_hash;
+  return out;
+}
+
+}  // namespace fathom

@@ -1,0 +1,290 @@
+#include "profile/fit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <tuple>
+
+#include "units/text.h"
+
+namespace fathom {
+
+ProfileSample sample_of(const Operator& op, Seconds time) {
+  return {.kind = op.kind,
+          .weights = profile_format(op.kind, op.weights),
+          .bytes = bytes_moved(op),
+          .flops = flops(op),
+          .tokens = op.tokens,
+          .time = time};
+}
+
+CollectiveSample collective_sample_of(const Operator& op, Seconds time) {
+  return {.kind = op.kind, .ranks = op.ranks, .wire_bytes = wire_bytes(op), .time = time};
+}
+
+namespace {
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Time as a sum of at most three terms with coefficients that are not negative
+
+struct Point {
+  double x = 0, y = 0;  // bytes and FLOP
+  double time = 0;
+};
+
+using Terms = std::array<double, 3>;  // seconds per byte, per FLOP, and at least
+
+// The coefficients of the terms in `used` (a bit each) that minimise sum of weight (terms / time - 1)^2; false when they
+// are not determined or one is negative.
+bool solve(const std::vector<Terms>& terms, const std::vector<double>& weight, unsigned used, Terms& out) {
+  std::array<std::array<double, 4>, 3> m{};
+  std::array<int, 3> column{};
+  int n = 0;
+  for (int k = 0; k < 3; ++k) {
+    if (used >> k & 1u) column[n++] = k;
+  }
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    for (int r = 0; r < n; ++r) {
+      for (int c = 0; c < n; ++c) m[r][c] += weight[i] * terms[i][column[r]] * terms[i][column[c]];
+      m[r][n] += weight[i] * terms[i][column[r]];
+    }
+  }
+  for (int p = 0; p < n; ++p) {  // the normal equations, each row scaled by its diagonal first
+    const double scale = m[p][p];
+    if (!(scale > 0)) return false;
+    for (int r = p + 1; r < n; ++r) {
+      const double factor = m[r][p] / scale;
+      const double before = m[r][r];
+      for (int c = p; c <= n; ++c) m[r][c] -= factor * m[p][c];
+      if (m[r][r] < 1e-9 * before) return false;  // two terms that cannot be told apart
+    }
+  }
+  out = {};
+  for (int p = n - 1; p >= 0; --p) {
+    double value = m[p][n];
+    for (int c = p + 1; c < n; ++c) value -= m[p][c] * out[column[c]];
+    out[column[p]] = value / m[p][p];
+    if (!(out[column[p]] >= 0)) return false;
+  }
+  return true;
+}
+
+// The mean error that a fit is judged by: large misses count, a wild sample does not rule.
+double cost_of(double ratio) { return std::abs(std::log(ratio)); }
+
+double value(const Terms& terms, const Terms& coefficients) {
+  return terms[0] * coefficients[0] + terms[1] * coefficients[1] + terms[2] * coefficients[2];
+}
+
+// Least absolute relative errors by reweighting; `terms` are divided by the measured time.
+Terms fit_terms(const std::vector<Terms>& terms) {
+  Terms best{};
+  double least = std::numeric_limits<double>::infinity();
+  for (unsigned used = 1; used < 8; ++used) {
+    std::vector<double> weight(terms.size(), 1);
+    for (int round = 0; round < 20; ++round) {
+      Terms found;
+      if (!solve(terms, weight, used, found)) break;
+      double cost = 0;
+      for (std::size_t i = 0; i < terms.size(); ++i) {
+        const double ratio = value(terms[i], found);
+        cost += ratio > 0 ? cost_of(ratio) : 1e3;
+        weight[i] = 1 / std::max(std::abs(ratio - 1), 0.01);
+      }
+      if (cost < least * (1 - 1e-9)) least = cost, best = found;
+    }
+  }
+  return best;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One row
+
+// A coefficient that rounding left is none: nothing reads 10^20 bytes a second.
+double rate(double per_unit) { return per_unit > 1e-20 ? 1 / per_unit : std::numeric_limits<double>::infinity(); }
+
+ProfileRow row_from(const Terms& t, ProfileForm form) {
+  ProfileRow row;
+  row.form = form;
+  row.memory = BytesPerSecond(rate(t[0]));
+  row.compute = FlopsPerSecond(rate(t[1]));
+  row.floor = Seconds(t[2]);
+  return row;
+}
+
+std::vector<double> ratios(const std::vector<Point>& points, const ProfileRow& row) {
+  std::vector<double> result;
+  for (const Point& p : points) result.push_back(p.time / profile_time(row, Bytes(p.x), Flops(p.y)).total.value);
+  return result;
+}
+
+double cost(const std::vector<Point>& points, const ProfileRow& row) {
+  double sum = 0;
+  for (const double ratio : ratios(points, row)) sum += std::isfinite(ratio) && ratio > 0 ? cost_of(ratio) : 1e3;
+  return sum;
+}
+
+ProfileRow fit_sum(const std::vector<Point>& points) {
+  std::vector<Terms> terms;
+  for (const Point& p : points) terms.push_back({p.x / p.time, p.y / p.time, 1 / p.time});
+  return row_from(fit_terms(terms), ProfileForm::kSum);
+}
+
+// Which of the two is the longer depends on FLOP per byte alone: above some intensity computing. So every way to part the
+// samples, in the order of their intensity, is a linear problem, and the best of them is the fit.
+ProfileRow fit_longest(std::vector<Point> points) {
+  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.y * b.x < b.y * a.x; });
+  ProfileRow best;
+  double least = std::numeric_limits<double>::infinity();
+  const std::size_t step = std::max<std::size_t>(1, points.size() / 64);  // a finer cut changes nothing that matters
+  for (std::size_t cut = 0; cut <= points.size(); cut += step) {
+    std::vector<Terms> terms;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const Point& p = points[i];
+      terms.push_back({i < cut ? p.x / p.time : 0, i < cut ? 0 : p.y / p.time, 1 / p.time});
+    }
+    const ProfileRow row = row_from(fit_terms(terms), ProfileForm::kLongest);
+    const double now = cost(points, row);
+    if (now < least * (1 - 1e-9)) least = now, best = row;
+  }
+  return best;
+}
+
+double quantile(const std::vector<double>& sorted, double share) {
+  const double at = share * static_cast<double>(sorted.size() - 1);
+  const std::size_t below = static_cast<std::size_t>(at);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (sorted[above] - sorted[below]) * (at - static_cast<double>(below));
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return quantile(values, 0.5);
+}
+
+// One point for each shape, at the median of its times: what disturbed one of several runs is gone before anything is fitted.
+std::vector<Point> shapes_of(std::vector<Point> points) {
+  const auto shape = [](const Point& p) { return std::pair(p.x, p.y); };
+  std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) { return shape(a) < shape(b); });
+  std::vector<Point> shapes;
+  for (std::size_t i = 0; i < points.size();) {
+    std::vector<double> times;
+    std::size_t end = i;
+    for (; end < points.size() && shape(points[end]) == shape(points[i]); ++end) times.push_back(points[end].time);
+    shapes.push_back({.x = points[i].x, .y = points[i].y, .time = median(times)});
+    i = end;
+  }
+  return shapes;
+}
+
+constexpr double kLeastSpread = 0.05;  // no machine repeats itself better than this
+constexpr double kTail = 0.10;         // of the shapes, on either side, lie outside of the spread
+
+// `times` of the shapes over the fitted ones.
+ProfileFit fit_of(std::vector<double> times, std::size_t samples) {
+  ProfileFit fit{.samples = static_cast<int>(samples)};
+  std::sort(times.begin(), times.end());
+  fit.fast = std::clamp(quantile(times, kTail), 0.01, 1 - kLeastSpread);
+  fit.slow = std::clamp(quantile(times, 1 - kTail), 1 + kLeastSpread, 100.0);
+  for (double& ratio : times) ratio = std::abs(ratio - 1);
+  std::sort(times.begin(), times.end());
+  fit.median_error = quantile(times, 0.5);
+  fit.worst_error = times.back();
+  return fit;
+}
+
+ProfileRow fit_row(OperatorKind kind, Format weights, const std::vector<Point>& samples) {
+  const std::vector<Point> points = shapes_of(samples);
+  const ProfileRow longest = fit_longest(points), sum = fit_sum(points);
+  ProfileRow row = cost(points, sum) < cost(points, longest) ? sum : longest;
+  row.kind = kind;
+  row.weights = weights;
+  row.fit = fit_of(ratios(points, row), samples.size());
+  return row;
+}
+
+ProfileCollective fit_collective(OperatorKind kind, int ranks, const std::vector<Point>& samples) {
+  const std::vector<Point> points = shapes_of(samples);
+  const ProfileRow line = fit_sum(points);  // without FLOP
+  return {.kind = kind,
+          .ranks = ranks,
+          .latency = line.floor,
+          .bandwidth = line.memory,
+          .fit = fit_of(ratios(points, line), samples.size())};
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// All rows
+
+bool usable(Seconds time) { return std::isfinite(time.value) && time > Seconds(0); }
+
+std::string shapes_text(const ProfileRow& row, const std::vector<Point>& points, double least, double most) {
+  const auto [low, high] =
+      std::minmax_element(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
+  return fmt::format("{} {}: {} samples, {:g} to {:g} tokens, {} to {}", to_string(row.kind), to_string(row.weights),
+                     points.size(), least, most, to_string(Bytes(low->x)), to_string(Bytes(high->x)));
+}
+
+void fit_operators(Profile& profile, const std::vector<ProfileSample>& samples) {
+  struct Set {
+    std::vector<Point> points;
+    double least_tokens = std::numeric_limits<double>::infinity(), most_tokens = 0;
+  };
+  std::map<std::pair<OperatorKind, Format>, Set> sets;
+  for (const ProfileSample& s : samples) {
+    if (!usable(s.time) || is_collective(s.kind)) continue;
+    Set& set = sets[{s.kind, profile_format(s.kind, s.weights)}];
+    set.points.push_back({.x = s.bytes.value, .y = s.flops.value, .time = s.time.value});
+    set.least_tokens = std::min(set.least_tokens, s.tokens);
+    set.most_tokens = std::max(set.most_tokens, s.tokens);
+  }
+  for (const auto& [key, set] : sets) {
+    profile.rows.push_back(fit_row(key.first, key.second, set.points));
+    profile.shapes.push_back(shapes_text(profile.rows.back(), set.points, set.least_tokens, set.most_tokens));
+  }
+}
+
+void fit_collectives(Profile& profile, const std::vector<CollectiveSample>& samples) {
+  std::map<std::pair<OperatorKind, int>, std::vector<Point>> sets;
+  for (const CollectiveSample& s : samples) {
+    if (usable(s.time)) sets[{s.kind, s.ranks}].push_back({.x = s.wire_bytes.value, .y = 0, .time = s.time.value});
+  }
+  for (const auto& [key, points] : sets) profile.collectives.push_back(fit_collective(key.first, key.second, points));
+}
+
+void fit_step(Profile& profile, const std::vector<Seconds>& overheads) {
+  std::vector<double> sorted;
+  for (const Seconds time : overheads) {
+    if (std::isfinite(time.value) && time >= Seconds(0)) sorted.push_back(time.value);
+  }
+  profile.step_samples = static_cast<int>(sorted.size());
+  if (sorted.empty()) return;
+  std::sort(sorted.begin(), sorted.end());
+  const double likely = quantile(sorted, 0.5);
+  profile.step_overhead = {.min = Seconds(std::min(quantile(sorted, kTail), likely * (1 - kLeastSpread))),
+                           .likely = Seconds(likely),
+                           .max = Seconds(std::max(quantile(sorted, 1 - kTail), likely * (1 + kLeastSpread))),
+                           .confidence = Confidence::kMeasured};
+}
+
+}  // namespace
+
+Profile fit_profile(const ProfileMeasurements& m) {
+  Profile profile;
+  profile.machine = m.machine;
+  profile.backend = m.backend;
+  profile.date = m.date;
+  profile.accelerator = m.accelerator;
+  profile.engine = m.engine;
+  profile.commands = m.commands;
+  fit_operators(profile, m.operators);
+  fit_collectives(profile, m.collectives);
+  fit_step(profile, m.step_overheads);
+  return profile;
+}
+
+}  // namespace fathom

@@ -1,0 +1,41 @@
+// Measurements to rates: the row of each kind and format that misses its samples least, by relative error.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "operators/operator.h"
+#include "profile/profile.h"
+
+namespace fathom {
+
+struct ProfileSample {
+  OperatorKind kind = OperatorKind::kLinear;
+  Format weights = Format::kBf16;
+  Bytes bytes{};
+  Flops flops{};
+  double tokens = 0;
+  Seconds time{};  // of one execution
+};
+ProfileSample sample_of(const Operator& op, Seconds time);  // bytes and FLOP as the planner counts them
+
+struct CollectiveSample {
+  OperatorKind kind = OperatorKind::kAllReduce;
+  int ranks = 2;
+  Bytes wire_bytes{};
+  Seconds time{};
+};
+CollectiveSample collective_sample_of(const Operator& op, Seconds time);
+
+struct ProfileMeasurements {
+  std::string machine, backend, date, accelerator, engine;  // as in Profile
+  std::vector<ProfileSample> operators;
+  std::vector<CollectiveSample> collectives;
+  std::vector<Seconds> step_overheads;  // of steps: their time without their operators'
+  std::vector<std::string> commands;
+};
+
+// Samples without a positive finite time are left out. One row per kind and format that has samples.
+Profile fit_profile(const ProfileMeasurements& measurements);
+
+}  // namespace fathom

@@ -1,0 +1,81 @@
+// What one machine really does, as rates that replace those of the catalogs: a row per operator kind and weight format,
+// collectives, the time between operators. Fitted to measurements by fit_profile(); docs/formulas/profile.md.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "model/format.h"
+#include "operators/operator.h"
+#include "units/fact.h"
+#include "units/quantity.h"
+
+namespace fathom {
+
+// How reading and computing make the time of one execution.
+enum class ProfileForm {
+  kLongest,  // max(bytes / memory, flops / compute) + floor: they overlap
+  kSum,      // bytes / memory + flops / compute + floor: they do not
+};
+
+// How well a row fits what was measured, by shape. `fast` and `slow` are times over the row's own, the ends of a
+// prediction's band.
+struct ProfileFit {
+  int samples = 0;
+  double median_error = 0, worst_error = 0;  // |measured / fitted - 1|
+  double fast = 0.95, slow = 1.05;
+};
+
+struct ProfileRow {
+  OperatorKind kind = OperatorKind::kLinear;
+  Format weights = Format::kBf16;  // bf16 for kinds that read none or whose format does not matter
+  ProfileForm form = ProfileForm::kLongest;
+  BytesPerSecond memory{};   // infinite: no part of the time follows the bytes
+  FlopsPerSecond compute{};  // infinite: none follows the FLOP
+  Seconds floor{};
+  ProfileFit fit;
+};
+
+// The parts of one execution's time under a row; `total` is what the form makes of them.
+struct ProfileTime {
+  Seconds memory{}, compute{}, floor{}, total{};
+};
+ProfileTime profile_time(const ProfileRow& row, Bytes bytes, Flops flops);
+
+struct ProfileCollective {
+  OperatorKind kind = OperatorKind::kAllReduce;
+  int ranks = 2;
+  Seconds latency{};
+  BytesPerSecond bandwidth{};  // of wire_bytes(); infinite when the time does not follow them
+  ProfileFit fit;
+};
+Seconds profile_time(const ProfileCollective& row, Bytes wire_bytes);
+
+struct Profile {
+  std::string file;         // it was read from; empty before it is written
+  std::string machine;      // "Intel Xeon Platinum 8480+, 112 cores"
+  std::string backend;      // "host" or "cuda"
+  std::string date;         // ISO 8601
+  std::string accelerator;  // id in the catalog of what it stands for
+  std::string engine;       // id of the engine that ran
+  std::vector<ProfileRow> rows;
+  std::vector<ProfileCollective> collectives;
+  Estimate<Seconds> step_overhead;    // between the operators of a step
+  int step_samples = 0;               // 0: it was not measured
+  std::vector<std::string> commands;  // that made the measurements
+  std::vector<std::string> shapes;    // that were measured, in words
+
+  const ProfileRow* find(OperatorKind kind, Format weights) const;  // nullptr when there is none
+  const ProfileCollective* find(OperatorKind kind, int ranks) const;
+};
+
+// The format under which a kind is looked up: weights matter to products and to the embedding only.
+Format profile_format(OperatorKind kind, Format weights);
+
+std::string profile_json(const Profile& profile);  // ends with a newline
+
+// Throws InputError for a file that is not a profile, with the place of what is wrong.
+Profile read_profile(const std::filesystem::path& path);
+
+}  // namespace fathom

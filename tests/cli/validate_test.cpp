@@ -1,0 +1,165 @@
+// What scripts may rely on when they run a plan: exit codes, JSON keys, logits that others can be held against.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "support/program.h"
+#include "support/scratch_folder.h"
+#include "support/tiny_models.h"
+#include "weights/safetensors.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+const fs::path kOracle = fs::path(FATHOM_SOURCE_DIR) / "tests/data/oracle";
+
+// One of the oracle's models on this processor, planned by the program itself.
+class Validate : public ::testing::Test {
+ protected:
+  std::string plan_of(const std::string& model, int ranks, const std::string& layout = {}) {
+    const fs::path cluster = scratch_.write(
+        "cluster.yaml", fmt::format("format: fathom-cluster/1\n"
+                                    "title: a tiny model\n"
+                                    "sites: [{{id: desk, pue: 1.0}}]\n"
+                                    "groups:\n"
+                                    "  - id: host\n"
+                                    "    nodes: 1\n"
+                                    "    node: {{accelerator: {{part: host-cpu, count: {}}}, memory: 8 GB}}\n"
+                                    "{}"
+                                    "workload:\n"
+                                    "  model: {}\n"
+                                    "  engine: fathom-host\n"
+                                    "  weights: [bf16]\n"
+                                    "  input_tokens: 20\n"
+                                    "  output_tokens: 8\n"
+                                    "  concurrency: 4\n",
+                                    ranks, layout.empty() ? "" : "layout: [{group: host, " + layout + "}]\n",
+                                    (kOracle / model / "config.json").string()));
+    const fs::path plan = scratch_.path() / "plan.json";
+    const Answer made = run_program(fmt::format("plan {} -f json=/dev/null -o {}", cluster.string(), plan.string()));
+    EXPECT_TRUE(fs::exists(plan)) << made.err;
+    return plan.string();
+  }
+  std::vector<float> floats(const fs::path& path, const std::string& name) {
+    const SafetensorsFile file(path);
+    const StoredTensor& tensor = *file.find(name);
+    std::vector<float> values(static_cast<std::size_t>(tensor.rows() * tensor.cols()));
+    file.read(tensor, {.row = 0, .rows = tensor.rows(), .col = 0, .cols = tensor.cols()}, values.data());
+    return values;
+  }
+  static std::string oracle_tokens(const std::string& model) {
+    const SafetensorsFile file(kOracle / model / "logits.safetensors");
+    const StoredTensor& tensor = *file.find("tokens");
+    std::vector<int> tokens(static_cast<std::size_t>(tensor.rows()));
+    file.read(tensor, {.row = 0, .rows = tensor.rows(), .col = 0, .cols = 1}, tokens.data());
+    return fmt::format("{}", fmt::join(tokens, ","));
+  }
+
+  ScratchFolder scratch_;
+};
+
+TEST_F(Validate, PrintsTheKeysOfTheContract) {
+  const Answer run = run_program("validate " + plan_of("qwen3_moe", 1) + " --steps 2 -f json");
+  const Json json = Json::parse(run.out);
+  for (const char* key : {"predicted_s", "measured_s", "error"}) EXPECT_TRUE(json["step"][key].is_number()) << key;
+  ASSERT_FALSE(json["operators"].empty());
+  for (const char* key : {"name", "kind", "count", "predicted_s", "measured_s", "error", "share"}) {
+    EXPECT_TRUE(json["operators"][0].contains(key)) << key;
+  }
+  for (const char* key : {"predicted_bytes", "allocated_bytes"}) EXPECT_GT(json["memory"][key], 0) << key;
+  EXPECT_GT(json["tokens_per_s"], 0);
+  EXPECT_EQ(json["logits_hash"].get<std::string>().size(), 16u);
+  EXPECT_TRUE(json["verdict"]["passed"].is_boolean());
+  EXPECT_EQ(run.code, json["verdict"]["passed"] ? 0 : 1);
+  EXPECT_EQ(json["verdict"]["reasons"].empty(), json["verdict"]["passed"].get<bool>());
+}
+
+TEST_F(Validate, RunsEveryOperatorOfThePlanAsOftenAsPlanned) {
+  const std::string plan = plan_of("deepseek_v3", 4, "tp: 2, attention_dp: 2, ep: 4, pp: 1");
+  const Json json = Json::parse(run_program("validate " + plan + " --steps 2 -f json").out);
+  const Json planned = Json::parse(content_of(plan))["operators"];
+  ASSERT_EQ(json["operators"].size(), planned.size());
+  for (std::size_t i = 0; i < planned.size(); ++i) {
+    EXPECT_EQ(json["operators"][i]["name"], planned[i]["name"]);
+    EXPECT_EQ(json["operators"][i]["count"], planned[i]["count"]) << planned[i]["name"];
+    EXPECT_TRUE(json["operators"][i].contains("measured_s")) << planned[i]["name"];
+  }
+}
+
+TEST_F(Validate, DumpsTheLogitsOfACheckpoint) {
+  for (const char* model : {"llama", "deepseek_v2"}) {
+    for (const char* layout : {"tp: 1", "tp: 2, pp: 2"}) {
+      const fs::path logits = scratch_.path() / "logits.safetensors";
+      const Answer run = run_program(fmt::format("validate {} --weights {} --tokens {} --dump-logits {} --steps 0",
+                                                 plan_of(model, layout[4] == '1' ? 1 : 4, layout),
+                                                 (kOracle / model).string(), oracle_tokens(model), logits.string()));
+      ASSERT_EQ(run.code, 0) << run.err;
+      EXPECT_EQ(run.out, "");
+      EXPECT_LT(testing::nmse(floats(logits, "logits"), floats(kOracle / model / "logits.safetensors", "logits")), 1e-8)
+          << model << " " << layout;
+    }
+  }
+}
+
+TEST_F(Validate, RepeatsItsHash) {
+  const std::string plan = plan_of("mixtral", 2, "tp: 2, ep: 2");
+  const auto hash = [&](const std::string& more) {
+    return Json::parse(run_program("validate " + plan + " --steps 2 -f json" + more).out)["logits_hash"]
+        .get<std::string>();
+  };
+  const std::string first = hash("");
+  EXPECT_EQ(hash(""), first);
+  EXPECT_EQ(hash(" --threads 4"), first);
+  EXPECT_NE(hash(" --seed 2"), first);
+}
+
+TEST_F(Validate, SaysAloudThatAPartWasRun) {
+  const Answer run = run_program("validate " + plan_of("qwen2", 1) + " --layers 1 --steps 2");
+  EXPECT_NE(run.out.find("1 of 3 layers"), std::string::npos) << run.out;
+  const Json json = Json::parse(run_program("validate " + plan_of("qwen2", 1) + " --layers 1 --steps 2 -f json").out);
+  EXPECT_EQ(json["operators"][1]["count"], 3);  // reckoned for all layers
+}
+
+TEST_F(Validate, NamesTheRankThatFailsAndItsOperator) {
+  const std::string plan = plan_of("deepseek_v3", 4, "tp: 4, ep: 2");
+  for (const char* kind : {"throw", "hang"}) {
+    const Answer run = run_program("validate " + plan + " --timeout 0.5 --fault 2:moe.experts.down:" + kind);
+    EXPECT_EQ(run.code, 3);
+    EXPECT_EQ(run.out, "");
+    EXPECT_NE(run.err.find("rank 2"), std::string::npos) << run.err;
+    EXPECT_NE(run.err.find("moe.experts.down of layer 2"), std::string::npos) << run.err;
+  }
+}
+
+TEST_F(Validate, RefusesWhatItCannotRunWithOneClearMessage) {
+  const std::string plan = plan_of("qwen3", 1);
+  const std::string cluster = (scratch_.path() / "cluster.yaml").string();
+  const auto refused = [&](const std::string& arguments, const std::string& message) {
+    const Answer run = run_program("validate " + arguments);
+    EXPECT_EQ(run.code, 2) << arguments << "\n" << run.err;
+    EXPECT_EQ(run.out, "") << arguments;
+    EXPECT_NE(run.err.find(message), std::string::npos) << arguments << "\n" << run.err;
+    EXPECT_EQ(run.err.rfind("error: ", 0), 0u) << run.err;
+  };
+  refused(cluster, "plan");
+  refused((scratch_.path() / "none.json").string(), "no such file");
+  refused(plan + " --tokens 1,2,99999 --steps 0", "99999 is not in 0 to");
+  refused(plan + " --tokens 1,two", "two");
+  refused(plan + " --dump-logits x.safetensors", "--tokens");
+  refused(plan + " --steps 0", "--tokens");
+  refused(plan + " --layers 9", "--layers 9: the model has 3");
+  refused(plan + " --weights " + (kOracle / "llama").string(), "self_attn");
+  refused(plan + " --weights /no/such/folder", "/no/such/folder");
+  refused(plan + " --pool gpu", "no pool \"gpu\"");
+  refused(plan + " -f pdf", "pdf");
+  refused(plan + " -f json=" + plan, "input");
+}
+
+}  // namespace
+}  // namespace fathom
