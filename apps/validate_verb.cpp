@@ -33,7 +33,7 @@ struct ValidateOptions {
   std::uint64_t seed = 1;
   std::string pool;
   int layers = 0;
-  int steps = 8;
+  int steps = 16;
   int threads = 0;
   double timeout = 60;
   std::vector<int> tokens;
@@ -130,7 +130,10 @@ int validate(const ValidateOptions& options, const Session& session) {
   const SavedPlan plan = read_plan(options.plan);
   const SavedPool& pool = chosen_pool(plan, options.pool);
   const std::unique_ptr<WeightSource> source = weight_source(options, plan.architecture);
-  ValidationOptions run{.layers = options.layers, .steps = options.steps, .threads = options.threads};
+  ValidationOptions run;
+  run.layers = options.layers;
+  run.steps = options.steps;
+  run.threads = options.threads;
   run.communicator.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout * 1000));
   run.fault = parse_fault(options.fault);
   run.progress = progress(session);

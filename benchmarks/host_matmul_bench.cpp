@@ -174,8 +174,8 @@ void tokens_by_bf16(benchmark::State& state) {
 }
 BENCHMARK(tokens_by_bf16)
     ->ArgNames({"rows", "cols", "tokens"})
-    ->ArgsProduct({{4864}, {896}, {1, 2, 4, 8, 16, 64}})  // Qwen2.5-0.5B's MLP: 8.7 MB, may stay in cache
-    ->ArgsProduct({{16384}, {4096}, {1, 2, 4, 8, 16, 64}})
+    ->ArgsProduct({{4864}, {896}, {1, 2, 3, 4, 5, 6, 8, 12, 16, 64}})  // Qwen2.5-0.5B's MLP: 8.7 MB, may stay in cache
+    ->ArgsProduct({{16384}, {4096}, {1, 2, 3, 4, 5, 6, 8, 12, 16, 64}})
     ->Unit(benchmark::kMillisecond)
     ->UseManualTime();
 

@@ -21,12 +21,13 @@ struct SoftmaxState {
   Real sum = 0;
 };
 
+constexpr std::int64_t kPageRows = 64;  // a piece is at most so many rows
+
 // The three loops of a piece. For double they are written out here, for float vectorised in vector_math.h.
-inline void scores_of(const double* query, std::int64_t width, const double* keys, std::int64_t stride,
-                      std::int64_t rows, double scale, double* scores) {
-  for (std::int64_t j = 0; j < rows; ++j) {
+inline void page_scores(const double* query, std::int64_t width, const double* columns, double scale, double* scores) {
+  for (std::int64_t j = 0; j < kPageRows; ++j) {
     scores[j] = 0;
-    for (std::int64_t i = 0; i < width; ++i) scores[j] += query[i] * keys[j * stride + i];
+    for (std::int64_t i = 0; i < width; ++i) scores[j] += query[i] * columns[i * kPageRows + j];
     scores[j] *= scale;
   }
 }
@@ -42,19 +43,31 @@ inline void add_weighted_rows(double* out, std::int64_t width, const double* wei
   }
 }
 
-// `rows` keys [rows, key_width] and values [rows, value_width], both with their strides; `scores` is scratch of `rows`.
-// Rows beyond the query's own position must not be passed: causality is the caller's.
+// Keys of a page by column, [width][kPageRows], zero beyond `rows`: then 64 scores are one vector and no score needs a sum
+// across a register. `stride` is from row to row of what is read.
 template <class Real>
-void attend(const Real* query, std::int64_t key_width, const Real* keys, std::int64_t key_stride, const Real* values,
-            std::int64_t value_width, std::int64_t value_stride, std::int64_t rows, Real scale, Real* scores,
-            SoftmaxState<Real>& state, Real* out) {
-  if (rows <= 0) return;
-  scores_of(query, key_width, keys, key_stride, rows, scale, scores);
-  const Real highest = std::max(state.max, *std::max_element(scores, scores + rows));
+void keys_by_column(const Real* rows_of_keys, std::int64_t stride, std::int64_t width, std::int64_t rows,
+                    Real* columns) {
+  for (std::int64_t i = 0; i < width; ++i) {
+    Real* column = columns + i * kPageRows;
+    for (std::int64_t j = 0; j < rows; ++j) column[j] = rows_of_keys[j * stride + i];
+    std::fill(column + rows, column + kPageRows, Real(0));
+  }
+}
+
+// Rows [first, last) of a page: keys by column, values [kPageRows, value_width] with their stride; `scores` is scratch of
+// kPageRows. Rows beyond the query's own position must not be among them: causality is the caller's.
+template <class Real>
+void attend(const Real* query, std::int64_t key_width, const Real* key_columns, const Real* values,
+            std::int64_t value_width, std::int64_t value_stride, std::int64_t first, std::int64_t last, Real scale,
+            Real* scores, SoftmaxState<Real>& state, Real* out) {
+  if (first >= last) return;
+  page_scores(query, key_width, key_columns, scale, scores);
+  const Real highest = std::max(state.max, *std::max_element(scores + first, scores + last));
   const Real shrink = std::exp(state.max - highest);  // 0 for the first piece: e^-inf
   for (std::int64_t i = 0; i < value_width; ++i) out[i] *= shrink;
-  state.sum = state.sum * shrink + exponentials(scores, rows, highest);
-  add_weighted_rows(out, value_width, scores, values, value_stride, rows);
+  state.sum = state.sum * shrink + exponentials(scores + first, last - first, highest);
+  add_weighted_rows(out, value_width, scores + first, values + first * value_stride, value_stride, last - first);
   state.max = highest;
 }
 

@@ -56,6 +56,22 @@ void matmul(Team& team, const Matrix& w, const float* x, std::int64_t x_stride, 
   matmul_on(matmul_paths().front(), team, w, x, x_stride, tokens, y, y_stride);
 }
 
+void matmul_all(Team& team, std::span<const Product> products, const float* x, std::int64_t x_stride,
+                std::int64_t tokens) {
+  if (tokens <= 0 || products.empty()) return;
+  std::int64_t rows = 0;
+  for (const Product& p : products) rows += p.w.rows;
+  const MatmulPath& path = matmul_paths().front();
+  team.for_ranges(rows, worthwhile(products.front().w.cols * tokens, 4), [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t first = 0;  // of this product, in the rows of all
+    for (const Product& p : products) {
+      const std::int64_t from = std::max(begin - first, std::int64_t{0}), to = std::min(end - first, p.w.rows);
+      if (from < to) path.multiply(p.w.row_range(from, to - from), x, x_stride, tokens, p.y + from, p.y_stride);
+      first += p.w.rows;
+    }
+  });
+}
+
 void matmul_transposed(Team& team, const Matrix& w, const float* x, std::int64_t x_stride, std::int64_t tokens,
                        float* y, std::int64_t y_stride) {
   matmul_transposed_on(matmul_paths().front(), team, w, x, x_stride, tokens, y, y_stride);

@@ -18,7 +18,7 @@ namespace {
 
 struct Lanes {
   // 4 x 6 accumulators, 4 weights and an input are 29 of 32 registers; 10 loads feed 24 multiply-adds.
-  static constexpr int kStreamUpTo = 16, kStreamRows = 4, kStreamTokens = 4, kBlockRows = 4, kBlockTokens = 6,
+  static constexpr int kStreamUpTo = 128, kStreamRows = 4, kStreamTokens = 6, kBlockRows = 4, kBlockTokens = 6,
                        kTransposedTokens = 4;
 
   __m512 v;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "host/team.h"
 
@@ -48,6 +49,15 @@ float value(const Matrix& w, std::int64_t row, std::int64_t col);
 // occur in weights: fast paths read them as 480.
 void matmul(Team& team, const Matrix& w, const float* x, std::int64_t x_stride, std::int64_t tokens, float* y,
             std::int64_t y_stride);
+
+// The same of several matrices with one input, as one loop of the team: short ones are not worth waking it each.
+struct Product {
+  Matrix w;
+  float* y = nullptr;
+  std::int64_t y_stride = 0;
+};
+void matmul_all(Team& team, std::span<const Product> products, const float* x, std::int64_t x_stride,
+                std::int64_t tokens);
 
 // y[t, k] = sum_n x[t, n] w[n, k]: the same matrix from its other side (W_UK in absorbed latent attention).
 void matmul_transposed(Team& team, const Matrix& w, const float* x, std::int64_t x_stride, std::int64_t tokens,

@@ -24,10 +24,15 @@ void relax() {
 #endif
 }
 
-// A loop follows the last one within microseconds, or a sleep is worth it: about 3 us of looking (64 times 40 to 140
-// cycles of `pause`), then the kernel wakes us. More threads than cores only lose those microseconds.
+std::atomic<int> members = 0;  // of all teams with workers
+
+// Being woken by the kernel costs about 50 us in a virtual machine, so while every member has a core of its own they look
+// for some 200 us (4096 times 40 to 140 cycles of `pause`): the next loop of a step follows within that. Members without
+// a core of their own would take it from those who work: they look for 3 us and sleep.
 void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t old) {
-  for (int look = 0; look < 64; ++look) {
+  static const int cores = hardware_threads();
+  const int looks = members.load(std::memory_order_relaxed) <= cores ? 4096 : 64;
+  for (int look = 0; look < looks; ++look) {
     if (word.load(std::memory_order_acquire) != old) return;
     relax();
   }
@@ -43,6 +48,7 @@ struct Team::Shared {
   };
 
   explicit Shared(int workers) : size(workers) {
+    members += size;
     try {
       for (int worker = 1; worker < size; ++worker) threads.emplace_back([this, worker] { serve(worker); });
     } catch (...) {  // the system has no more threads to give: send home those that started
@@ -57,6 +63,7 @@ struct Team::Shared {
     stop = true;
     start_round();
     for (std::thread& thread : threads) thread.join();
+    members -= size;
   }
 
   void start_round() {

@@ -76,9 +76,14 @@ FATHOM_CLONES void silu_times(const float* gate, const float* up, std::int64_t n
   for (std::int64_t i = 0; i < n; ++i) y[i] = gate[i] / (1.0f + exponential(-gate[i])) * up[i];
 }
 
-FATHOM_CLONES void scores_of(const float* query, std::int64_t width, const float* keys, std::int64_t stride,
-                             std::int64_t rows, float scale, float* scores) {
-  for (std::int64_t j = 0; j < rows; ++j) scores[j] = lanes_dot(query, keys + j * stride, width) * scale;
+FATHOM_CLONES void page_scores(const float* query, std::int64_t width, const float* columns, float scale,
+                               float* scores) {
+  constexpr int kRows = 64;  // attention.h, kPageRows
+  float sums[kRows] = {};
+  for (std::int64_t i = 0; i < width; ++i) {
+    for (int j = 0; j < kRows; ++j) sums[j] += query[i] * columns[i * kRows + j];
+  }
+  for (int j = 0; j < kRows; ++j) scores[j] = sums[j] * scale;
 }
 
 FATHOM_CLONES float exponentials(float* scores, std::int64_t rows, float highest) {

@@ -15,10 +15,9 @@ float sum_of_squares(const float* x, std::int64_t n);
 // y = x / sqrt(mean(x^2) + epsilon) * weight; y may be x.
 void rms_norm(const float* x, const float* weight, float epsilon, std::int64_t n, float* y);
 
-// Attention (attention.h). Scores: scale * (query . key_j). Exponentials: s_j = exp(s_j - highest), returns their sum; within
-// 2e-7 of std::exp, 0 below -87. Weighted rows: out += sum_j weight_j value_j.
-void scores_of(const float* query, std::int64_t width, const float* keys, std::int64_t stride, std::int64_t rows,
-               float scale, float* scores);
+// Attention (attention.h). Scores of 64 keys by column: s_j = scale * sum_i query_i columns[i][j]. Exponentials: s_j =
+// exp(s_j - highest), returns their sum; within 2e-7 of std::exp, 0 below -87. Weighted rows: out += sum_j weight_j value_j.
+void page_scores(const float* query, std::int64_t width, const float* columns, float scale, float* scores);
 float exponentials(float* scores, std::int64_t rows, float highest);
 void add_weighted_rows(float* out, std::int64_t width, const float* weights, const float* values, std::int64_t stride,
                        std::int64_t rows);

@@ -114,8 +114,9 @@ void KvCache::write(int layer, int sequence, std::int64_t position, const float*
 
 void KvCache::read(int layer, int sequence, std::int64_t first, std::int64_t count, float* rows) const {
   const int n = shape_.row_values;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::byte* from = row(layer, sequence, first + i);
+  const std::byte* from = nullptr;
+  for (std::int64_t i = 0; i < count; ++i) {  // rows of one block lie side by side
+    from = i == 0 || (first + i) % kBlockTokens == 0 ? row(layer, sequence, first + i) : from + shape_.row_bytes();
     float* to = rows + i * n;
     if (shape_.format == CacheFormat::kFp32) {
       std::memcpy(to, from, 4 * static_cast<std::size_t>(n));
@@ -131,8 +132,10 @@ void KvCache::read(int layer, int sequence, std::int64_t first, std::int64_t cou
 
 void KvCache::read_part(int layer, int sequence, std::int64_t first, std::int64_t count, int value, int values,
                         float* rows) const {
+  const std::byte* from = nullptr;
+  const std::size_t row_bytes = shape_.row_bytes();
   for (std::int64_t i = 0; i < count; ++i) {
-    const std::byte* from = row(layer, sequence, first + i);
+    from = i == 0 || (first + i) % kBlockTokens == 0 ? row(layer, sequence, first + i) : from + row_bytes;
     float* to = rows + i * values;
     if (shape_.format == CacheFormat::kFp32) {
       std::memcpy(to, from + 4 * value, 4 * static_cast<std::size_t>(values));

@@ -1,6 +1,7 @@
 // Attention over cached heads and over the MLA latent. Work is shared out by sequence and head, so that one sequence still
 // keeps every core busy; each worker expands the pages it needs to floats once.
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "executor/host_executor.h"
@@ -12,6 +13,7 @@ namespace fathom {
 namespace {
 
 constexpr int kPage = KvCache::kBlockTokens;
+static_assert(kPage == host::kPageRows);
 
 // A worker's running sums for some rows and heads.
 struct Sums {
@@ -24,17 +26,17 @@ struct Sums {
 
 }  // namespace
 
-void HostExecutor::qkv(const Instruction& i) {
-  const OperatorWeights& w = weights(i.name, i.layer);
+void HostExecutor::qkv(const Instruction& instruction) {
+  const OperatorWeights& w = weights(instruction.name, instruction.layer);
   const float* x = normed_.as<float>();
   const std::int64_t q_width = static_cast<std::int64_t>(heads_) * a_.head_dim,
                      kv_width = static_cast<std::int64_t>(kv_heads_) * a_.head_dim;
-  float* out[] = {room(queries_, rows_.all() * q_width), room(keys_, rows_.all() * kv_width),
-                  room(values_, rows_.all() * kv_width)};
-  const std::int64_t width[] = {q_width, kv_width, kv_width};
-  for (int part = 0; part < 3; ++part) {
-    linear(w.matrices[part].view, x, a_.hidden_size, rows_.all(), out[part], width[part]);
-    if (!w.vectors.empty()) add_bias(w.vectors[part], rows_.all(), width[part], out[part], width[part]);
+  const std::array<host::Product, 3> parts = {{{w.matrices[0].view, room(queries_, rows_.all() * q_width), q_width},
+                                               {w.matrices[1].view, room(keys_, rows_.all() * kv_width), kv_width},
+                                               {w.matrices[2].view, room(values_, rows_.all() * kv_width), kv_width}}};
+  host::matmul_all(team_, parts, x, a_.hidden_size, rows_.all());
+  for (std::size_t i = 0; i < w.vectors.size(); ++i) {
+    add_bias(w.vectors[i], rows_.all(), parts[i].y_stride, parts[i].y, parts[i].y_stride);
   }
 }
 
@@ -90,7 +92,8 @@ void HostExecutor::attend_heads(const Instruction& i, std::int64_t window) {
 
   const std::int64_t units = static_cast<std::int64_t>(rows_.pieces.size()) * kv_heads_;
   team_.for_ranges(units, 1, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> keys(static_cast<std::size_t>(kPage) * d), values(keys.size()), scores(kPage);
+    std::vector<float> keys(static_cast<std::size_t>(kPage) * d), columns(keys.size()), values(keys.size()),
+        scores(kPage);
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const int piece = static_cast<int>(unit / kv_heads_), kv = static_cast<int>(unit % kv_heads_);
       const Piece& p = rows_.pieces[piece];
@@ -101,14 +104,15 @@ void HostExecutor::attend_heads(const Instruction& i, std::int64_t window) {
         const std::int64_t count = std::min<std::int64_t>(kPage, last - page);
         cache_.read_part(layer, p.sequence, page, count, kv * d, d, keys.data());
         cache_.read_part(layer, p.sequence, page, count, (kv_heads_ + kv) * d, d, values.data());
+        host::keys_by_column(keys.data(), d, d, count, columns.data());
         for (int t = 0; t < p.tokens; ++t) {
           const std::int64_t own = p.position + t;
           const std::int64_t from = window > 0 ? std::clamp<std::int64_t>(own + 1 - window - page, 0, count) : 0;
-          const std::int64_t seen = std::clamp<std::int64_t>(own + 1 - page, 0, count) - from;
+          const std::int64_t seen = std::clamp<std::int64_t>(own + 1 - page, 0, count);
           for (int g = 0; g < group; ++g) {
             const float* q = queries_.as<float>() + (first_row[piece] + t) * width + (kv * group + g) * d;
-            host::attend(q, d, keys.data() + from * d, d, values.data() + from * d, d, d, seen, attention_scale_,
-                         scores.data(), sums.states[t * group + g], sums.out.data() + (t * group + g) * d);
+            host::attend(q, d, columns.data(), values.data(), d, d, from, seen, attention_scale_, scores.data(),
+                         sums.states[t * group + g], sums.out.data() + (t * group + g) * d);
           }
         }
       }
@@ -222,7 +226,7 @@ void HostExecutor::core_latent(const Instruction& i) {
   // A few heads at a time: every unit expands the pages anew, so not one by one unless cores would idle.
   const int parts = std::clamp(2 * team_.size() / std::max(1, decoding), 1, heads_);
   team_.for_ranges(static_cast<std::int64_t>(decoding) * parts, 1, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> page_rows(static_cast<std::size_t>(kPage) * key), scores(kPage);
+    std::vector<float> page_rows(static_cast<std::size_t>(kPage) * key), columns(page_rows.size()), scores(kPage);
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const int piece = static_cast<int>(unit / parts), part = static_cast<int>(unit % parts);
       const int head = heads_ * part / parts, heads = heads_ * (part + 1) / parts - head;
@@ -232,12 +236,13 @@ void HostExecutor::core_latent(const Instruction& i) {
       for (std::int64_t page = 0; page < last; page += kPage) {
         const std::int64_t count = std::min<std::int64_t>(kPage, last - page);
         cache_.read(layer, p.sequence, page, count, page_rows.data());
+        host::keys_by_column(page_rows.data(), key, key, count, columns.data());
         for (int t = 0; t < p.tokens; ++t) {
           const std::int64_t seen = std::clamp<std::int64_t>(p.position + t + 1 - page, 0, count);
           for (int h = 0; h < heads; ++h) {
             const float* q = absorbed_.as<float>() + (first_row[piece] + t) * q_width + (head + h) * key;
-            host::attend(q, key, page_rows.data(), key, page_rows.data(), value, key, seen, attention_scale_,
-                         scores.data(), sums.states[t * heads + h], sums.out.data() + (t * heads + h) * value);
+            host::attend(q, key, columns.data(), page_rows.data(), value, key, 0, seen, attention_scale_, scores.data(),
+                         sums.states[t * heads + h], sums.out.data() + (t * heads + h) * value);
           }
         }
       }
@@ -310,7 +315,7 @@ void HostExecutor::core_prefill(const Instruction&) {
     row += p.tokens;
   }
   team_.for_ranges(static_cast<std::int64_t>(prompts.size()) * heads_, 1, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> keys(static_cast<std::size_t>(kPage) * key), scores(kPage);
+    std::vector<float> columns(static_cast<std::size_t>(kPage) * key), scores(kPage);
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t which = unit / heads_, h = unit % heads_;
       const Piece& p = *prompts[which];
@@ -319,15 +324,14 @@ void HostExecutor::core_prefill(const Instruction&) {
       for (std::int64_t page = 0; page < last; page += kPage) {
         const std::int64_t count = std::min<std::int64_t>(kPage, last - page);
         const float* expanded = gate_up_.as<float>() + (first_token[which] + page) * kv_width + h * per_head;
-        for (std::int64_t j = 0; j < count; ++j) {
-          const float* latent_row = absorbed_.as<float>() + (first_token[which] + page + j) * m.cached_values();
-          std::copy_n(expanded + j * kv_width, nope, keys.data() + j * key);
-          std::copy_n(latent_row + m.kv_lora_rank, turned, keys.data() + j * key + nope);
-        }
+        const float* turned_keys =
+            absorbed_.as<float>() + (first_token[which] + page) * m.cached_values() + m.kv_lora_rank;
+        host::keys_by_column(expanded, kv_width, nope, count, columns.data());
+        host::keys_by_column(turned_keys, m.cached_values(), turned, count, columns.data() + nope * kPage);
         for (int t = 0; t < p.tokens; ++t) {
           const std::int64_t seen = std::clamp<std::int64_t>(p.position + t + 1 - page, 0, count);
-          host::attend(queries_.as<float>() + (first_row[which] + t) * q_width + h * key, key, keys.data(), key,
-                       expanded + nope, value, kv_width, seen, attention_scale_, scores.data(), sums.states[t],
+          host::attend(queries_.as<float>() + (first_row[which] + t) * q_width + h * key, key, columns.data(),
+                       expanded + nope, value, kv_width, 0, seen, attention_scale_, scores.data(), sums.states[t],
                        sums.out.data() + t * value);
         }
       }

@@ -1,6 +1,7 @@
 #include "executor/host_executor.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -205,6 +206,12 @@ void HostExecutor::linear(const host::Matrix& w, const float* x, std::int64_t x_
   host::matmul(team_, w, x, x_stride, rows, y, y_stride);
 }
 
+// y [rows, gate | up]
+void HostExecutor::gate_and_up(const host::Matrix& gate, const host::Matrix& up, const float* x, int rows, float* y) {
+  const std::array<host::Product, 2> both = {{{gate, y, 2 * gate.rows}, {up, y + gate.rows, 2 * gate.rows}}};
+  host::matmul_all(team_, both, x, a_.hidden_size, rows);
+}
+
 void HostExecutor::add_bias(const LoadedVector& bias, int rows, std::int64_t width, float* y, std::int64_t stride) {
   for (int r = 0; r < rows; ++r) host::add(y + r * stride, bias.data(), width);
 }
@@ -287,8 +294,7 @@ void HostExecutor::ffn_gate_up(const Instruction& i) {
   const OperatorWeights& w = weights(i.name, i.layer);
   const std::int64_t width = w.matrices.front().view.rows;
   float* out = room(gate_up_, rows_.all() * 2 * width);
-  linear(w.matrices[0].view, normed_.as<float>(), a_.hidden_size, rows_.all(), out, 2 * width);
-  linear(w.matrices[1].view, normed_.as<float>(), a_.hidden_size, rows_.all(), out + width, 2 * width);
+  gate_and_up(w.matrices[0].view, w.matrices[1].view, normed_.as<float>(), rows_.all(), out);
 }
 
 void HostExecutor::ffn_activation(const Instruction& i) {

@@ -124,6 +124,7 @@ class HostExecutor : public Executor {
 
   const OperatorWeights& weights(std::string_view op, int layer) const { return weights_.of(op, layer); }
   void linear(const host::Matrix& w, const float* x, std::int64_t x_stride, int rows, float* y, std::int64_t y_stride);
+  void gate_and_up(const host::Matrix& gate, const host::Matrix& up, const float* x, int rows, float* y);
   void add_bias(const LoadedVector& bias, int rows, std::int64_t width, float* y, std::int64_t stride);
   void gated_activation(float* gate_up, int rows, std::int64_t width, float* out);
   void logits_of(const float* normed, int rows, Buffer& local, Buffer& gathered, bool gather);

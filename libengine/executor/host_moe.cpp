@@ -129,8 +129,7 @@ void HostExecutor::experts_gate_up(const Instruction& i) {
     for (last = first; last < pairs_.size() && pairs_[last].expert == expert;) ++last;
     const float* x = pair_in_.as<float>() + first * a_.hidden_size;
     const int rows = static_cast<int>(last - first);
-    linear(w.matrices[expert].view, x, a_.hidden_size, rows, out + first * 2 * width, 2 * width);
-    linear(w.matrices[held + expert].view, x, a_.hidden_size, rows, out + first * 2 * width + width, 2 * width);
+    gate_and_up(w.matrices[expert].view, w.matrices[held + expert].view, x, rows, out + first * 2 * width);
   }
 }
 

@@ -1,5 +1,7 @@
 #include "storage/buffer.h"
 
+#include <sys/mman.h>
+
 #include <new>
 #include <utility>
 
@@ -7,14 +9,23 @@ namespace fathom {
 
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
+// Weights are read end to end every step: with pages of 2 MiB the processor looks up five hundred times fewer addresses.
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+std::align_val_t alignment_of(std::size_t bytes) { return std::align_val_t{bytes >= kHugePage ? kHugePage : 64}; }
+
+std::byte* allocate(std::size_t bytes) {
+  auto* data = static_cast<std::byte*>(::operator new(bytes, alignment_of(bytes)));
+  if (bytes >= kHugePage) madvise(data, bytes, MADV_HUGEPAGE);  // a wish; without it the pages are small
+  return data;
+}
 
 }  // namespace
 
 Buffer::Buffer(Account& account, Purpose purpose, std::size_t bytes)
     : account_(&account), purpose_(purpose), bytes_(bytes) {
   if (bytes == 0) return;
-  data_ = static_cast<std::byte*>(::operator new(bytes, kAlignment));
+  data_ = allocate(bytes);
   account_->add(purpose_, static_cast<std::int64_t>(bytes_));
 }
 
@@ -31,7 +42,7 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 Buffer::~Buffer() {
   if (data_ == nullptr) return;
   account_->add(purpose_, -static_cast<std::int64_t>(bytes_));
-  ::operator delete(data_, kAlignment);
+  ::operator delete(data_, alignment_of(bytes_));
 }
 
 }  // namespace fathom

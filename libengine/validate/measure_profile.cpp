@@ -12,7 +12,7 @@ namespace fathom {
 ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
                                     const ValidationOptions& options) {
   const EngineModel model = planned_model(plan, pool, options.layers);
-  // Around the plan's shape by powers of two, so that the plan's own shape need not be among them.
+  // Powers of two; all of them twice, minutes apart, because what else runs on a machine comes and goes.
   std::vector<StepShape> shapes;
   const int groups = model.layout.attention_dp * model.layout.pp;
   for (int sequences : {1, 2, 4, 8}) {
@@ -20,6 +20,9 @@ ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool
       shapes.push_back({.sequences = sequences * groups, .context = context});
   }
   for (int prompt : {16, 64, 256}) shapes.push_back({.sequences = 0, .prompt = prompt});
+
+  const std::vector<StepShape> once = shapes;
+  shapes.insert(shapes.end(), once.begin(), once.end());
 
   ProfileMeasurements found;
   found.machine = describe_host();

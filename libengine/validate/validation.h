@@ -13,7 +13,7 @@ namespace fathom {
 
 struct ValidationOptions {
   int layers = 0;   // of the model, from its start but with a MoE layer where there is one; 0: all
-  int steps = 8;    // measured, after kWarmUpSteps
+  int steps = 16;   // measured, after kWarmUpSteps
   int threads = 0;  // of all ranks of this process together; 0: every core
   CommunicatorOptions communicator;
   std::optional<Fault> fault;

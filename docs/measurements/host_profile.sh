@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Measures this machine with the host engine, plans other loads with the rates found, and runs those plans:
+#   docs/measurements/host_profile.sh OUT_DIR [CLUSTER]       (from the repository root; FATHOM: the program)
+# Leaves profile.json, one validation per load, and a table on stdout. Rest the machine meanwhile.
+set -eu
+out=$1
+cluster=${2:-examples/laptop-qwen2-0.5b/cluster.yaml}
+fathom=("${FATHOM:-./fathom}" -q)
+mkdir -p "$out"
+
+"${fathom[@]}" plan "$cluster" -f json=/dev/null -o "$out/plan.json" || true
+"${fathom[@]}" validate "$out/plan.json" --save-profile "$out/profile.json" -f "json=$out/unmeasured.json" || true
+
+# Tokens in, tokens out, requests in flight: none of the shapes that the profile was fitted to (powers of two).
+while read -r input output requests; do
+  load=$out/$input-$output-$requests
+  sed -e "s/^  input_tokens: .*/  input_tokens: $input/; s/^  output_tokens: .*/  output_tokens: $output/" \
+    -e "s/^  concurrency: .*/  concurrency: $requests/; s/^  slo: .*/  slo: {ttft: 60 s, tpot: 10 s}/" "$cluster" >"$load.yaml"
+  "${fathom[@]}" plan "$load.yaml" --profile "$out/profile.json" -f json=/dev/null -o "$load.plan.json" || true
+  "${fathom[@]}" validate "$load.plan.json" -f "json=$load.json" || true
+  rm "$load.yaml" "$load.plan.json"
+done <<'END'
+64 64 1
+700 300 3
+128 128 5
+500 200 7
+1500 400 6
+900 300 12
+END
+rm "$out/plan.json"
+
+python3 - "$out" <<'END'
+import glob, json, sys
+print(f"{'sequences x context':>20} {'predicted':>10} {'measured':>10} {'error':>7}  band")
+for path in sorted(glob.glob(sys.argv[1] + "/*-*-*.json")):
+    v = json.load(open(path))
+    s, run = v["step"], v["run"]
+    print(f"{run['sequences']:>8.0f} x {run['context']:>8.0f}  {s['predicted_s']*1e3:>8.1f}ms {s['measured_s']*1e3:>8.1f}ms"
+          f" {s['error']*100:>+6.1f}%  {s['band_s']['min']*1e3:.1f} to {s['band_s']['max']*1e3:.1f} ms,"
+          f" {'inside' if v['verdict']['passed'] else 'outside'}")
+END
