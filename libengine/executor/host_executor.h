@@ -90,8 +90,10 @@ class HostExecutor : public Executor {
   void rope(const Instruction&);
   void core(const Instruction&);
   void core_window(const Instruction&);
+  std::vector<int> first_rows() const;
   void attend_heads(const Instruction&, std::int64_t window);
   void attention_out(const Instruction&);
+  // host_latent_attention.cpp
   void latent(const Instruction&);
   void latent_norm(const Instruction&);
   void latent_queries(const Instruction&);

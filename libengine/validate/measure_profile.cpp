@@ -21,8 +21,8 @@ ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool
   }
   for (int prompt : {16, 64, 256}) shapes.push_back({.sequences = 0, .prompt = prompt});
 
-  const std::vector<StepShape> once = shapes;
-  shapes.insert(shapes.end(), once.begin(), once.end());
+  const std::vector<StepShape> first_pass = shapes;
+  shapes.insert(shapes.end(), first_pass.begin(), first_pass.end());
 
   ProfileMeasurements found;
   found.machine = describe_host();
