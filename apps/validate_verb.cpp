@@ -66,7 +66,8 @@ std::optional<Fault> parse_fault(const std::string& text) {
   if (text.empty()) return std::nullopt;
   const std::size_t first = text.find(':'), second = text.rfind(':');
   const std::string kind = second == std::string::npos ? "" : text.substr(second + 1);
-  if (first == second || (kind != "hang" && kind != "throw" && kind != "kill")) {
+  const bool number = first != std::string::npos && first > 0 && text.find_first_not_of("0123456789") == first;
+  if (!number || first == second || (kind != "hang" && kind != "throw" && kind != "kill")) {
     throw CLI::ValidationError("--fault", "expected RANK:OPERATOR:hang|throw|kill");
   }
   return Fault{.rank = std::atoi(text.c_str()),

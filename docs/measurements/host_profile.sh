@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Measures this machine with the host engine, plans other loads with the rates found, and runs those plans:
 #   docs/measurements/host_profile.sh OUT_DIR [CLUSTER]       (from the repository root; FATHOM: the program)
-# Leaves profile.json, one validation per load, and a table on stdout. Rest the machine meanwhile.
+# Leaves profile.json, one validation per load, and a table on stdout. Rest the machine meanwhile. STEPS: of every shape; on
+# a shared machine medians of less than a second wander by a fifth.
 set -eu
 out=$1
 cluster=${2:-examples/laptop-qwen2-0.5b/cluster.yaml}
 fathom=("${FATHOM:-./fathom}" -q)
+steps=${STEPS:-100}
 mkdir -p "$out"
 
 "${fathom[@]}" plan "$cluster" -f json=/dev/null -o "$out/plan.json" || true
-"${fathom[@]}" validate "$out/plan.json" --save-profile "$out/profile.json" -f "json=$out/unmeasured.json" || true
+"${fathom[@]}" validate "$out/plan.json" --steps "$steps" --save-profile "$out/profile.json" -f "json=$out/unmeasured.json" || true
 
 # Tokens in, tokens out, requests in flight: none of the shapes that the profile was fitted to (powers of two).
 while read -r input output requests; do
@@ -17,7 +19,7 @@ while read -r input output requests; do
   sed -e "s/^  input_tokens: .*/  input_tokens: $input/; s/^  output_tokens: .*/  output_tokens: $output/" \
     -e "s/^  concurrency: .*/  concurrency: $requests/; s/^  slo: .*/  slo: {ttft: 60 s, tpot: 10 s}/" "$cluster" >"$load.yaml"
   "${fathom[@]}" plan "$load.yaml" --profile "$out/profile.json" -f json=/dev/null -o "$load.plan.json" || true
-  "${fathom[@]}" validate "$load.plan.json" -f "json=$load.json" || true
+  "${fathom[@]}" validate "$load.plan.json" --steps "$steps" -f "json=$load.json" || true
   rm "$load.yaml" "$load.plan.json"
 done <<'END'
 64 64 1

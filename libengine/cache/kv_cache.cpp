@@ -114,20 +114,10 @@ void KvCache::write(int layer, int sequence, std::int64_t position, const float*
 
 void KvCache::read(int layer, int sequence, std::int64_t first, std::int64_t count, float* rows) const {
   const int n = shape_.row_values;
-  const std::byte* from = nullptr;
-  for (std::int64_t i = 0; i < count; ++i) {  // rows of one block lie side by side
-    from = i == 0 || (first + i) % kBlockTokens == 0 ? row(layer, sequence, first + i) : from + shape_.row_bytes();
-    float* to = rows + i * n;
-    if (shape_.format == CacheFormat::kFp32) {
-      std::memcpy(to, from, 4 * static_cast<std::size_t>(n));
-    } else if (shape_.format == CacheFormat::kBf16) {
-      load_bf16(from, n, to);
-    } else if (shape_.latent_values > 0) {
-      load_latent(shape_, from, to);
-    } else {
-      load_fp8(from, n, 1, to);
-    }
+  if (shape_.format != CacheFormat::kFp8 || shape_.latent_values == 0) {
+    return read_part(layer, sequence, first, count, 0, n, rows);
   }
+  for (std::int64_t i = 0; i < count; ++i) load_latent(shape_, row(layer, sequence, first + i), rows + i * n);
 }
 
 void KvCache::read_part(int layer, int sequence, std::int64_t first, std::int64_t count, int value, int values,
@@ -147,16 +137,22 @@ void KvCache::read_part(int layer, int sequence, std::int64_t first, std::int64_
   }
 }
 
+// One block of rows, made once and copied everywhere: what a step costs does not depend on the values.
 void KvCache::fill(int sequence, std::int64_t tokens, std::uint64_t seed) {
   std::vector<float> values(shape_.row_values);
-  std::uint64_t state = seed * 0x9e3779b97f4a7c15u + static_cast<std::uint64_t>(sequence) + 1;
+  std::uint64_t state = seed * 0x9e3779b97f4a7c15u + 1;
+  const std::int64_t made = std::min<std::int64_t>(tokens, kBlockTokens);
+  for (std::int64_t p = 0; p < made; ++p) {
+    for (float& v : values) {
+      state ^= state << 13, state ^= state >> 7, state ^= state << 17;  // xorshift64 (Marsaglia)
+      v = static_cast<float>(static_cast<std::int32_t>(state >> 32)) * 0x1p-31f;
+    }
+    write(0, sequence, p, values.data());
+  }
   for (int layer = 0; layer < shape_.layers; ++layer) {
-    for (std::int64_t p = 0; p < tokens; ++p) {
-      for (float& v : values) {
-        state ^= state << 13, state ^= state >> 7, state ^= state << 17;  // xorshift64
-        v = static_cast<float>(static_cast<std::int32_t>(state >> 32)) * 0x1p-31f;
-      }
-      write(layer, sequence, p, values.data());
+    for (std::int64_t first = layer == 0 ? kBlockTokens : 0; first < tokens; first += kBlockTokens) {
+      const std::int64_t count = std::min<std::int64_t>(kBlockTokens, tokens - first);
+      std::memcpy(row(layer, sequence, first), row(0, sequence, 0), shape_.row_bytes() * count);
     }
   }
 }

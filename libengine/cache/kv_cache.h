@@ -32,7 +32,6 @@ class KvCache {
   // Room for `tokens` tokens of this sequence; throws std::length_error when no block is free.
   void reserve(int sequence, std::int64_t tokens);
   void release(int sequence);
-  std::int64_t free_blocks() const { return static_cast<std::int64_t>(free_.size()); }
 
   void write(int layer, int sequence, std::int64_t position, const float* row);
   // `count` whole rows from `first` on, as floats [count, row_values].
@@ -43,7 +42,6 @@ class KvCache {
   // Made-up rows for a timing run at a given context: uniform in [-1, 1), from `seed`.
   void fill(int sequence, std::int64_t tokens, std::uint64_t seed);
 
-  const CacheShape& shape() const { return shape_; }
   static std::int64_t blocks_for(std::int64_t tokens) { return (tokens + kBlockTokens - 1) / kBlockTokens; }
 
  private:

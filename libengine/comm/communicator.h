@@ -62,6 +62,7 @@ void run_on_threads(int ranks, const CommunicatorOptions& options, const std::fu
 // MPI, where it was found at build time. `mpi_ranks()`: how many processes mpirun started, 0 without MPI or mpirun.
 bool mpi_available();
 int mpi_ranks();
+int mpi_ranks_here();  // of them on this host; 1 when the launcher does not say
 // Runs `body` as this process's rank of the world that mpirun started:
 //
 //   mpirun --quiet --bind-to none -n 8 --host a:4,b:4 fathom ...

@@ -47,6 +47,13 @@ int mpi_ranks() {
   return std::getenv("PMIX_RANK") ? number_in_environment("SLURM_NTASKS") : 0;        // srun --mpi=pmix
 }
 
+int mpi_ranks_here() {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"}) {  // Open MPI, MPICH
+    if (const int ranks = number_in_environment(name)) return ranks;
+  }
+  return 1;
+}
+
 void run_on_mpi(const CommunicatorOptions& options, const std::function<void(Communicator&)>& body) {
   if (mpi_ranks() == 0) throw RankFailure("this process was not started by mpirun");
   initialise();

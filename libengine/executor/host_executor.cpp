@@ -83,8 +83,7 @@ HostExecutor::HostExecutor(const StageProgram& stage_program, const RankPlace& p
   for (BatchKind kind : {BatchKind{true, false}, BatchKind{false, true}, BatchKind{true, true}}) {
     BoundProgram bound{.program = lower(stage_program, kind), .body = {}};
     for (const Instruction& i : bound.program.body) {
-      const bool own_block = i.draft && i.name.substr(0, 4) != "mtp.";
-      bound.body.push_back({i, handler_of(own_block ? i.name : i.name)});
+      bound.body.push_back({i, handler_of(i.name)});
     }
     programs_.push_back(std::move(bound));
   }
@@ -312,7 +311,7 @@ void HostExecutor::all_reduce(const Instruction& i) {
   const std::span<float> data(block_.as<float>(), static_cast<std::size_t>(rows_.all()) * a_.hidden_size);
   groups_.tp->all_reduce(data);
   if (!options_.check_agreement) return;
-  const std::uint64_t mine = fnv(data.data(), data.size_bytes());
+  const std::uint64_t mine = fnv(data.data(), data.size_bytes()) ^ fnv(stream_.data(), data.size_bytes());
   std::vector<std::uint64_t> all(l_.tp);
   groups_.tp->all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)));
   if (std::any_of(all.begin(), all.end(), [&](std::uint64_t h) { return h != mine; })) {

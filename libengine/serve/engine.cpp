@@ -20,8 +20,32 @@ EngineModel::EngineModel(Architecture a, Layout l)
 
 int kind_of(const StepRecord& step) { return step.prompt_rows == 0 ? 0 : step.decode_rows == 0 ? 1 : 2; }
 
+namespace {
+
+void check(const EngineModel& model, const std::vector<Request>& requests, const RunOptions& options) {
+  if (options.chunk_tokens < 1 || options.max_sequences < 1) throw std::invalid_argument("a step without tokens");
+  for (const Request& r : requests) {
+    if (r.prompt.empty() || r.output_tokens < 1) {
+      throw std::invalid_argument(fmt::format("request {} has no prompt or asks for no answer", r.id));
+    }
+    if (options.cache_tokens > 0 && blocks_of(r) > KvCache::blocks_for(options.cache_tokens)) {
+      throw std::invalid_argument(fmt::format("request {} can never fit the cache", r.id));
+    }
+    for (const std::vector<int>* tokens : {&r.prompt, &r.forced}) {
+      for (int token : *tokens) {
+        if (token >= 0 && token < model.architecture.vocab_size) continue;
+        throw std::invalid_argument(
+            fmt::format("token {} is not in 0 to {}", token, model.architecture.vocab_size - 1));
+      }
+    }
+  }
+}
+
+}  // namespace
+
 RunResult run_engine(const EngineModel& model, const WeightSource& source, const std::vector<Request>& requests,
                      const RunOptions& options) {
+  check(model, requests, options);
   RunResult result;
   std::mutex guard;
   const auto body = [&](Communicator& world) {

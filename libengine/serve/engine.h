@@ -26,6 +26,7 @@ struct EngineModel {
   Layout layout;
   std::vector<Stage> stages;
   ExpertMap experts;
+  std::vector<int> checkpoint_layers;  // of a part of a model: weights/slices.h; empty for a whole one
 
   EngineModel(Architecture a, Layout l);  // stages as planned, experts in contiguous runs
   int ranks() const { return layout.devices_per_replica(); }

@@ -27,6 +27,8 @@ class RankLoop {
         program_(model.architecture, model.tensors, model.layout, model.stages[place_.stage], place_.rank),
         keep_logits_(options.keep_logits),
         vocabulary_(model.architecture.vocab_size) {
+    // A prompt's last row answers too.
+    for (const Request& r : requests) limits_[r.id] = r.output_tokens - (r.cached ? 0 : 1);
     const std::int64_t blocks = make_schedulers(requests, options);
     HostExecutorOptions host{.threads = options.threads,
                              .cache = options.cache,
@@ -38,7 +40,7 @@ class RankLoop {
                              .check_agreement = options.check_agreement};
     const std::vector<TensorSlice> slices =
         rank_slices(model.architecture, model.tensors, layout_, model.stages[place_.stage], place_.stage_rank(layout_),
-                    model.experts);
+                    model.experts, model.checkpoint_layers);
     source.check(slices);
     world.enter("loading weights", -1);
     executor_ = std::make_unique<HostExecutor>(program_, place_, groups_, slices, source, account_, host);
@@ -82,9 +84,7 @@ class RankLoop {
         if (turn % groups == place_.group && turn / groups % micro_batches == m) mine.push_back(requests[r]);
       }
       std::vector<std::int64_t> needed;
-      for (const Request& r : mine) {
-        needed.push_back(KvCache::blocks_for(static_cast<std::int64_t>(r.prompt.size()) + r.output_tokens + 1));
-      }
+      for (const Request& r : mine) needed.push_back(blocks_of(r));
       std::sort(needed.rbegin(), needed.rend());
       needed.resize(std::min<std::size_t>(needed.size(), options.max_sequences));
       std::int64_t room = 0;
@@ -106,6 +106,7 @@ class RankLoop {
   // One step of every micro-batch; true when nothing is left to do anywhere.
   bool round_of_micro_batches(int round) {
     const auto start = Clock::now();
+    aside_ = Clock::duration::zero();
     bool all_done = true;
     for (std::size_t m = 0; m < schedulers_.size(); ++m) {
       Scheduler& scheduler = schedulers_[m];
@@ -123,7 +124,7 @@ class RankLoop {
       if (state.rows == 0) continue;
       run_step(round, scheduler, input, pending_[m]);
     }
-    if (!all_done) findings_.trace.rounds.push_back(seconds_since(start));
+    if (!all_done) findings_.trace.rounds.push_back(seconds_since(start + aside_));
     return all_done;
   }
 
@@ -146,9 +147,11 @@ class RankLoop {
     std::vector<PieceOutput> outputs = executor_->step(input);
     record(round, input, seconds_since(start));
     if (last_stage()) {
-      keep(input, outputs);
       send_outputs(outputs);
       scheduler.take(outputs);
+      const auto begin = Clock::now();
+      keep(input, outputs);
+      aside_ += Clock::now() - begin;
     } else {
       pending = input.pieces;
     }
@@ -212,6 +215,7 @@ class RankLoop {
       for (; next < rows.size() && rows[next] < row + piece.tokens; ++next) {
         if (rows[next] >= row + counted) continue;
         const float* logits = executor_->logits() + static_cast<std::int64_t>(next) * vocabulary_;
+        if (piece.decode && answered_[piece.request]++ >= limits_[piece.request]) continue;  // a draft beyond the end
         findings_.hash_row(piece.request, logits, vocabulary_);
         if (!keep_logits_) continue;
         std::vector<float>& all = findings_.logits[piece.request];
@@ -238,6 +242,8 @@ class RankLoop {
   std::vector<Scheduler> schedulers_;        // of this group's micro-batches
   std::vector<std::vector<Piece>> pending_;  // steps whose outputs the last stage still owes
   RankFindings findings_;
+  std::map<int, int> limits_, answered_;  // decoded rows of a request that count, and that were kept
+  Clock::duration aside_{};               // of this round: keeping logits is for those who look on, no part of a step
 };
 
 }  // namespace

@@ -1,26 +1,36 @@
 #include "serve/scheduler.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <stdexcept>
 
 #include "cache/kv_cache.h"
 
 namespace fathom {
+
+std::int64_t blocks_of(const Request& request) {
+  return KvCache::blocks_for(static_cast<std::int64_t>(request.prompt.size()) + request.output_tokens + 1);  // a draft
+}
 
 Scheduler::Scheduler(std::vector<Request> requests, const SchedulerOptions& options)
     : options_(options), free_blocks_(options.cache_blocks) {
   std::stable_sort(requests.begin(), requests.end(),
                    [](const Request& a, const Request& b) { return a.arrival_step < b.arrival_step; });
   waiting_.assign(std::make_move_iterator(requests.begin()), std::make_move_iterator(requests.end()));
+  for (const Request& r : waiting_) {
+    if (blocks_of(r) > options.cache_blocks) {
+      throw std::invalid_argument(fmt::format("request {} of {} tokens can never fit the cache", r.id,
+                                              r.prompt.size() + static_cast<std::size_t>(r.output_tokens)));
+    }
+  }
   for (int s = options.max_sequences; s-- > 0;) free_sequences_.push_back(options.first_sequence + s);
 }
 
 // A request enters when a sequence and room for its whole length are free, in order of arrival: nothing is ever preempted.
 void Scheduler::admit() {
   while (!waiting_.empty() && !free_sequences_.empty() && waiting_.front().arrival_step <= step_) {
-    const Request& first = waiting_.front();
-    const std::int64_t length =
-        static_cast<std::int64_t>(first.prompt.size()) + first.output_tokens + 1;  // and a draft
-    const std::int64_t blocks = KvCache::blocks_for(length);
+    const std::int64_t blocks = blocks_of(waiting_.front());
     if (blocks > free_blocks_) break;
     Running r;
     r.request = std::move(waiting_.front());

@@ -30,8 +30,11 @@ struct SchedulerOptions {
   bool drafts = false;
 };
 
+std::int64_t blocks_of(const Request& request);  // of the cache, at its full length
+
 class Scheduler {
  public:
+  // Throws std::invalid_argument for a request that the promised cache can never hold.
   Scheduler(std::vector<Request> requests, const SchedulerOptions& options);
 
   // The next step; no pieces when nothing can run. Sequences that finished since are in released().

@@ -11,7 +11,7 @@ namespace fathom {
 
 ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
                                     const ValidationOptions& options) {
-  const EngineModel model = planned_model(plan, pool, options.layers);
+  const EngineModel model = planned_model(plan, pool, options.layers, Part::kMixed);
   // Powers of two; all of them twice, minutes apart, because what else runs on a machine comes and goes.
   std::vector<StepShape> shapes;
   const int groups = model.layout.attention_dp * model.layout.pp;
@@ -49,8 +49,7 @@ ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool
                                     .prefill_prompts = static_cast<double>(model.layout.attention_dp)};
     const std::vector<MeasuredOperator> measured = operators_of(rank, shape);
     for (const Operator& op : program.operators(batch)) {
-      std::string name(op.name);
-      if (op.draft && name.rfind("mtp.", 0) != 0) name = "mtp." + name;
+      const std::string name = plan_name(op);
       const auto same =
           std::find_if(measured.begin(), measured.end(), [&](const MeasuredOperator& m) { return m.name == name; });
       if (same == measured.end() || same->count <= 0) continue;

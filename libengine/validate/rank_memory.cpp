@@ -32,19 +32,21 @@ RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const 
   return memory;
 }
 
-void check_memory(const EngineModel& model, const StepShape& shape, int steps) {
-  const int here = mpi_ranks() > 0 ? 1 : model.layout.stage_width();
-  Bytes needed{};
+void check_memory(const EngineModel& model, const StepShape& shape, int steps, Bytes besides) {
+  Bytes all{}, largest{};
   for (const Stage& stage : model.stages) {
-    const Bytes one = predicted_memory(model, stage, shape, steps).all() * here;
-    needed = mpi_ranks() > 0 ? std::max(needed, one) : needed + one;
+    const Bytes one = predicted_memory(model, stage, shape, steps).all();
+    all += one * model.layout.stage_width();
+    largest = std::max(largest, one);
   }
+  const Bytes needed = (mpi_ranks() > 0 ? largest * ranks_here(model) : all) + besides;
   const Bytes free(static_cast<double>(available_memory()));
   if (needed <= free) return;
-  throw std::invalid_argument(fmt::format(
-      "the {} ranks of a replica need {} for weights and cache; this machine has {} free\n   = help: --layers N runs a "
-      "part of the {} layers and reckons the rest",
-      model.ranks(), to_string_binary(needed), to_string_binary(free), model.architecture.num_layers));
+  throw std::invalid_argument(
+      fmt::format("the {} ranks here need {} for weights, cache and results; this machine has {} free\n   = help: "
+                  "--layers N runs a "
+                  "part of the {} layers and reckons the rest",
+                  ranks_here(model), to_string_binary(needed), to_string_binary(free), model.architecture.num_layers));
 }
 
 }  // namespace fathom

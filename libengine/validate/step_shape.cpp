@@ -45,12 +45,13 @@ std::vector<Request> requests_of(const EngineModel& model, const StepShape& shap
   return requests;
 }
 
+int ranks_here(const EngineModel& model) { return mpi_ranks() > 0 ? mpi_ranks_here() : model.ranks(); }
+
 RunOptions run_options(const EngineModel& model, const SavedPool& pool, const StepShape& shape,
                        const ValidationOptions& options) {
   RunOptions run;
-  const int ranks_here = mpi_ranks() > 0 ? 1 : model.ranks();
   const int threads = options.threads > 0 ? options.threads : host::hardware_threads();
-  run.threads = std::max(1, threads / ranks_here);
+  run.threads = std::max(1, threads / ranks_here(model));
   const int shares = model.layout.attention_dp * model.layout.pp;
   run.max_sequences = !shape.decodes() ? 1 : (shape.sequences + shares - 1) / shares;
   run.chunk_tokens = std::max(1, shape.prompt);

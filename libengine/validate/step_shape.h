@@ -40,7 +40,10 @@ struct RankMemory {
 RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const StepShape& shape, int steps);
 
 // Throws std::invalid_argument when the ranks of this process need more than this machine has free.
-void check_memory(const EngineModel& model, const StepShape& shape, int steps);
+void check_memory(const EngineModel& model, const StepShape& shape, int steps, Bytes besides = {});
+
+// Ranks of a replica that share this machine: all of them as threads, those of this host under mpirun.
+int ranks_here(const EngineModel& model);
 
 double median(std::vector<double> values);  // 0 of none
 

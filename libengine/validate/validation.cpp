@@ -12,18 +12,21 @@
 
 namespace fathom {
 
-Architecture first_layers(const Architecture& a, int layers) {
-  if (layers <= 0 || layers >= a.num_layers) return a;
-  Architecture part = a;
-  part.num_layers = layers;
-  if (part.moe) part.moe->first_k_dense = std::min(a.moe->first_k_dense, layers / 2);
+namespace {
+
+Architecture cut(const Architecture& a, int layers, Part part) {
+  Architecture some = a;
+  some.num_layers = layers;
+  if (some.moe) some.moe->first_k_dense = std::min(a.moe->first_k_dense, part == Part::kMixed ? layers / 2 : layers);
   if (a.sliding_layers > 0) {
-    part.sliding_layers = static_cast<int>(std::lround(static_cast<double>(a.sliding_layers) * layers / a.num_layers));
+    some.sliding_layers = static_cast<int>(std::lround(static_cast<double>(a.sliding_layers) * layers / a.num_layers));
   }
-  return part;
+  return some;
 }
 
-EngineModel planned_model(const SavedPlan& plan, const SavedPool& pool, int layers) {
+}  // namespace
+
+EngineModel planned_model(const SavedPlan& plan, const SavedPool& pool, int layers, Part part) {
   if (layers > plan.architecture.num_layers) {
     throw std::invalid_argument(fmt::format("--layers {}: the model has {}", layers, plan.architecture.num_layers));
   }
@@ -32,12 +35,20 @@ EngineModel planned_model(const SavedPlan& plan, const SavedPool& pool, int laye
   }
   Layout one = pool.layout;
   one.replicas = 1;
-  return EngineModel(first_layers(plan.architecture, layers), one);
+  const Architecture& whole = plan.architecture;
+  if (layers == 0 || layers == whole.num_layers) return EngineModel(whole, one);
+  EngineModel model(cut(whole, layers, part), one);
+  const int dense = whole.moe ? model.architecture.moe->first_k_dense : layers;
+  for (int l = 0; l < layers; ++l) {
+    model.checkpoint_layers.push_back(l < dense ? l : whole.moe->first_k_dense + l - dense);
+  }
+  for (int m = 0; m < whole.mtp_modules; ++m) model.checkpoint_layers.push_back(whole.num_layers + m);
+  return model;
 }
 
 Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
                  const ValidationOptions& options) {
-  const EngineModel model = planned_model(plan, pool, options.layers);
+  const EngineModel model = planned_model(plan, pool, options.layers, Part::kMixed);
   const StepShape shape = planned_shape(pool);
   const bool decoding = shape.decodes();
   check_memory(model, shape, options.steps);
@@ -76,7 +87,7 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
   trace.notes.push_back(fmt::format(
       "weights: {}; median of {} steps after {} to warm up; {}", source.describe(), rounds.size(), kWarmUpSteps,
       decoding ? "cache filled with made-up rows" : "one prompt per step and attention group"));
-  const int here = mpi_ranks() > 0 ? 1 : model.ranks();
+  const int here = ranks_here(model);
   if (here > host::hardware_threads()) {
     trace.notes.push_back(fmt::format("{} ranks share {} hardware threads: they wait for each other's time slices",
                                       here, host::hardware_threads()));
@@ -86,15 +97,11 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
 
 PromptLogits run_prompt(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
                         const std::vector<int>& tokens, const ValidationOptions& options) {
-  const EngineModel model = planned_model(plan, pool, options.layers);
-  for (int token : tokens) {
-    if (token < 0 || token >= model.architecture.vocab_size) {
-      throw std::invalid_argument(
-          fmt::format("--tokens: {} is not in 0 to {}", token, model.architecture.vocab_size - 1));
-    }
-  }
+  const EngineModel model = planned_model(plan, pool, options.layers, Part::kFirst);
   const StepShape shape{.sequences = 0, .prompt = static_cast<int>(tokens.size())};
-  check_memory(model, shape, 0);
+  // Rows of logits pass through half a dozen copies on their way from the last stage to the file.
+  const Bytes logits(6.0 * sizeof(float) * static_cast<double>(tokens.size()) * model.architecture.vocab_size);
+  check_memory(model, shape, 0, logits);
   RunOptions run = run_options(model, pool, shape, options);
   run.cache = CacheFormat::kFp32;
   run.all_logits = run.keep_logits = true;

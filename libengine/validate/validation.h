@@ -21,11 +21,14 @@ struct ValidationOptions {
 };
 constexpr int kWarmUpSteps = 2;
 
-// The first layers of a model as a model of its own: half of them dense at most, where it has MoE layers.
-Architecture first_layers(const Architecture& architecture, int layers);
+// Which layers of a model are run when not all are.
+enum class Part {
+  kFirst,  // the first ones, as they are: for logits
+  kMixed,  // of layers that differ, dense and MoE, both kinds: half of them dense at most, for times
+};
 
-// The model and layout that a pool plans, with `layers` of its layers. Throws std::invalid_argument.
-EngineModel planned_model(const SavedPlan& plan, const SavedPool& pool, int layers);
+// The model and layout that a pool plans, with `layers` of its layers (0: all). Throws std::invalid_argument.
+EngineModel planned_model(const SavedPlan& plan, const SavedPool& pool, int layers, Part part);
 
 // Decodes at the plan's shape: its sequences at its mean context, their cache filled with made-up rows, on the host.
 // Throws std::invalid_argument before anything is allocated when this machine has not the memory.

@@ -121,7 +121,10 @@ void compare_operators(Comparison& c, const SavedPool& pool, const Trace& trace)
       .predicted = std::max(Seconds(0), pool.step_time.likely - sum_of(c.operators, &ComparedOperator::predicted)),
       .measured = std::max(Seconds(0), trace.step - run)};
   const bool fewer = trace.layers_run < trace.layers_of_model;
-  c.measured_step = fewer ? measured_sum + *c.between.measured : trace.step;
+  c.measured_step = trace.step;
+  if (fewer && pool.layout.pp == 1) c.measured_step = measured_sum + *c.between.measured;
+  // With a pipeline the time between a stage's operators is mostly other micro-batches' operators: it grows with them.
+  if (fewer && pool.layout.pp > 1 && run > Seconds(0)) c.measured_step = trace.step * (measured_sum / run);
   c.step_error = c.measured_step / c.predicted_step.likely - 1;
   c.kinds = by_kind(c.operators);
   for (std::vector<ComparedOperator>* rows : {&c.operators, &c.kinds}) {

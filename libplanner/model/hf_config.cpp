@@ -210,7 +210,12 @@ const std::map<std::string, std::function<void(Config&, Architecture&)>>& famili
          a.attention_bias = AttentionBias::kQkv;
          c.refuse(c.flag("use_sliding_window", false), "use_sliding_window", "a window on some layers only");
        }},
-      {"qwen3", [](Config&, Architecture& a) { a.qk_norm = true; }},
+      {"qwen3",
+       [](Config& c, Architecture& a) {
+         a.qk_norm = true;
+         c.refuse(c.flag("use_sliding_window", false), "use_sliding_window", "a window on some layers only");
+         c.refuse(c.flag("attention_bias", false), "attention_bias", "biases beside the norms of queries and keys");
+       }},
       {"qwen3_moe", read_qwen3_moe},
       {"mixtral", read_mixtral},
       {"gpt_oss", read_gpt_oss},

@@ -48,6 +48,11 @@ bool is_collective(OperatorKind kind) {
          kind == OperatorKind::kSendRecv;
 }
 
+std::string plan_name(const Operator& op) {
+  const bool marked = op.name.substr(0, 4) == "mtp.";
+  return (op.draft && !marked ? "mtp." : "") + std::string(op.name);
+}
+
 Flops flops(const Operator& op) {
   switch (op.kind) {
     case OperatorKind::kLinear:

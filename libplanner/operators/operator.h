@@ -64,6 +64,9 @@ struct Operator {
   double imbalance = 1;  // work of the busiest rank over the mean, expert parallelism only
 };
 
+// Its name in a plan and in a trace: operators of the draft module begin with "mtp.".
+std::string plan_name(const Operator& op);
+
 // The three sums, one home each; every caller gets them here.
 Flops flops(const Operator& op);
 Bytes bytes_moved(const Operator& op);  // weights, cache and activations through the memory of one device

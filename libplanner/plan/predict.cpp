@@ -140,18 +140,13 @@ std::optional<PlanPredictions> predictions_at_maximum(const Problem& p, const So
 namespace {
 
 // What a draft module runs again has a name of its own.
-std::string name_of(const Operator& op) {
-  const std::string name(op.name);
-  return op.draft && name.rfind("mtp.", 0) != 0 ? "mtp." + name : name;
-}
-
 std::vector<PlanOperator> timed(const std::vector<Operator>& operators, const DeviceRates& rates,
                                 const Layout& layout) {
   std::vector<PlanOperator> rows;
   const Seconds whole = stage_time(operators, rates, layout);
   for (const Operator& op : operators) {
     const OperatorTime time = operator_time(op, rates, layout);
-    rows.push_back({.name = name_of(op),
+    rows.push_back({.name = plan_name(op),
                     .kind = std::string(to_string(op.kind)),
                     .count = op.count,
                     .time = time.time * op.count,
@@ -359,7 +354,7 @@ MeasuredOperators measured_operators(const Problem& p, const Candidate& c) {
   const auto sort_in = [&](const std::vector<Operator>& operators) {
     for (const Operator& op : operators) {
       const bool measured = is_measured(op, replica.timer.rates(), c.layout);
-      (measured ? result.covered : result.uncovered).push_back(name_of(op));
+      (measured ? result.covered : result.uncovered).push_back(plan_name(op));
       if (!measured) (is_collective(op.kind) ? result.all_collectives : result.all_on_device) = false;
     }
   };

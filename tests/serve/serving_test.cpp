@@ -1,6 +1,7 @@
 // How requests are batched, cut and drafted must not change what they get.
 #include <gtest/gtest.h>
 
+#include "cache/kv_cache.h"
 #include "serve/engine.h"
 #include "support/tiny_models.h"
 #include "weights/synthetic.h"
@@ -131,6 +132,20 @@ TEST(Serving, AFullCacheMakesRequestsWait) {
   EXPECT_GT(tight.rounds, roomy.rounds);
 }
 
+TEST(Serving, WhatCanNeverRunIsRefusedBeforeItStarts) {
+  const Architecture a = tiny_model("llama");
+  const auto refused = [&](const Request& r, const RunOptions& o) {
+    EXPECT_THROW(run_engine(EngineModel(a, Layout{}), kWeights, {r}, o), std::invalid_argument);
+  };
+  RunOptions small = options();
+  small.cache_tokens = KvCache::kBlockTokens;
+  refused(request(a, 100, 1), small);
+  refused(Request{}, options());
+  Request foreign = request(a, 5, 1);
+  foreign.prompt[2] = a.vocab_size;
+  refused(foreign, options());
+}
+
 TEST(Serving, QuantisedCachesStayClose) {
   for (const Architecture& a : {tiny_model("qwen3"), tiny_model("deepseek-v3")}) {
     const RunResult exact = run_engine(EngineModel(a, Layout{}), kWeights, {request(a, 100, 1)}, options(30));
@@ -172,6 +187,9 @@ TEST(Serving, AModelThatTheEngineCannotRunIsRefusedByName) {
   } catch (const std::invalid_argument& e) {
     EXPECT_NE(std::string(e.what()).find("attention sinks"), std::string::npos);
   }
+  a.sinks = false;
+  a.family = "glm4_moe";  // rotates half of each head
+  EXPECT_THROW(EngineModel(a, Layout{}), std::invalid_argument);
 }
 
 TEST(Serving, AFailingRankIsNamedWithItsOperator) {

@@ -41,7 +41,7 @@ std::vector<Layout> layouts_up_to(int ranks, const Architecture& a) {
   const std::vector<Tensor> list = tensors(a);
   for (int tp : {1, 2, 4, 8}) {
     for (int dp : {1, 2, 4, 8}) {
-      for (int pp : {1, 2, 3}) {
+      for (int pp = 1; pp <= 8; ++pp) {
         for (int ep : {1, 2, 4, 8}) {
           Layout l{.tp = tp, .attention_dp = dp, .pp = pp, .ep = ep};
           if (tp * dp * pp > ranks || l.stage_width() % ep != 0) continue;
@@ -53,11 +53,21 @@ std::vector<Layout> layouts_up_to(int ranks, const Architecture& a) {
   return all;
 }
 
+// Deep enough for eight stages.
+std::vector<Architecture> deep_models() {
+  std::vector<Architecture> all = tiny_models();
+  for (Architecture& a : all) {
+    a.num_layers = 8;
+    if (a.sliding_layers > 0) a.sliding_layers = 8;
+  }
+  return all;
+}
+
 std::string name(const Layout& l) { return fmt::format("tp{} dp{} pp{} ep{}", l.tp, l.attention_dp, l.pp, l.ep); }
 
 TEST(Sharding, GivesTheLogitsOfTheUnshardedModel) {
   const SyntheticWeights weights(7);
-  for (const Architecture& a : tiny_models()) {
+  for (const Architecture& a : deep_models()) {
     const RunResult whole = run_engine(EngineModel(a, Layout{}), weights, requests_for(a), exact_options());
     ASSERT_EQ(whole.logits.size(), 3u) << a.id;
     for (const Layout& l : layouts_up_to(8, a)) {
@@ -71,7 +81,7 @@ TEST(Sharding, GivesTheLogitsOfTheUnshardedModel) {
 
 TEST(Sharding, ChangesNoBitOfAnIntegerModel) {
   const IntegerWeights weights(3);
-  for (const Architecture& a : tiny_models()) {
+  for (const Architecture& a : deep_models()) {
     RunOptions options = exact_options();
     options.integers = true;
     const RunResult whole = run_engine(EngineModel(a, Layout{}), weights, requests_for(a), options);
@@ -80,6 +90,33 @@ TEST(Sharding, ChangesNoBitOfAnIntegerModel) {
       EXPECT_EQ(cut.logits_hash, whole.logits_hash) << a.id << " " << name(l);
       EXPECT_EQ(cut.answers, whole.answers) << a.id << " " << name(l);
     }
+  }
+}
+
+TEST(Sharding, DealsExpertsByAnyMap) {
+  Architecture a = tiny_model("deepseek-v3");
+  const IntegerWeights weights(3);
+  RunOptions options = exact_options();
+  options.integers = true;
+  const RunResult whole = run_engine(EngineModel(a, Layout{}), weights, requests_for(a), options);
+  for (const Layout& l : {Layout{.tp = 4, .ep = 4}, Layout{.tp = 4, .ep = 2}, Layout{.attention_dp = 4, .ep = 4}}) {
+    EngineModel model(a, l);
+    model.experts = interleaved(a.moe->routed_experts, l.ep);
+    EXPECT_EQ(run_engine(model, weights, requests_for(a), options).logits_hash, whole.logits_hash) << name(l);
+  }
+}
+
+TEST(Sharding, GivesTheDraftsOfTheUnshardedModel) {
+  Architecture a = tiny_model("deepseek-v3");
+  const SyntheticWeights weights(7);
+  Request prompt;
+  prompt.prompt = some_tokens(40, a.vocab_size);
+  const RunResult whole = run_engine(EngineModel(a, {.mtp = true}), weights, {prompt}, exact_options());
+  for (Layout l : layouts_up_to(8, a)) {
+    l.mtp = true;
+    if (l.attention_dp > 1) continue;  // one request: the other groups have no rows to draft from
+    const RunResult cut = run_engine(EngineModel(a, l), weights, {prompt}, exact_options());
+    EXPECT_LT(nmse(cut.draft_logits.at(0), whole.draft_logits.at(0)), 1e-10) << name(l);
   }
 }
 
