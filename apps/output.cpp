@@ -37,8 +37,11 @@ void check_outputs(const std::vector<fs::path>& targets, const fs::path& input) 
     if (fs::equivalent(target, input, ignored)) {
       throw CLI::ValidationError("--output", target.string() + " is the input: it would be overwritten");
     }
-    if (std::find(targets.begin(), targets.begin() + static_cast<std::ptrdiff_t>(i), target) !=
-        targets.begin() + static_cast<std::ptrdiff_t>(i)) {
+    const auto same = [&](const fs::path& other) {
+      return fs::weakly_canonical(other, ignored) == fs::weakly_canonical(target, ignored);
+    };
+    const bool device = fs::exists(target, ignored) && !fs::is_regular_file(target, ignored);
+    if (!device && std::any_of(targets.begin(), targets.begin() + static_cast<std::ptrdiff_t>(i), same)) {
       throw CLI::ValidationError("--output", target.string() + " is named twice");
     }
     const fs::path folder = target.has_parent_path() ? target.parent_path() : ".";

@@ -3,12 +3,17 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <iostream>
+#include <limits>
 #include <memory>
 
 #include "compare/compare.h"
 #include "input/error.h"
 #include "output.h"
+#include "plan/architecture_fields.h"
 #include "plan/read_plan.h"
 #include "profile/profile.h"
 #include "report/validate_json.h"
@@ -61,6 +66,33 @@ std::unique_ptr<WeightSource> weight_source(const ValidateOptions& options, cons
   return std::make_unique<CheckpointWeights>(options.weights);
 }
 
+// A checkpoint is input: nothing is written into its folder.
+void refuse_inside(const std::filesystem::path& target, const std::filesystem::path& folder) {
+  std::error_code ignored;
+  const std::filesystem::path parent = target.has_parent_path() ? target.parent_path() : ".";
+  if (std::filesystem::equivalent(parent, folder, ignored)) {
+    throw CLI::ValidationError("--weights", target.string() + " would be written into the checkpoint's folder");
+  }
+}
+
+// Shapes of tensors do not show a rotary base, an epsilon or a router's rule: config.json does.
+void compare_models(const Architecture& planned, const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(folder / "config.json")) return;
+  const std::vector<PlanField> ours = architecture_fields(planned),
+                               theirs = architecture_fields(read_hf_config(folder));
+  const auto says_nothing_of_the_model = [](const PlanField& field) {
+    return field.key == "id" || field.key == "name" || field.key == "native_weights" || field.key == "max_position";
+  };
+  for (const PlanField& field : ours) {
+    if (says_nothing_of_the_model(field)) continue;
+    const auto same =
+        std::find_if(theirs.begin(), theirs.end(), [&](const PlanField& f) { return f.key == field.key; });
+    if (same != theirs.end() && *same == field) continue;
+    throw CLI::ValidationError("--weights", fmt::format("{} is of another model than the plan: \"{}\" differs",
+                                                        (folder / "config.json").string(), field.key));
+  }
+}
+
 // RANK:OPERATOR:hang|throw|kill, for tests of what the others then say.
 std::optional<Fault> parse_fault(const std::string& text) {
   if (text.empty()) return std::nullopt;
@@ -77,14 +109,21 @@ std::optional<Fault> parse_fault(const std::string& text) {
                                          : Fault::Kind::kKill};
 }
 
-// One line on a terminal that is written over; nothing in a file or a log.
+// One line on a terminal that is written over; elsewhere a line every ten seconds.
 std::function<void(const std::string&)> progress(const Session& session) {
-  if (session.quiet || isatty(STDERR_FILENO) == 0) return {};
-  return [](const std::string& text) { std::cerr << "\rfathom: " << text << "\033[K" << std::flush; };
+  if (session.quiet) return {};
+  if (isatty(STDERR_FILENO) != 0) {
+    return [](const std::string& text) { std::cerr << "\rfathom: " << text << "\033[K" << std::flush; };
+  }
+  return [last = std::chrono::steady_clock::now()](const std::string& text) mutable {
+    if (std::chrono::steady_clock::now() - last < std::chrono::seconds(10)) return;
+    last = std::chrono::steady_clock::now();
+    std::cerr << "fathom: " << text << "\n";
+  };
 }
 
 void clear_progress(const ValidationOptions& options) {
-  if (options.progress) std::cerr << "\r\033[K" << std::flush;
+  if (options.progress && isatty(STDERR_FILENO) != 0) std::cerr << "\r\033[K" << std::flush;
 }
 
 void save_logits(const std::filesystem::path& path, const PromptLogits& prompt, int vocabulary) {
@@ -124,17 +163,26 @@ int validate(const ValidateOptions& options, const Session& session) {
   if (options.logits) targets.push_back(*options.logits);
   if (options.profile) targets.push_back(*options.profile);
   check_outputs(targets, options.plan);
+  if (options.steps == 0 && (!options.formats.empty() || options.profile)) {
+    throw CLI::ValidationError("--steps",
+                               "with 0 there are logits only: nothing to report (-f) or to save as a profile");
+  }
   if (options.logits && options.tokens.empty()) {
     throw CLI::ValidationError("--dump-logits", "needs --tokens: which logits?");
   }
 
   const SavedPlan plan = read_plan(options.plan);
+  if (options.weights != "synthetic") {
+    for (const std::filesystem::path& target : targets) refuse_inside(target, options.weights);
+    compare_models(plan.architecture, options.weights);
+  }
   const SavedPool& pool = chosen_pool(plan, options.pool);
   const std::unique_ptr<WeightSource> source = weight_source(options, plan.architecture);
   ValidationOptions run;
   run.layers = options.layers;
   run.steps = options.steps;
   run.threads = options.threads;
+  if (!std::isfinite(options.timeout)) throw CLI::ValidationError("--timeout", "is not a number of seconds");
   run.communicator.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout * 1000));
   run.fault = parse_fault(options.fault);
   run.progress = progress(session);
@@ -142,12 +190,18 @@ int validate(const ValidateOptions& options, const Session& session) {
   if (!options.tokens.empty()) {
     const PromptLogits prompt = run_prompt(plan, pool, *source, options.tokens, run);
     clear_progress(run);
+    if (!std::all_of(prompt.logits.begin(), prompt.logits.end(), [](float x) { return std::isfinite(x); })) {
+      throw std::runtime_error("the logits are not finite: " + source->describe() + " holds no usable weights");
+    }
     if (!prompt.logits.empty()) {
       if (options.logits) {
         save_logits(*options.logits, prompt, plan.architecture.vocab_size);
         say(session, fmt::format("wrote {}", options.logits->string()));
       }
-      say(session, fmt::format("logits of {} tokens: hash {:016x}, greedy next token {}", prompt.tokens.size(),
+      const std::string part = options.layers > 0
+                                   ? fmt::format(" after {} of {} layers", options.layers, plan.architecture.num_layers)
+                                   : std::string();
+      say(session, fmt::format("logits of {} tokens{}: hash {:016x}, greedy next token {}", prompt.tokens.size(), part,
                                prompt.hash, prompt.next));
     }
     if (options.steps == 0) return kYes;
@@ -155,19 +209,20 @@ int validate(const ValidateOptions& options, const Session& session) {
   if (options.profile) {
     ProfileMeasurements measured = measure_profile(plan, pool, *source, run);
     clear_progress(run);
-    if (measured.operators.empty()) return kYes;  // another process reports
     measured.engine = "fathom-host";
     measured.commands = {
         fmt::format("fathom validate {} --save-profile {}", options.plan.string(), options.profile->string())};
-    write_file(*options.profile, profile_json(fit_profile(measured)));
-    say(session, fmt::format("wrote {}", options.profile->string()));
+    if (!measured.operators.empty()) {  // else another process writes it
+      write_file(*options.profile, profile_json(fit_profile(measured)));
+      say(session, fmt::format("wrote {}", options.profile->string()));
+    }
   }
   const Trace trace = run_decode(plan, pool, *source, run);
   clear_progress(run);
   if (trace.operators.empty()) return kYes;  // another process reports
   const Comparison comparison = compare(plan, pool, trace);
   for (const OutputRequest& request : requests) {
-    const bool colour = !request.file && use_colour(session);
+    const bool colour = !request.file && mpi_ranks() == 0 && use_colour(session);  // mpirun lends ranks a terminal
     write_output(request, print(comparison, request.format, colour, options.every_operator));
     if (request.file) say(session, fmt::format("wrote {}", request.file->string()));
   }
@@ -191,7 +246,8 @@ void add_validate_verb(CLI::App& program, Session& session) {
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
   verb->add_option("--backend", options->backend, "host, cuda or auto")->check(CLI::IsMember({"host", "cuda", "auto"}));
   verb->add_option("--weights", options->weights, "synthetic, or the folder of a safetensors checkpoint");
-  verb->add_option("--seed", options->seed, "of synthetic weights");
+  verb->add_option("--seed", options->seed, "of synthetic weights")
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   verb->add_option("--pool", options->pool, "group or role, when the plan has several pools (default: the last)");
   verb->add_option("--layers", options->layers, "run so many layers and reckon the rest from them")
       ->check(CLI::Range(1, 100000));

@@ -40,13 +40,13 @@ void check_memory(const EngineModel& model, const StepShape& shape, int steps, B
     largest = std::max(largest, one);
   }
   const Bytes needed = (mpi_ranks() > 0 ? largest * ranks_here(model) : all) + besides;
-  const Bytes free(static_cast<double>(available_memory()));
+  constexpr double kLeftAlone = 0.05;  // for the program itself and whatever else grows meanwhile
+  const Bytes free(static_cast<double>(available_memory()) * (1 - kLeftAlone));
   if (needed <= free) return;
   throw std::invalid_argument(
       fmt::format("the {} ranks here need {} for weights, cache and results; this machine has {} free\n   = help: "
-                  "--layers N runs a "
-                  "part of the {} layers and reckons the rest",
-                  ranks_here(model), to_string_binary(needed), to_string_binary(free), model.architecture.num_layers));
+                  "--layers N runs so many layers only and reckons the rest",
+                  ranks_here(model), to_string_binary(needed), to_string_binary(free)));
 }
 
 }  // namespace fathom

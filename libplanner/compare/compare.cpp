@@ -119,10 +119,12 @@ void compare_operators(Comparison& c, const SavedPool& pool, const Trace& trace)
       .kind = "between",
       .count = 1,
       .predicted = std::max(Seconds(0), pool.step_time.likely - sum_of(c.operators, &ComparedOperator::predicted)),
-      .measured = std::max(Seconds(0), trace.step - run)};
+      .measured = {}};
+  // Medians of parts may sum to more than the median of the whole: then nothing is known of what lies between.
+  if (trace.step > run) c.between.measured = trace.step - run;
   const bool fewer = trace.layers_run < trace.layers_of_model;
   c.measured_step = trace.step;
-  if (fewer && pool.layout.pp == 1) c.measured_step = measured_sum + *c.between.measured;
+  if (fewer && pool.layout.pp == 1) c.measured_step = measured_sum + c.between.measured.value_or(Seconds(0));
   // With a pipeline the time between a stage's operators is mostly other micro-batches' operators: it grows with them.
   if (fewer && pool.layout.pp > 1 && run > Seconds(0)) c.measured_step = trace.step * (measured_sum / run);
   c.step_error = c.measured_step / c.predicted_step.likely - 1;
@@ -233,6 +235,7 @@ std::vector<std::string> offenders(const Comparison& c) {
 
 void judge_time(Comparison& c, const SavedPool& pool, const Trace& trace) {
   const std::string device = other_device(pool, trace), shape = other_shape(pool, trace);
+  c.comparable = device.empty();
   if (!device.empty()) c.reasons.push_back(device);
   if (!shape.empty()) c.reasons.push_back(shape);
   if (!device.empty() || !shape.empty()) return;
@@ -256,8 +259,9 @@ void add_notes(Comparison& c, const SavedPool& pool, const Trace& trace) {
   if (trace.layers_run < trace.layers_of_model) {
     c.notes.push_back(fmt::format(
         "{} of {} layers were run in {}: the step is reckoned from the time of one execution of each operator, "
-        "as often as planned, and the time between operators",
-        trace.layers_run, trace.layers_of_model, to_string(trace.step)));
+        "as often as planned, {}",
+        trace.layers_run, trace.layers_of_model, to_string(trace.step),
+        pool.layout.pp > 1 ? "and what lies between grows with them" : "and the time between operators"));
   }
   if (pool.layout.pp > 1)
     c.notes.push_back("operators are those of one pipeline stage; the time between them holds the wait for the others");
@@ -270,10 +274,11 @@ Comparison compare(const SavedPlan& plan, const SavedPool& pool, const Trace& tr
   c.title = plan.title;
   c.layout = short_name(pool.layout);
   c.accelerator = pool.accelerator;
-  c.tokens_per_s = trace.tokens_per_s;
   c.logits_hash = trace.logits_hash;
   c.run = trace;
   compare_operators(c, pool, trace);
+  // As if all layers had run.
+  c.tokens_per_s = c.measured_step > Seconds(0) ? trace.tokens_per_s * (trace.step / c.measured_step) : 0;
   compare_memory(c, pool, trace);
   judge_time(c, pool, trace);
   judge_memory(c);

@@ -42,6 +42,7 @@ struct Comparison {
   double tokens_per_s = 0;
   std::string logits_hash;
   bool passed = false;
+  bool comparable = true;            // false: run on another device than planned; times say nothing about the plan
   std::vector<std::string> reasons;  // why not
   std::vector<std::string> notes;    // what a reader must know either way
   Trace run;                         // how it was measured

@@ -20,6 +20,8 @@ namespace fathom {
 struct PlanField {
   std::string key;
   std::variant<bool, std::int64_t, double, std::string, std::vector<PlanField>> value;
+
+  friend bool operator==(const PlanField& a, const PlanField& b) { return a.key == b.key && a.value == b.value; }
 };
 
 struct PlanOperator {

@@ -30,7 +30,10 @@ class ComparisonWriter : private Page {
   std::string run() {
     title(c_.title);
     line(fmt::format("{} on {}, as planned and as measured", c_.layout, c_.accelerator));
-    verdict(c_.passed ? "YES: the plan holds" : "NO: the plan does not hold", c_.passed);
+    verdict(c_.passed       ? "YES: the plan holds"
+            : c_.comparable ? "NO: the plan does not hold"
+                            : "NO: not run on what was planned",
+            c_.passed);
     for (const std::string& reason : c_.reasons) item(reason);
     item(fmt::format("{}: {} predicted ({} to {}), {} measured, {}", c_.decodes ? "a decode step" : "a prefill chunk",
                      to_string(c_.predicted_step.likely), to_string(c_.predicted_step.min),

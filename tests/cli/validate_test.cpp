@@ -154,7 +154,15 @@ TEST_F(Validate, RefusesWhatItCannotRunWithOneClearMessage) {
   refused(plan + " --dump-logits x.safetensors", "--tokens");
   refused(plan + " --steps 0", "--tokens");
   refused(plan + " --layers 9", "--layers 9: the model has 3");
-  refused(plan + " --weights " + (kOracle / "llama").string(), "self_attn");
+  refused(plan + " --weights " + (kOracle / "llama").string(), "config.json is of another model than the plan");
+  fs::create_directories(scratch_.path() / "bare");
+  fs::copy(kOracle / "llama" / "model.safetensors", scratch_.path() / "bare");
+  refused(plan + " --weights " + (scratch_.path() / "bare").string(), "self_attn");
+  refused(plan + " --weights " + (kOracle / "qwen3").string() + " --tokens 1 --dump-logits " +
+              (kOracle / "qwen3" / "x.safetensors").string(),
+          "checkpoint's folder");
+  refused(plan + " --timeout nan", "--timeout");
+  refused(plan + " --tokens 1 --steps 0 -f json", "--steps");
   refused(plan + " --weights /no/such/folder", "/no/such/folder");
   refused(plan + " --pool gpu", "no pool \"gpu\"");
   refused(plan + " -f pdf", "pdf");
