@@ -74,7 +74,7 @@ std::map<int, std::vector<float>> rows_from(const Json& list) {
     const std::vector<std::uint8_t>& bytes = entry[1].get_binary();
     std::vector<float>& values = rows[entry[0]];
     values.resize(bytes.size() / sizeof(float));
-    std::memcpy(values.data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
   }
   return rows;
 }
