@@ -51,21 +51,13 @@ float sum_of(const float (&lane)[kLanes]) {
 
 }  // namespace
 
-FATHOM_CLONES float dot(const float* a, const float* b, std::int64_t n) { return lanes_dot(a, b, n); }
-
 FATHOM_CLONES void add_scaled(float* y, float a, const float* x, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) y[i] += a * x[i];
-}
-
-FATHOM_CLONES void scale(float* y, float a, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] *= a;
 }
 
 FATHOM_CLONES void add(float* y, const float* x, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) y[i] += x[i];
 }
-
-float sum_of_squares(const float* x, std::int64_t n) { return dot(x, x, n); }
 
 FATHOM_CLONES void rms_norm(const float* x, const float* weight, float epsilon, std::int64_t n, float* y) {
   const float factor = 1.0f / std::sqrt(lanes_dot(x, x, n) / static_cast<float>(n) + epsilon);

@@ -6,11 +6,8 @@
 
 namespace fathom::host {
 
-float dot(const float* a, const float* b, std::int64_t n);
 void add_scaled(float* y, float a, const float* x, std::int64_t n);  // y += a x
-void scale(float* y, float a, std::int64_t n);                       // y *= a
 void add(float* y, const float* x, std::int64_t n);                  // y += x
-float sum_of_squares(const float* x, std::int64_t n);
 
 // y = x / sqrt(mean(x^2) + epsilon) * weight; y may be x.
 void rms_norm(const float* x, const float* weight, float epsilon, std::int64_t n, float* y);

@@ -76,7 +76,7 @@ void HostExecutor::draft_head_norm(const Instruction& i) {
 }
 
 void HostExecutor::draft_head(const Instruction&) {
-  logits_of(head_in_.as<float>(), static_cast<int>(draft_logit_rows_.size()), draft_local_, draft_gathered_, false);
+  logits_of(head_in_.as<float>(), static_cast<int>(draft_logit_rows_.size()), draft_local_, draft_gathered_);
 }
 
 void HostExecutor::take_draft_tokens() {

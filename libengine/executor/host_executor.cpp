@@ -337,17 +337,16 @@ void HostExecutor::head_norm(const Instruction& i) {
   exact(final_hidden, rows_.all() * width);
 }
 
-void HostExecutor::logits_of(const float* normed, int rows, Buffer& local, Buffer& gathered, bool gather) {
+void HostExecutor::logits_of(const float* normed, int rows, Buffer& local, Buffer& gathered) {
   const OperatorWeights& own = weights(a_.tied_embeddings ? "embed" : "head", -1);
   const host::Matrix& w = own.matrices.front().view;
   // Ranks with a shorter share of the vocabulary pad it, so that all parts of the gather are as long.
   float* out = l_.tp == 1 ? room(gathered, rows * vocab_widest_) : room(local, rows * vocab_widest_);
   linear(w, normed, a_.hidden_size, rows, out, vocab_widest_);
-  if (gather) gather_logits(rows, local, gathered);
 }
 
 void HostExecutor::head(const Instruction&) {
-  logits_of(head_in_.as<float>(), static_cast<int>(logit_rows_.size()), local_logits_, gathered_, false);
+  logits_of(head_in_.as<float>(), static_cast<int>(logit_rows_.size()), local_logits_, gathered_);
 }
 
 void HostExecutor::head_all_gather(const Instruction& i) {

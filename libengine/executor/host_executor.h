@@ -129,7 +129,7 @@ class HostExecutor : public Executor {
   void gate_and_up(const host::Matrix& gate, const host::Matrix& up, const float* x, int rows, float* y);
   void add_bias(const LoadedVector& bias, int rows, std::int64_t width, float* y, std::int64_t stride);
   void gated_activation(float* gate_up, int rows, std::int64_t width, float* out);
-  void logits_of(const float* normed, int rows, Buffer& local, Buffer& gathered, bool gather);
+  void logits_of(const float* normed, int rows, Buffer& local, Buffer& gathered);
   void gather_logits(int rows, const Buffer& local, Buffer& gathered);
   void exact(float* x, std::int64_t count) const;  // rounds to eighths in integer mode
   float* room(Buffer& buffer, std::int64_t floats, Purpose purpose = Purpose::kActivations);

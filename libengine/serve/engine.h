@@ -65,7 +65,6 @@ struct RankTrace {
   std::vector<StepRecord> steps;
   std::vector<double> rounds;                  // seconds of each round of micro-batches
   std::map<std::string, std::int64_t> memory;  // bytes held, by purpose
-  std::int64_t weight_bytes() const { return memory.at("weights"); }
 };
 
 struct RunResult {                           // complete on rank 0 only
