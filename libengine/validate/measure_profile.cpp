@@ -12,10 +12,12 @@ namespace fathom {
 ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
                                     const ValidationOptions& options) {
   const EngineModel model = planned_model(plan, pool, options.layers, Part::kMixed);
-  // Powers of two; all of them twice, minutes apart, because what else runs on a machine comes and goes.
+  // Three, six and seven besides the powers of two: products go in passes of a few tokens (six with AVX-512), so their time
+  // rises in steps that a rate between four and eight does not show. All twice, minutes apart, because what else runs on a
+  // machine comes and goes.
   std::vector<StepShape> shapes;
   const int groups = model.layout.attention_dp * model.layout.pp;
-  for (int sequences : {1, 2, 4, 8}) {
+  for (int sequences : {1, 2, 3, 4, 6, 7, 8}) {
     for (std::int64_t context : {64, 512, 2048})
       shapes.push_back({.sequences = sequences * groups, .context = context});
   }

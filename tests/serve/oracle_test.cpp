@@ -72,7 +72,9 @@ TEST_P(Oracle, AgreesWhenEveryTokenIsPartOfThePrompt) {
 
 TEST_P(Oracle, AgreesWhenShardedByTensorsStagesAndExperts) {
   EXPECT_LT(nmse(logits({.tp = 2, .pp = 2, .ep = architecture_.moe ? 2 : 1}, kPrompt, 48), expected_), 1e-8);
-  if (architecture_.moe) EXPECT_LT(nmse(logits({.tp = 2, .attention_dp = 2, .ep = 4}, kPrompt, 48), expected_), 1e-8);
+  if (architecture_.moe) {
+    EXPECT_LT(nmse(logits({.tp = 2, .attention_dp = 2, .ep = 4}, kPrompt, 48), expected_), 1e-8);
+  }
 }
 
 TEST_P(Oracle, AgreesOnTheDraftModule) {
