@@ -38,14 +38,14 @@ struct RunOptions {
   int chunk_tokens = 256;
   std::int64_t cache_tokens = 0;  // room of one micro-batch of one group; 0: what its requests need
   CacheFormat cache = CacheFormat::kBf16;
-  Sampling sampling;
+  Sampling sampling = {};
   bool all_logits = false;
   bool keep_logits = false;  // gather logits at rank 0
   bool integers = false;
   bool check_agreement = false;
-  CommunicatorOptions communicator;
-  std::optional<Fault> fault;                        // tests: this rank fails there
-  std::function<void(const std::string&)> progress;  // rank 0 says what it is doing; may be empty
+  CommunicatorOptions communicator = {};
+  std::optional<Fault> fault = {};                        // tests: this rank fails there
+  std::function<void(const std::string&)> progress = {};  // rank 0 says what it is doing; may be empty
 };
 
 // One step of one micro-batch on one rank.

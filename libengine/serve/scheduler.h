@@ -15,11 +15,11 @@ namespace fathom {
 
 struct Request {
   int id = 0;
-  std::vector<int> prompt;
+  std::vector<int> prompt = {};
   int output_tokens = 1;
-  int arrival_step = 0;     // not before this step of the scheduler
-  bool cached = false;      // the prompt but for its last token lies in the cache already (made-up rows)
-  std::vector<int> forced;  // taken instead of what is sampled, as far as it goes
+  int arrival_step = 0;          // not before this step of the scheduler
+  bool cached = false;           // the prompt but for its last token lies in the cache already (made-up rows)
+  std::vector<int> forced = {};  // taken instead of what is sampled, as far as it goes
 };
 
 struct SchedulerOptions {
