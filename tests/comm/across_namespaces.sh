@@ -4,6 +4,8 @@
 # started through a launch agent, as ssh would. The exit status is mpirun's; 77 where namespaces or mpirun are not to be
 # had. A namespace of processes, too, sees to it that nothing is left behind.
 set -u
+# orted 4.1.4 may crash while it writes the topology to shared memory (hwloc_shmem_topology_write): binding is not ours to test.
+export OMPI_MCA_rtc=^hwloc
 waive() { echo "waived: $1"; exit 77; }
 
 if [[ ${1:-} != --inside ]]; then

@@ -10,8 +10,6 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"  # Open MPI'
 expect() {  # WHAT WANTED FOUND
   [[ $2 == "$3" ]] || { printf 'FAILED: %s\n  wanted: %s\n  found:  %s\n' "$1" "$2" "$3"; exit 1; }
 }
-# orted 4.1.4 may crash while it writes the topology to shared memory (hwloc_shmem_topology_write): binding is not ours to test.
-export OMPI_MCA_rtc=^hwloc
 run() { timeout 120 bash "$across" -x ASAN_OPTIONS "$@"; }
 
 answer=$(run bash -c 'hostname' 2>&1)
