@@ -16,13 +16,7 @@ std::string unsupported(Format format) {
     case Format::kInt4G128:
     case Format::kInt4G128Asym:
       return {};
-    case Format::kFp16:
-    case Format::kFp8:
-    case Format::kInt8:
-    case Format::kMxfp4:
-    case Format::kNvfp4:
-    case Format::kQ4K:
-    case Format::kQ8_0:
+    default:
       break;
   }
   return fmt::format("the engine has no {} kernels; it runs bf16, fp8-block128 and int4-g128", to_string(format));

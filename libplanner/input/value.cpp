@@ -8,14 +8,12 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <sstream>
 #include <unordered_map>
 
+#include "input/content.h"
 #include "input/utf8.h"
 #include "units/number.h"
 
@@ -23,7 +21,6 @@ namespace fathom {
 
 namespace {
 
-constexpr std::size_t kMostBytes = 64ull << 20;
 constexpr std::size_t kMostNodes = 200'000;
 constexpr std::size_t kDeepest = 64;
 
@@ -266,7 +263,7 @@ class TreeBuilder : public YAML::EventHandler {
     bytes_ += bytes;
     if (nodes_ > kMostNodes)
       fail(mark, fmt::format("the file holds more than {} values, aliases included", kMostNodes));
-    if (bytes_ > kMostBytes) fail(mark, "the file's aliases expand to more than 64 MiB of text");
+    if (bytes_ > kMostFileBytes) fail(mark, "the file's aliases expand to more than 64 MiB of text");
   }
 
   void check_depth(const YAML::Mark& mark, std::size_t depth) {
@@ -351,26 +348,6 @@ InputError in_plain_words(const YAML::Exception& error, const std::string& file,
   return {file, at, "invalid YAML: " + error.msg};
 }
 
-// The whole file, refusing more than kMostBytes even from devices and pipes, which have no size.
-std::string content_of(const std::filesystem::path& path) {
-  const std::string name = path.string();
-  std::error_code trouble;
-  const std::filesystem::file_status status = std::filesystem::status(path, trouble);
-  if (!std::filesystem::exists(status)) throw InputError(name, {}, "there is no such file");
-  if (std::filesystem::is_directory(status)) throw InputError(name, {}, "this is a directory, not a file");
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw InputError(name, {}, fmt::format("cannot be read: {}", std::strerror(errno)));
-
-  std::string text;
-  std::string chunk(1 << 16, '\0');
-  while (in.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) || in.gcount() > 0) {
-    text.append(chunk, 0, static_cast<std::size_t>(in.gcount()));
-    if (text.size() > kMostBytes) throw InputError(name, {}, "the file is larger than 64 MiB");
-  }
-  if (in.bad()) throw InputError(name, {}, fmt::format("cannot be read: {}", std::strerror(errno)));
-  return text;
-}
-
 }  // namespace
 
 const Value* Value::find(std::string_view key) const {
@@ -384,7 +361,7 @@ Document parse_yaml(std::string text, std::string file_name) {
   if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   if (!text.ends_with('\n')) text += '\n';  // without it, yaml-cpp points one token before an unexpected end
   Locator locator(text);
-  if (text.size() > kMostBytes) throw InputError(file_name, {}, "the file is larger than 64 MiB");
+  if (text.size() > kMostFileBytes) throw InputError(file_name, {}, "the file is larger than 64 MiB");
   check_text(text, file_name, locator);
 
   TreeBuilder builder(file_name, locator);
@@ -401,7 +378,7 @@ Document parse_yaml(std::string text, std::string file_name) {
   return document;
 }
 
-Document read_yaml(const std::filesystem::path& path) { return parse_yaml(content_of(path), path.string()); }
+Document read_yaml(const std::filesystem::path& path) { return parse_yaml(text_of_file(path), path.string()); }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Spelling

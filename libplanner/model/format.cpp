@@ -28,14 +28,34 @@ std::string to_string(Format format) {
       return "int4-g128";
     case Format::kInt4G128Asym:
       return "int4-g128-asym";
+    case Format::kInt4G32:
+      return "int4-g32";
+    case Format::kInt8G128:
+      return "int8-g128";
     case Format::kMxfp4:
       return "mxfp4";
     case Format::kNvfp4:
       return "nvfp4";
-    case Format::kQ4K:
-      return "q4_k";
     case Format::kQ8_0:
       return "q8_0";
+    case Format::kQ6K:
+      return "q6_k";
+    case Format::kQ5K:
+      return "q5_k";
+    case Format::kQ4KM:
+      return "q4_k_m";
+    case Format::kQ4K:
+      return "q4_k";
+    case Format::kQ4_0:
+      return "q4_0";
+    case Format::kGf4:
+      return "gf4";
+    case Format::kQ3K:
+      return "q3_k";
+    case Format::kQ2K:
+      return "q2_k";
+    case Format::kIq1S:
+      return "iq1_s";
   }
   return "?";
 }
@@ -57,14 +77,34 @@ double bits_per_weight(Format format) {
       return 4 + 16.0 / 128;
     case Format::kInt4G128Asym:
       return 4 + 20.0 / 128;
+    case Format::kInt4G32:
+      return 4 + 16.0 / 32;
+    case Format::kInt8G128:
+      return 8 + 16.0 / 128;
     case Format::kMxfp4:
       return 4 + 8.0 / 32;
     case Format::kNvfp4:
       return 4 + 8.0 / 16;
-    case Format::kQ4K:
-      return 144 * 8.0 / 256;
     case Format::kQ8_0:
       return 34 * 8.0 / 32;
+    case Format::kQ6K:
+      return 210 * 8.0 / 256;
+    case Format::kQ5K:
+      return 176 * 8.0 / 256;
+    case Format::kQ4KM:
+      return 4.85;
+    case Format::kQ4K:
+      return 144 * 8.0 / 256;
+    case Format::kQ4_0:
+      return 18 * 8.0 / 32;
+    case Format::kGf4:
+      return 4;
+    case Format::kQ3K:
+      return 3.9;
+    case Format::kQ2K:
+      return 84 * 8.0 / 256;
+    case Format::kIq1S:
+      return 1.6;
   }
   return 0;
 }

@@ -19,11 +19,22 @@ enum class Format {
   kInt8,          // one fp32 scale per output row is not counted: 4/cols of a percent
   kInt4G128,      // symmetric: fp16 scale per 128
   kInt4G128Asym,  // AWQ, GPTQ: fp16 scale and 4-bit zero per 128
+  kInt4G32,       // fp16 scale per 32
+  kInt8G128,      // weight only: fp16 scale per 128
   kMxfp4,         // e2m1 with an e8m0 scale per 32
   kNvfp4,         // e2m1 with an e4m3 scale per 16
-  kQ4K,           // GGUF: 144 bytes per 256
   kQ8_0,          // GGUF: 34 bytes per 32
+  kQ6K,           // GGUF: 210 bytes per 256
+  kQ5K,           // GGUF: 176 bytes per 256
+  kQ4KM,          // GGUF file mix Q4_K_M: 4.85 bit on average over Llama-3 files
+  kQ4K,           // GGUF: 144 bytes per 256
+  kQ4_0,          // GGUF: 18 bytes per 32
+  kGf4,           // calm: 8 weights in 32 bit, scale included
+  kQ3K,           // GGUF file mix Q3_K_M: 3.9 bit
+  kQ2K,           // GGUF: 84 bytes per 256
+  kIq1S,          // GGUF dynamic mix IQ1_S of DeepSeek: 1.6 bit
 };
+inline constexpr std::size_t kFormats = static_cast<std::size_t>(Format::kIq1S) + 1;
 
 std::string to_string(Format format);
 
@@ -39,6 +50,7 @@ struct WeightScheme {
   Format linears;     // attention, dense FFN, shared experts
   Format embeddings;  // input embedding and head
   Format router = Format::kBf16;
+  std::optional<Format> attention = {};  // where it is kept apart from the other linears
 };
 
 const std::vector<WeightScheme>& weight_schemes();

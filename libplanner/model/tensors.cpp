@@ -220,6 +220,7 @@ Format format_of(const Tensor& tensor, const WeightScheme& scheme) {
     case Role::kAttention:
     case Role::kLatent:
     case Role::kIndexer:
+      return scheme.attention.value_or(scheme.linears);
     case Role::kDenseFfn:
     case Role::kSharedExpert:
       return scheme.linears;

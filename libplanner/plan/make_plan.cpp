@@ -13,7 +13,9 @@
 #include "plan/describe.h"
 #include "plan/economics.h"
 #include "plan/host_device.h"
+#include "plan/percentiles.h"
 #include "plan/predict.h"
+#include "plan/step_times.h"
 #include "plan/verdict.h"
 #include "search/search.h"
 #include "units/text.h"
@@ -139,6 +141,8 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog, std::shared_ptr<c
   plan.model = describe(architecture);
   plan.engine = engine.name;
   plan.load = describe_load(cluster.workload);
+  plan.asked = serving_load(cluster.workload);
+  plan.limits = serving_limits(cluster.workload);
   plan.objective = cluster.workload.objective == Objective::kCapacity ? "throughput within the service level"
                                                                       : "length of an answer at the load";
   plan.inputs.push_back({.path = cluster.file, .fnv64 = fnv64(cluster.file)});
@@ -176,8 +180,11 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog, std::shared_ptr<c
     add_remedies(plan, problem, pools, cluster.layout);
   } else {
     const Solution& best = found.solutions.front();
-    judge(plan, best, cluster.workload);
     for (const Candidate& c : best.pools) plan.pools.push_back(describe_pool(problem, c));
+    for (std::size_t i = 0; i < best.pools.size(); ++i)
+      plan.pools[i].serving = serving_pool(problem, best.pools[i], best);
+    plan.simulated = simulated_percentiles(plan, best);
+    judge(plan, best, cluster.workload);
     count_cut_groups(plan);
     if (plan.profile) say_what_is_measured(*plan.profile, problem, best);
     plan.sensitivities = sensitivities(problem, best);
@@ -193,6 +200,7 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog, std::shared_ptr<c
       plan.notes.push_back("even one request at a time breaks the service level: there is no maximum within it");
   }
   add_economics(plan, cluster, catalog, problem, found);
+  if (!found.solutions.empty()) add_watts(plan, found.solutions.front());
   return plan;
 }
 

@@ -11,6 +11,7 @@
 #include "availability/service.h"
 #include "cost/total.h"
 #include "power/site_power.h"
+#include "simulate/result.h"
 #include "units/fact.h"
 #include "units/quantity.h"
 
@@ -76,14 +77,22 @@ struct PlanPool {
   std::vector<PlanOperator> decode, prefill;
   double decode_sequences = 0, decode_context = 0;  // of the decode list
   double prefill_tokens = 0;                        // of the prefill list, per attention group
-  Estimate<Seconds> step_time;  // a decode step of that shape, or a prefill chunk where nothing is decoded
-  Seconds step_overhead{};      // the part of it between operators, likely
+  Estimate<Seconds> step_time;         // a decode step of that shape, or a prefill chunk where nothing is decoded
+  Seconds step_overhead{};             // the part of it between operators, likely
+  std::optional<ServingPool> serving;  // for the simulation; absent when nothing fits
   std::vector<std::string> notes;
 };
 
 struct PlanPredictions {
   Estimate<Seconds> ttft, tpot, e2e, step_time;
   Estimate<double> output_tok_per_s, prefill_tok_per_s, requests_per_s;
+};
+
+struct PlanSimulation {       // of the chosen solution at the load, where the service level names a percentile
+  std::int64_t requests = 0;  // measured
+  double percentile = 50;     // that `named` of each is at
+  Spread ttft, tpot, e2e;
+  bool overloaded = false;
 };
 
 struct PlanAlternative {
@@ -151,6 +160,8 @@ struct Plan {
   std::string title, date, file;
   PlanModel model;
   std::string engine;
+  ServingLoad asked;  // the load and the service level for the simulation
+  ServingLimits limits;
   std::string load;                  // "32 requests in flight, 1,000 tokens in, 1,500 out (means)"
   bool fits = false;                 // some legal layout holds the model and one request
   bool meets = false;                // and carries the load within the service level
@@ -165,7 +176,8 @@ struct Plan {
   std::vector<PlanPool> pools;             // empty when nothing fits
   PlanPredictions predictions;             // at the load
   std::optional<PlanPredictions> maximum;  // within the service level
-  std::string limited_by;                  // what takes most of the time
+  std::optional<PlanSimulation> simulated;
+  std::string limited_by;  // what takes most of the time
   std::vector<PlanLever> levers;
   std::vector<PlanAlternative> alternatives;
   std::vector<PlanRejection> rejected;         // by reason

@@ -17,11 +17,10 @@ struct Replica {
   std::vector<Stage> cut;
   ReplicaTimer timer;
 
-  Replica(const Problem& p, const Candidate& c, const DeviceRates& rates, Seconds overhead)
+  Replica(const Problem& p, const Candidate& c, const Pool& pool, const EngineProfile& engine)
       : cut(stages(p.architecture, p.tensors, c.layout)),
-        timer(p.architecture, p.tensors, c.layout, cut, rates, overhead) {}
-  Replica(const Problem& p, const Candidate& c)
-      : Replica(p, c, device_rates(*c.pool, p.engine), p.engine.step_overhead.value) {}
+        timer(p.architecture, p.tensors, c.layout, cut, device_rates(pool, engine), host_work(engine)) {}
+  Replica(const Problem& p, const Candidate& c) : Replica(p, c, *c.pool, on_device(p.engine, *c.pool->accelerator)) {}
 
   // One step of a pool's operator lists: between two tokens when it decodes, else one chunk of a prompt.
   Seconds step(const PlanPool& of) const {
@@ -171,9 +170,8 @@ void set_shape(PlanPool& out, const Problem& p, const Candidate& c) {
 }
 
 Seconds step_at(const PlanPool& of, const Problem& p, const Candidate& c, Corner corner) {
-  const EngineProfile engine = at_corner(p.engine, corner);
-  const Pool pool = with_latencies(*c.pool, link_latency_factor(corner));
-  return Replica(p, c, device_rates(pool, engine), engine.step_overhead.value).step(of);
+  const EngineProfile engine = at_corner(on_device(p.engine, *c.pool->accelerator), corner);
+  return Replica(p, c, with_latencies(*c.pool, link_latency_factor(corner)), engine).step(of);
 }
 
 }  // namespace
@@ -188,7 +186,8 @@ void fill_operators(PlanPool& out, const Problem& p, const Candidate& c) {
   }
   if (c.role != PoolRole::kDecode)
     out.prefill = timed(replica.timer.slowest_prefill_operators(out.prefill_tokens, 0), rates, c.layout);
-  out.step_overhead = p.engine.step_overhead.value;
+  const HostWork host = host_work(on_device(p.engine, *c.pool->accelerator));
+  out.step_overhead = host.per_step + host.per_sequence * (c.role == PoolRole::kPrefill ? 0 : out.decode_sequences);
   out.step_time = band(step_at(out, p, c, Corner::kFast), replica.step(out), step_at(out, p, c, Corner::kSlow),
                        Confidence::kAssumed);
 }
@@ -289,9 +288,11 @@ std::string number_text(Seconds value) { return to_string(value); }
 template <class T>
 void vary(std::vector<PlanSensitivity>& rows, const char* name, Fact<T> EngineProfile::*member, const Problem& p,
           const Solution& s) {
-  const Fact<T>& fact = p.engine.*member;
+  const EngineProfile there = on_device(p.engine, *s.pools.front().pool->accelerator);
+  const Fact<T>& fact = there.*member;
   const auto with = [&](T value) {
-    EngineProfile engine = p.engine;
+    EngineProfile engine = there;
+    engine.variants.clear();
     (engine.*member).value = value;
     return output_of(at_corner(with_engine(p, engine), s, Corner::kLikely));
   };

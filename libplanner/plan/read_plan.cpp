@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -121,6 +123,123 @@ PlanMemory read_memory(const Context& at) {
   return m;
 }
 
+std::vector<double> ascending(MapReader& reader, const std::string& key) {
+  const std::vector<double> axis = list(reader, key, [&](const Context& at) {
+    double x = 0;
+    read(at, x);
+    check_range(at, x, 0, kMostTokens, in_quotes(key));
+    return x;
+  });
+  const bool rises = std::adjacent_find(axis.begin(), axis.end(), std::greater_equal<>()) == axis.end();
+  if (axis.empty() || !rises) reader.context(reader.need(key)).fail(in_quotes(key) + " must be numbers that rise");
+  return axis;
+}
+
+// Rows of `time_s` belong to the first axis.
+StepGrid read_grid(MapReader& parent, const std::string& key, const char* x, const char* y, double lowest) {
+  MapReader reader(parent.file(), parent.need(key), fmt::format("the table {}", in_quotes(key)));
+  StepGrid grid{.x = ascending(reader, x), .y = ascending(reader, y), .seconds = {}};
+  const std::vector<std::vector<double>> rows = list(reader, "time_s", [&](const Context& at) {
+    std::vector<double> row;
+    read(at, row);
+    for (const double seconds : row) check_range(at, seconds, lowest, kMost, "a step time");
+    if (row.size() != grid.y.size())
+      at.fail(fmt::format("a row of {} times, {} has {}", row.size(), in_quotes(y), grid.y.size()));
+    return row;
+  });
+  if (rows.size() != grid.x.size())
+    reader.context(reader.need("time_s"))
+        .fail(fmt::format("{} rows, {} has {}", rows.size(), in_quotes(x), grid.x.size()));
+  for (const std::vector<double>& row : rows) grid.seconds.insert(grid.seconds.end(), row.begin(), row.end());
+  return grid;
+}
+
+BoundTimes read_bounds(MapReader& parent, const std::string& key) {
+  BoundTimes times;
+  times.bounds = list(parent, key, [](const Context& at) {
+    MapReader reader(at.file, at.value, "a table of step times");
+    BatchTimes batch;
+    batch.prefill = read_grid(reader, "prefill", "prompt_tokens", "cached", 0);
+    if (reader.value().find("decode") == nullptr) return batch;
+    batch.decode = read_grid(reader, "decode", "sequences", "context", 0);
+    batch.more = read_grid(reader, "more", "sequences", "prompt_tokens", -kMost);
+    return batch;
+  });
+  return times;
+}
+
+StepTimes read_step_times(const Context& at, PoolPart part) {
+  MapReader reader(at.file, at.value, "the step times");
+  StepTimes t{.latency = read_bounds(reader, "latency"), .pace = {}};
+  t.stages = degree(reader, "stages");
+  t.chunk_tokens = number(reader, "chunk_tokens", 1, kMostTokens);
+  if (t.stages > 1) t.pace = read_bounds(reader, "pace");
+  const auto without = [&](const BoundTimes& times) {
+    return times.bounds.empty() ||
+           std::any_of(times.bounds.begin(), times.bounds.end(), [](const BatchTimes& b) { return b.decode.empty(); });
+  };
+  if (t.latency.bounds.empty() || (t.stages > 1 && t.pace.bounds.empty())) reader.fail("there are no step times");
+  if (part != PoolPart::kPrefill && (without(t.latency) || (t.stages > 1 && without(t.pace))))
+    reader.fail("a pool that decodes needs times of decode steps");
+  return t;
+}
+
+std::optional<Watts> watts(MapReader& reader, const std::string& key) {
+  if (reader.value().find(key) == nullptr) return std::nullopt;
+  return Watts(number(reader, key, 0));
+}
+
+ServingPool read_serving(const Context& at, const Context& times_at, const SavedPool& of) {
+  MapReader reader(at.file, at.value, "what serves");
+  ServingPool pool;
+  pool.name = of.group;
+  pool.replicas = of.layout.replicas;
+  pool.part = of.role == "prefill" ? PoolPart::kPrefill : of.role == "decode" ? PoolPart::kDecode : PoolPart::kServe;
+  pool.share = number(reader, "share", 0, 1);
+  pool.kv_tokens = number(reader, "kv_tokens", 0, kMostTokens);
+  pool.most_sequences = degree(reader, "most_sequences");
+  pool.chunk_tokens = number(reader, "chunk_tokens", 1, kMostTokens);
+  pool.attention_groups = degree(reader, "attention_groups");
+  pool.micro_batches = degree(reader, "micro_batches");
+  pool.tokens_per_step = number(reader, "tokens_per_step", 1, 16);
+  pool.max_context = number(reader, "max_context_tokens", 0, kMostTokens);
+  pool.kv_bytes_per_token = bytes(reader, "kv_bytes_per_token");
+  pool.request_overhead = seconds(reader, "request_overhead_s");
+  pool.step_overhead = seconds(reader, "step_overhead_s");
+  pool.transfer_base = seconds(reader, "transfer_base_s");
+  pool.transfer_per_token = Seconds(number(reader, "transfer_s_per_token", 0));
+  pool.idle = watts(reader, "idle_w");
+  pool.busy = watts(reader, "busy_w");
+  pool.step_times = read_step_times(times_at, pool.part);
+  return pool;
+}
+
+RequestLengths read_lengths(MapReader& parent, const std::string& key) {
+  MapReader reader(parent.file(), parent.need(key), "the lengths of requests");
+  return {.mean = number(reader, "mean", 1, kMostTokens), .sigma = number(reader, "sigma", 0, 10)};
+}
+
+std::optional<double> number_if_given(MapReader& reader, const std::string& key) {
+  if (reader.value().find(key) == nullptr) return std::nullopt;
+  return number(reader, key, 0, 1e12);
+}
+
+void read_asked(const Context& at, SavedPlan& plan) {
+  MapReader reader(at.file, at.value, "the workload");
+  plan.asked.input = read_lengths(reader, "input_tokens");
+  plan.asked.output = read_lengths(reader, "output_tokens");
+  plan.asked.concurrency = number_if_given(reader, "concurrency");
+  plan.asked.requests_per_s = number_if_given(reader, "requests_per_s");
+  plan.asked.prefix_hit = number(reader, "prefix_cache_hit", 0, 1);
+  MapReader slo(at.file, reader.need("slo"), "the service level");
+  const auto limit = [&](const char* key) -> std::optional<Seconds> {
+    const std::optional<double> value = number_if_given(slo, key);
+    return value ? std::optional(Seconds(*value)) : std::nullopt;
+  };
+  plan.limits = {.ttft = limit("ttft_s"), .tpot = limit("tpot_s"), .e2e = limit("e2e_s")};
+  plan.limits.percentile = number(slo, "percentile", 1, 99.99);
+}
+
 // A word of a closed list that another room knows: "fp8" as a WeightScheme.
 template <class Find>
 auto named(MapReader& reader, const std::string& key, const std::string& noun, Find find) {
@@ -149,6 +268,7 @@ class PlanReader {
     plan.engine = provenance.required<std::string>("engine");
     plan.version = provenance.required<std::string>("version");
     plan.pools = list(root, "pools", [&](const Context& at) { return read_pool(at, plan.architecture); });
+    if (const Value* workload = root.take("workload")) read_asked(root.context(*workload), plan);
     if (plan.pools.empty()) root.context(root.need("pools")).fail("the plan has no pool, so there is nothing to run");
     return plan;
   }
@@ -206,6 +326,8 @@ class PlanReader {
     pool.step_time = estimate<Seconds>(reader, "step_time_s");
     if (!std::isfinite(pool.step_time.max.value)) reader.fail("a step of this pool never ends");
     pool.step_overhead = seconds(reader, "step_overhead_s");
+    if (const Value* serving = reader.take("serving"))
+      pool.serving = read_serving(reader.context(*serving), reader.context(reader.need("step_times")), pool);
     return pool;
   }
 
@@ -257,6 +379,18 @@ class PlanReader {
 SavedPlan read_plan(const std::filesystem::path& path) {
   const Document document = read_yaml(path);
   return PlanReader(document).run();
+}
+
+std::vector<ServingPool> serving_pools(const SavedPlan& plan) {
+  std::vector<ServingPool> pools;
+  for (const SavedPool& pool : plan.pools) {
+    if (!pool.serving) {
+      throw InputError(plan.file, {}, "the plan holds no step times to simulate: it was written by an older fathom",
+                       "make the plan again: fathom plan CLUSTER.yaml -o PLAN.json");
+    }
+    pools.push_back(*pool.serving);
+  }
+  return pools;
 }
 
 }  // namespace fathom

@@ -11,23 +11,34 @@ namespace fathom {
 
 void judge(Plan& plan, const Solution& best, const Workload& w) {
   plan.fits = true;
-  plan.meets = best.keeps_service_level && !best.saturated;
   if (best.saturated) {
     plan.reasons.push_back(
         fmt::format("the load of {:.3g} requests/s exceeds what the cluster answers ({:.3g}/s): the queue would grow",
                     w.arrival_rate->value, best.requests_per_s));
   }
-  const auto compare = [&](const char* name, const std::optional<Seconds>& limit, Seconds value) {
-    if (limit && value > *limit)
-      plan.reasons.push_back(fmt::format("{} {} at the load, {} wanted", name, to_string(value), to_string(*limit)));
+  // The mean, or what a percentile came to in the simulation.
+  bool keeps = true;
+  const auto compare = [&](const char* name, const std::optional<Seconds>& limit, Seconds mean,
+                           Spread PlanSimulation::*of) {
+    const Seconds value = plan.simulated ? ((*plan.simulated).*of).named : mean;
+    if (!limit || value <= *limit) return;
+    keeps = false;
+    const std::string which = plan.simulated ? fmt::format("P{:g} of ", plan.simulated->percentile) : std::string();
+    plan.reasons.push_back(
+        fmt::format("{}{} {} at the load, {} wanted", which, name, to_string(value), to_string(*limit)));
   };
-  compare("TTFT", w.slo.ttft, best.ttft);
-  compare("TPOT", w.slo.tpot, best.tpot);
-  compare("end to end", w.slo.e2e, best.e2e);
+  compare("TTFT", w.slo.ttft, best.ttft, &PlanSimulation::ttft);
+  compare("TPOT", w.slo.tpot, best.tpot, &PlanSimulation::tpot);
+  compare("end to end", w.slo.e2e, best.e2e, &PlanSimulation::e2e);
+  if (plan.simulated && plan.simulated->overloaded) {
+    keeps = false;
+    plan.reasons.push_back("the queue grew in the simulation: more requests come than are answered");
+  }
+  plan.meets = (plan.simulated ? keeps : best.keeps_service_level) && !best.saturated;
   plan.saturated = best.saturated;
 }
 
-// What a yes rests on: the worst case of the band, percentiles that means do not tell, and what the bill leaves open.
+// What a yes rests on: the worst case of the band, percentiles that were not simulated, and what the bill leaves open.
 void add_caveats(Plan& plan, const Solution& best, const Workload& w) {
   const auto compare = [&](const char* name, const std::optional<Seconds>& limit, const Estimate<Seconds>& value) {
     if (limit && value.likely <= *limit && value.max > *limit) {
@@ -38,7 +49,7 @@ void add_caveats(Plan& plan, const Solution& best, const Workload& w) {
   compare("TTFT", w.slo.ttft, plan.predictions.ttft);
   compare("TPOT", w.slo.tpot, plan.predictions.tpot);
   compare("the whole answer", w.slo.e2e, plan.predictions.e2e);
-  if (w.slo.percentile > 50 && (w.slo.ttft || w.slo.tpot || w.slo.e2e)) {
+  if (!plan.simulated && w.slo.percentile > 50 && (w.slo.ttft || w.slo.tpot || w.slo.e2e)) {
     plan.caveats.push_back(fmt::format("the service level names P{:g}, and means were compared: P{:g} is longer",
                                        w.slo.percentile, w.slo.percentile));
   }

@@ -93,6 +93,27 @@ Estimate<Watts> mean_power(const AcceleratorPowerModel& model, const Activity& a
           .confidence = busy.confidence};
 }
 
+// Above idle, of TDP: copies, dense products, peer copies and all-reduces over network cards of A100, 910B3 and BI-V150
+// (FlagOpen/FlagPerf @1b5a030, eight rows); fp32 arithmetic of H200 (te42kyfo/gpu-benches @1c36d50).
+Watts steady_power(const AcceleratorPowerModel& model, SteadyWork work) {
+  const auto above_idle = [&] {
+    switch (work) {
+      case SteadyWork::kMemory:
+        return 0.43;
+      case SteadyWork::kMatrix:
+        return 0.80;
+      case SteadyWork::kVector:
+        return 0.46;
+      case SteadyWork::kScaleUpLink:
+        return 0.23;
+      case SteadyWork::kNetwork:
+        return 0.10;
+    }
+    return 0.0;
+  };
+  return std::min(model.idle + model.cap * above_idle(), model.cap);
+}
+
 // 1e6 tokens * J / 3.6e6 J per kWh.
 double kwh_per_mtok(Joules accelerators_per_token, double node_over_accelerators, double pue) {
   return accelerators_per_token.value * node_over_accelerators * pue / 3.6;

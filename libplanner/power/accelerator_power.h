@@ -45,6 +45,10 @@ Estimate<Watts> busy_power(const AcceleratorPowerModel& model, const Activity& a
 // Over time: busy * P + (1 - busy) * idle. For energy, never for circuits.
 Estimate<Watts> mean_power(const AcceleratorPowerModel& model, const Activity& activity);
 
+// What a micro-benchmark keeps busy for seconds.
+enum class SteadyWork { kMemory, kMatrix, kVector, kScaleUpLink, kNetwork };
+Watts steady_power(const AcceleratorPowerModel& model, SteadyWork work);
+
 // Electricity behind one token, at the meter: J per token of the accelerators * node / accelerator power * PUE.
 double kwh_per_mtok(Joules accelerators_per_token, double node_over_accelerators, double pue);
 

@@ -89,7 +89,7 @@ ProfileRow read_row(const Context& at) {
   ProfileRow row;
   row.kind = named(reader, "kind", OperatorKind::kSendRecv);
   if (is_collective(row.kind)) reader.context(reader.need("kind")).fail("collectives have a list of their own");
-  row.weights = named(reader, "weights", Format::kQ8_0);
+  row.weights = named(reader, "weights", Format::kIq1S);
   row.form = static_cast<ProfileForm>(reader.choice("form", {kForms[0], kForms[1]}));
   row.memory = BytesPerSecond(rate(reader, "bytes_per_s"));
   row.compute = FlopsPerSecond(rate(reader, "flops_per_s"));

@@ -125,6 +125,83 @@ Json layout(const PlanPool& pool) {
           {"notes", pool.notes}};
 }
 
+Json grid(const StepGrid& g, const char* x, const char* y) {
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < g.x.size(); ++i) {
+    const auto row = g.seconds.begin() + static_cast<std::ptrdiff_t>(i * g.y.size());
+    rows.push_back(std::vector<double>(row, row + static_cast<std::ptrdiff_t>(g.y.size())));
+  }
+  return {{x, g.x}, {y, g.y}, {"time_s", rows}};
+}
+
+Json bounds(const BoundTimes& times) {
+  Json list = Json::array();
+  for (const BatchTimes& batch : times.bounds) {
+    Json json{{"prefill", grid(batch.prefill, "prompt_tokens", "cached")}};
+    if (!batch.decode.empty()) {
+      json["decode"] = grid(batch.decode, "sequences", "context");
+      json["more"] = grid(batch.more, "sequences", "prompt_tokens");
+    }
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+Json step_times(const StepTimes& t) {
+  Json json{{"stages", t.stages}, {"chunk_tokens", number(t.chunk_tokens)}, {"latency", bounds(t.latency)}};
+  if (t.stages > 1) json["pace"] = bounds(t.pace);
+  return json;
+}
+
+Json serving(const ServingPool& s) {
+  Json json{{"share", number(s.share)},
+            {"kv_tokens", tokens(s.kv_tokens)},
+            {"most_sequences", s.most_sequences},
+            {"chunk_tokens", number(s.chunk_tokens)},
+            {"attention_groups", s.attention_groups},
+            {"micro_batches", s.micro_batches},
+            {"tokens_per_step", number(s.tokens_per_step)},
+            {"max_context_tokens", tokens(s.max_context)},
+            {"kv_bytes_per_token", whole(s.kv_bytes_per_token)},
+            {"request_overhead_s", number(s.request_overhead.value)},
+            {"step_overhead_s", number(s.step_overhead.value)},
+            {"transfer_base_s", number(s.transfer_base.value)},
+            {"transfer_s_per_token", number(s.transfer_per_token.value)}};
+  if (s.idle) json["idle_w"] = number(s.idle->value);
+  if (s.busy) json["busy_w"] = number(s.busy->value);
+  return json;
+}
+
+Json simulated(const PlanSimulation& s) {
+  const auto spread = [](const Spread& x) {
+    return Json{{"mean", number(x.mean.value)},
+                {"p50", number(x.p50.value)},
+                {"p90", number(x.p90.value)},
+                {"p99", number(x.p99.value)},
+                {"at_slo_percentile", number(x.named.value)}};
+  };
+  return {{"requests", s.requests},
+          {"percentile", number(s.percentile)},
+          {"ttft_s", spread(s.ttft)},
+          {"tpot_s", spread(s.tpot)},
+          {"e2e_s", spread(s.e2e)}};
+}
+
+Json workload(const ServingLoad& load, const ServingLimits& limits) {
+  const auto lengths = [](const RequestLengths& l) { return Json{{"mean", l.mean}, {"sigma", l.sigma}}; };
+  Json json{{"input_tokens", lengths(load.input)},
+            {"output_tokens", lengths(load.output)},
+            {"prefix_cache_hit", load.prefix_hit}};
+  if (load.concurrency) json["concurrency"] = *load.concurrency;
+  if (load.requests_per_s) json["requests_per_s"] = *load.requests_per_s;
+  Json slo{{"percentile", limits.percentile}};
+  if (limits.ttft) slo["ttft_s"] = limits.ttft->value;
+  if (limits.tpot) slo["tpot_s"] = limits.tpot->value;
+  if (limits.e2e) slo["e2e_s"] = limits.e2e->value;
+  json["slo"] = std::move(slo);
+  return json;
+}
+
 Json power(const SitePower& p) {
   Json json{{"it_mean_w", number(p.it_mean.likely.value)},
             {"it_peak_w", number(p.it_peak.likely.value)},
@@ -241,7 +318,7 @@ Json provenance(const Plan& plan) {
 }  // namespace
 
 std::string plan_json(const Plan& plan) {
-  Json json{{"format_version", "1.1"},
+  Json json{{"format_version", "1.2"},
             {"title", plan.title},
             {"date", plan.date},
             {"model",
@@ -253,6 +330,7 @@ std::string plan_json(const Plan& plan) {
               {"native_weights", plan.model.native_weights},
               {"architecture", fields(plan.model.architecture)}}},
             {"load", plan.load},
+            {"workload", workload(plan.asked, plan.limits)},
             {"verdict",
              {{"fits", plan.fits},
               {"meets", plan.meets},
@@ -277,6 +355,7 @@ std::string plan_json(const Plan& plan) {
     if (plan.fits) {
       json["predictions"] = predictions(plan.predictions);
       if (plan.maximum) json["maximum"] = predictions(*plan.maximum);
+      if (plan.simulated) json["simulated"] = simulated(*plan.simulated);
       json["operators"] = operators(main.decode.empty() ? main.prefill : main.decode);
     }
     json["pools"] = Json::array();
@@ -290,6 +369,10 @@ std::string plan_json(const Plan& plan) {
                                {"prefill_tokens", number(pool.prefill_tokens)},
                                {"operators", operators(pool.decode)},
                                {"prefill_operators", operators(pool.prefill)}});
+      if (pool.serving) {
+        json["pools"].back()["serving"] = serving(*pool.serving);
+        json["pools"].back()["step_times"] = step_times(pool.serving->step_times);
+      }
     }
   }
   if (plan.power) json["power"] = power(*plan.power);

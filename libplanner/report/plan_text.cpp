@@ -176,6 +176,27 @@ class Writer : private Page {
     row("whole answer", &PlanPredictions::e2e);
     row("decode step", &PlanPredictions::step_time);
     table(t);
+    if (plan_.simulated) percentiles(*plan_.simulated);
+  }
+
+  void percentiles(const PlanSimulation& s) {
+    section(fmt::format("Percentiles at the load, likely: {} requests simulated",
+                        whole_text(static_cast<double>(s.requests))));
+    const bool other = s.percentile != 90 && s.percentile != 99;
+    TextTable t({{"", Align::kLeft},
+                 {"mean", Align::kRight},
+                 {"P50", Align::kRight},
+                 {"P90", Align::kRight},
+                 {"P99", Align::kRight},
+                 {other ? fmt::format("P{:g}", s.percentile) : "", Align::kRight}});
+    const auto row = [&](const char* name, const Spread& x) {
+      t.row({name, to_string(x.mean), to_string(x.p50), to_string(x.p90), to_string(x.p99),
+             other ? to_string(x.named) : ""});
+    };
+    row("time to first token", s.ttft);
+    row("time per output token", s.tpot);
+    row("whole answer", s.e2e);
+    table(t);
   }
 
   void time(const PlanPool& pool) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "serving/offline.h"
 #include "units/text.h"
 
 namespace fathom {
@@ -250,13 +251,12 @@ ReplicaMemory memory_of(const Problem& p, const Pool& pool, const Layout& layout
 void evaluate(Candidate& c, const Problem& p, Corner corner, std::optional<double> concurrency,
               std::optional<Hertz> arrival_rate, Seconds transfer) {
   const std::vector<Stage> cut = stages(p.architecture, p.tensors, c.layout);
-  const EngineProfile engine = at_corner(p.engine, corner);
+  const EngineProfile engine = at_corner(on_device(p.engine, *c.pool->accelerator), corner);
   const Pool pool = with_latencies(*c.pool, link_latency_factor(corner));
-  const ReplicaTimer timer(p.architecture, p.tensors, c.layout, cut, device_rates(pool, engine),
-                           engine.step_overhead.value);
-  const double request = p.workload.input_tokens.mean + p.workload.output_tokens.mean;
-  const SteadyState steady(timer, p.workload, engine, c.layout, c.role, sequences_that_fit(c.memory, c.layout, request),
-                           transfer);
+  const ReplicaTimer timer(p.architecture, p.tensors, c.layout, cut, device_rates(pool, engine), host_work(engine));
+  const SteadyState steady(
+      timer, p.workload, engine, c.layout, c.role,
+      places(c.memory, engine, c.layout, p.workload.input_tokens.mean, p.workload.output_tokens.mean), transfer);
   c.load = steady.at_load(concurrency, arrival_rate);
   c.maximum = steady.maximum(p.workload.slo);
 }

@@ -1,6 +1,8 @@
 #include "timing/engine_profile.h"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <stdexcept>
 
 #include "input/reader.h"
@@ -9,17 +11,25 @@ namespace fathom {
 
 namespace {
 
-using Share = Fact<double> EngineProfile::*;
-using Time = Fact<Seconds> EngineProfile::*;
-constexpr Share kShares[] = {&EngineProfile::gemm_share,      &EngineProfile::fp8_gemm_share,
-                             &EngineProfile::grouped_factor,  &EngineProfile::attention_share,
-                             &EngineProfile::memory_share,    &EngineProfile::int4_memory_factor,
-                             &EngineProfile::wire_share,      &EngineProfile::host_memory_share,
-                             &EngineProfile::host_gemm_share, &EngineProfile::other_stack_factor};
-constexpr Time kTimes[] = {
-    &EngineProfile::operator_floor,    &EngineProfile::fp8_floor,     &EngineProfile::grouped_floor,
-    &EngineProfile::fp8_grouped_floor, &EngineProfile::mla_floor,     &EngineProfile::attention_floor,
-    &EngineProfile::element_floor,     &EngineProfile::step_overhead, &EngineProfile::request_overhead};
+// "0.14.0", "1.1.0rc2.post2", "V0.2.1", "dynamo-0.8.1": the first three numbers, which is what spans are about.
+// A release of Dynamo does not tell the version of the engine in it: it counts as the newest.
+std::array<int, 3> version_numbers(const std::string& version) {
+  std::array<int, 3> out{};
+  if (version.rfind("dynamo", 0) == 0) return {1'000'000, 0, 0};
+  std::size_t part = 0, at = 0;
+  while (at < version.size() && std::isdigit(static_cast<unsigned char>(version[at])) == 0) ++at;
+  for (; at < version.size() && part < out.size(); ++at) {
+    const char c = version[at];
+    if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
+      out[part] = std::min(out[part] * 10 + (c - '0'), 1'000'000);
+    } else if (c == '.') {
+      ++part;
+    } else {
+      break;
+    }
+  }
+  return out;
+}
 
 Document read_engines(const std::filesystem::path& data_dir) { return read_yaml(data_dir / "engines.yaml"); }
 
@@ -32,8 +42,17 @@ const Value& entries(const Document& document) {
 }
 
 template <class T>
-void take(MapReader& reader, const std::string& key, Fact<T>& out) {
-  if (auto fact = reader.optional<Fact<T>>(key)) out = *fact;
+bool take(MapReader& reader, const std::string& key, Fact<T>& out) {
+  const auto fact = reader.optional<Fact<T>>(key);
+  if (fact) out = *fact;
+  return fact.has_value();
+}
+
+// What an earlier version did on some devices says nothing once a later one states the parameter anew.
+void forget(std::vector<EngineVariant>& variants, const EngineParameter* parameter) {
+  for (EngineVariant& variant : variants) {
+    std::erase_if(variant.facts, [&](const auto& fact) { return fact.first == parameter; });
+  }
 }
 
 void take_reserves(MapReader& reader, EngineProfile& e) {
@@ -65,8 +84,28 @@ std::string title_of(const Document& document, const std::string& codes) {
 }
 
 void name_sources(const Document& document, EngineProfile& e) {
-  for (Share share : kShares) (e.*share).origin.source = title_of(document, (e.*share).origin.source);
-  for (Time time : kTimes) (e.*time).origin.source = title_of(document, (e.*time).origin.source);
+  for (const EngineParameter& p : engine_parameters()) {
+    Origin& origin = p.share != nullptr ? (e.*p.share).origin : (e.*p.time).origin;
+    origin.source = title_of(document, origin.source);
+  }
+}
+
+EngineVariant read_variant(const Context& at) {
+  MapReader reader(at.file, at.value, "a variant");
+  EngineVariant variant;
+  variant.devices = reader.required<std::vector<std::string>>("devices");
+  for (const EngineParameter& p : engine_parameters()) {
+    if (p.share != nullptr) {
+      if (auto fact = reader.optional<Fact<double>>(p.name)) variant.facts.emplace_back(&p, *fact);
+    } else if (auto fact = reader.optional<Fact<Seconds>>(p.name)) {
+      Fact<double> plain{.value = fact->value.value, .low = {}, .high = {}, .origin = fact->origin};
+      if (fact->low) plain.low = fact->low->value;
+      if (fact->high) plain.high = fact->high->value;
+      variant.facts.emplace_back(&p, plain);
+    }
+  }
+  reader.finish();
+  return variant;
 }
 
 // Reads one entry over what it inherits.
@@ -74,45 +113,37 @@ void apply(const Document& document, const Value& entry, EngineProfile& e) {
   MapReader reader(document.file, entry, "an engine");
   e.id = reader.required<std::string>("id");
   e.name = reader.required<std::string>("name");
-  take(reader, "gemm_share", e.gemm_share);
-  take(reader, "fp8_gemm_share", e.fp8_gemm_share);
-  take(reader, "grouped_factor", e.grouped_factor);
-  take(reader, "attention_share", e.attention_share);
-  take(reader, "memory_share", e.memory_share);
-  take(reader, "int4_memory_factor", e.int4_memory_factor);
-  take(reader, "wire_share", e.wire_share);
-  take(reader, "host_memory_share", e.host_memory_share);
-  take(reader, "host_gemm_share", e.host_gemm_share);
-  take(reader, "other_stack_factor", e.other_stack_factor);
-  take(reader, "operator_floor", e.operator_floor);
-  take(reader, "fp8_floor", e.fp8_floor);
-  take(reader, "grouped_floor", e.grouped_floor);
-  take(reader, "fp8_grouped_floor", e.fp8_grouped_floor);
-  take(reader, "mla_floor", e.mla_floor);
-  take(reader, "attention_floor", e.attention_floor);
-  take(reader, "element_floor", e.element_floor);
-  take(reader, "step_overhead", e.step_overhead);
-  take(reader, "request_overhead", e.request_overhead);
+  for (const EngineParameter& p : engine_parameters()) {
+    const bool stated = p.share != nullptr ? take(reader, p.name, e.*p.share) : take(reader, p.name, e.*p.time);
+    if (stated) forget(e.variants, &p);
+  }
   take_reserves(reader, e);
   if (reader.value().find("all_reduce") != nullptr) {
     e.all_reduce =
         reader.choice("all_reduce", {"nccl", "one-shot"}) == 0 ? AllReduceStyle::kNccl : AllReduceStyle::kOneShot;
   }
+  if (reader.value().find("admission") != nullptr) {
+    e.admission = reader.choice("admission", {"paged", "reserved"}) == 0 ? Admission::kPaged : Admission::kReserved;
+  }
+  reader.expect({"since"});
+  reader.take("since");
   e.chunk_tokens = reader.get<double>("chunk_tokens", e.chunk_tokens);
+  e.most_sequences = reader.get<double>("most_sequences", e.most_sequences);
+  if (const Value* list = reader.take("variants"); list != nullptr) {
+    if (list->kind != Value::Kind::kSequence) fail_kind(reader.context(*list), "a list");
+    for (const Value& item : list->items) e.variants.push_back(read_variant(reader.context(item)));
+  }
+  e.half_sums = reader.get<bool>("half_sums", e.half_sums);
   e.offloads_experts = reader.get<bool>("offloads_experts", e.offloads_experts);
-  e.stacks = reader.get<std::vector<std::string>>("stacks", {});
-  e.notes = reader.get<std::vector<std::string>>("notes", {});
+  e.stacks = reader.get<std::vector<std::string>>("stacks", e.stacks);
+  e.notes = reader.get<std::vector<std::string>>("notes", e.notes);
   reader.finish();
 }
 
-std::string id_of(const Value& entry) {
-  const Value* id = entry.find("id");
-  return id != nullptr ? id->text : std::string();
+std::string text_of(const Value& entry, const char* key) {
+  const Value* value = entry.find(key);
+  return value != nullptr ? value->text : std::string();
 }
-
-}  // namespace
-
-namespace {
 
 template <class T>
 void move_to(Fact<T>& fact, Corner corner, bool small_is_fast) {
@@ -121,12 +152,100 @@ void move_to(Fact<T>& fact, Corner corner, bool small_is_fast) {
 
 }  // namespace
 
+const std::vector<EngineParameter>& engine_parameters() {
+  using E = EngineProfile;
+  static const std::vector<EngineParameter> all = {
+      {.name = "gemm_share", .share = &E::gemm_share, .least = 0.05, .most = 1.0},
+      {.name = "fp8_gemm_share", .share = &E::fp8_gemm_share, .least = 0.05, .most = 1.0},
+      {.name = "fp8_tensor_factor", .share = &E::fp8_tensor_factor, .least = 0.5, .most = 2.0},
+      {.name = "fp4_gemm_share", .share = &E::fp4_gemm_share, .least = 0.05, .most = 1.0},
+      {.name = "expanded_factor", .share = &E::expanded_factor, .least = 0.1, .most = 2.5},
+      {.name = "grouped_factor", .share = &E::grouped_factor, .least = 0.05, .most = 1.2},
+      {.name = "short_sum", .share = &E::short_sum, .least = 1, .most = 4096, .less_is_faster = true},
+      {.name = "narrow_output", .share = &E::narrow_output, .least = 1, .most = 4096, .less_is_faster = true},
+      {.name = "attention_share", .share = &E::attention_share, .least = 0.02, .most = 0.9},
+      {.name = "memory_share", .share = &E::memory_share, .least = 0.1, .most = 0.98},
+      {.name = "cache_share", .share = &E::cache_share, .least = 0.05, .most = 0.98},
+      {.name = "grouped_memory", .share = &E::grouped_memory, .least = 0.1, .most = 1.1},
+      {.name = "int4_memory_factor", .share = &E::int4_memory_factor, .least = 0.1, .most = 1.1},
+      {.name = "host_memory_share", .share = &E::host_memory_share, .least = 0.05, .most = 0.98},
+      {.name = "host_gemm_share", .share = &E::host_gemm_share, .least = 0.001, .most = 1.0},
+      {.name = "wire_share", .share = &E::wire_share, .least = 0.05, .most = 1.0},
+      {.name = "other_stack_factor", .share = &E::other_stack_factor, .least = 0.05, .most = 1.2},
+      {.name = "cache_use", .share = &E::cache_use, .least = 0.3, .most = 1.5},
+      {.name = "operator_floor", .time = &E::operator_floor, .least = 0.2e-6, .most = 500e-6},
+      {.name = "fp8_floor", .time = &E::fp8_floor, .least = 0.2e-6, .most = 500e-6},
+      {.name = "grouped_floor", .time = &E::grouped_floor, .least = 0.2e-6, .most = 2e-3},
+      {.name = "fp8_grouped_floor", .time = &E::fp8_grouped_floor, .least = 0.2e-6, .most = 2e-3},
+      {.name = "mla_floor", .time = &E::mla_floor, .least = 0.2e-6, .most = 500e-6},
+      {.name = "attention_floor", .time = &E::attention_floor, .least = 0.2e-6, .most = 500e-6},
+      {.name = "element_floor", .time = &E::element_floor, .least = 0.1e-6, .most = 200e-6},
+      {.name = "collective_floor", .time = &E::collective_floor, .least = 1e-9, .most = 1e-3},
+      {.name = "eager_launch", .time = &E::eager_launch, .least = 0.1e-6, .most = 300e-6},
+      {.name = "step_overhead", .time = &E::step_overhead, .least = 1e-6, .most = 0.2},
+      {.name = "sequence_overhead", .time = &E::sequence_overhead, .least = 1e-9, .most = 2e-3},
+      {.name = "request_overhead", .time = &E::request_overhead, .least = 1e-4, .most = 2},
+  };
+  return all;
+}
+
+const EngineParameter* find_engine_parameter(const std::string& name) {
+  for (const EngineParameter& p : engine_parameters()) {
+    if (name == p.name) return &p;
+  }
+  return nullptr;
+}
+
+double EngineParameter::value(const EngineProfile& e) const {
+  return share != nullptr ? (e.*share).value : (e.*time).value.value;
+}
+
+namespace {
+
+template <class T>
+void scale(Fact<T>& fact, double factor) {
+  fact.value *= factor;
+  if (fact.low) *fact.low *= factor;
+  if (fact.high) *fact.high *= factor;
+}
+
+}  // namespace
+
+void EngineParameter::set(EngineProfile& e, double to) const {
+  const double factor = to / value(e);
+  share != nullptr ? scale(e.*share, factor) : scale(e.*time, factor);
+}
+
+bool EngineVariant::matches(const Accelerator& a) const {
+  return std::any_of(devices.begin(), devices.end(),
+                     [&](const std::string& name) { return name == a.architecture || name == a.id; });
+}
+
+EngineProfile on_device(const EngineProfile& engine, const Accelerator& accelerator) {
+  EngineProfile result = engine;
+  for (const EngineVariant& variant : engine.variants) {
+    if (!variant.matches(accelerator)) continue;
+    for (const auto& [parameter, fact] : variant.facts) {
+      if (parameter->share != nullptr) {
+        result.*parameter->share = fact;
+      } else {
+        Fact<Seconds> time{.value = Seconds(fact.value), .low = {}, .high = {}, .origin = fact.origin};
+        if (fact.low) time.low = Seconds(*fact.low);
+        if (fact.high) time.high = Seconds(*fact.high);
+        result.*parameter->time = time;
+      }
+    }
+  }
+  return result;
+}
+
 EngineProfile at_corner(const EngineProfile& engine, Corner corner) {
   EngineProfile moved = engine;
   if (corner == Corner::kLikely) return moved;
   moved.measured_corner = corner;
-  for (Share share : kShares) move_to(moved.*share, corner, false);
-  for (Time time : kTimes) move_to(moved.*time, corner, true);
+  for (const EngineParameter& p : engine_parameters()) {
+    p.share != nullptr ? move_to(moved.*p.share, corner, p.less_is_faster) : move_to(moved.*p.time, corner, true);
+  }
   return moved;
 }
 
@@ -137,6 +256,8 @@ EngineProfile with_profile(EngineProfile engine, std::shared_ptr<const Profile> 
         .low = profile->step_overhead.min,
         .high = profile->step_overhead.max,
         .origin = {.source = "profile " + profile->file, .date = profile->date, .confidence = Confidence::kMeasured}};
+    engine.sequence_overhead.value = Seconds(0);  // it was measured along
+    engine.sequence_overhead.low = engine.sequence_overhead.high = std::nullopt;
   }
   engine.measured = std::move(profile);
   return engine;
@@ -150,24 +271,52 @@ double link_latency_factor(Corner corner) {
 std::vector<std::string> engine_ids(const std::filesystem::path& data_dir) {
   std::vector<std::string> ids;
   const Document document = read_engines(data_dir);
-  for (const Value& entry : entries(document).items) ids.push_back(id_of(entry));
+  for (const Value& entry : entries(document).items) {
+    const std::string id = text_of(entry, "id");
+    if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  }
   return ids;
 }
 
-EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id) {
+std::vector<EngineSpan> engine_spans(const std::filesystem::path& data_dir) {
+  std::vector<EngineSpan> spans;
+  const Document document = read_engines(data_dir);
+  for (const Value& entry : entries(document).items) {
+    const EngineSpan span{.id = text_of(entry, "id"), .since = text_of(entry, "since"), .before = {}};
+    for (EngineSpan& earlier : spans) {
+      if (earlier.id == span.id && earlier.before.empty()) earlier.before = span.since;
+    }
+    spans.push_back(span);
+  }
+  return spans;
+}
+
+bool version_in(const std::string& version, const std::string& since, const std::string& before) {
+  if (version.empty()) return before.empty();
+  const std::array<int, 3> numbers = version_numbers(version);
+  return (since.empty() || numbers >= version_numbers(since)) && (before.empty() || numbers < version_numbers(before));
+}
+
+// Entries of one engine stand in order of their versions, each from `since` on; the first holds for what came before too.
+EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id,
+                                  const std::string& version) {
   const Document document = read_engines(data_dir);
   const std::vector<Value>& list = entries(document).items;
   if (list.empty())
     throw InputError(document.file, document.root.at, "no engine in the list; the first must be `reference`");
   EngineProfile engine;
   apply(document, list.front(), engine);  // `reference`, which the others inherit from
+  bool found = false;
   for (const Value& entry : list) {
-    if (id_of(entry) != id) continue;
-    apply(document, entry, engine);
-    name_sources(document, engine);
-    return engine;
+    if (text_of(entry, "id") != id) continue;
+    const std::string since = text_of(entry, "since");
+    if (found && !version.empty() && version_numbers(since) > version_numbers(version)) break;
+    if (id != "reference" || found) apply(document, entry, engine);
+    found = true;
   }
-  throw std::out_of_range(id);
+  if (!found) throw std::out_of_range(id);
+  name_sources(document, engine);
+  return engine;
 }
 
 }  // namespace fathom

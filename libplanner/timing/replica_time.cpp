@@ -5,9 +5,13 @@
 
 namespace fathom {
 
+HostWork host_work(const EngineProfile& engine) {
+  return {.per_step = engine.step_overhead.value, .per_sequence = engine.sequence_overhead.value};
+}
+
 ReplicaTimer::ReplicaTimer(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout,
-                           const std::vector<Stage>& stages, const DeviceRates& rates, Seconds step_overhead)
-    : layout_(layout), rates_(rates), step_overhead_(step_overhead) {
+                           const std::vector<Stage>& stages, const DeviceRates& rates, HostWork host)
+    : layout_(layout), rates_(rates), host_(host) {
   for (const Stage& stage : stages) {
     const auto like = std::find_if(kinds_.begin(), kinds_.end(),
                                    [&](const Kind& kind) { return same_shape(kind.program.stage(), stage); });
@@ -20,9 +24,11 @@ ReplicaTimer::ReplicaTimer(const Architecture& architecture, const std::vector<T
 }
 
 ReplicaTimer::Trip ReplicaTimer::trip(const Batch& batch) const {
-  Trip trip{.all = Seconds(0), .slowest = Seconds(0), .slowest_kind = 0};
+  Trip trip{.all = Seconds(0), .slowest = Seconds(0), .launches = 0, .slowest_kind = 0};
   for (std::size_t i = 0; i < kinds_.size(); ++i) {
-    const Seconds time = stage_time(kinds_[i].program.operators(batch), rates_, layout_);
+    const std::vector<Operator> operators = kinds_[i].program.operators(batch);
+    const Seconds time = stage_time(operators, rates_, layout_);
+    for (const Operator& op : operators) trip.launches += op.count * kinds_[i].count;
     trip.all += time * kinds_[i].count;
     if (time > trip.slowest) {
       trip.slowest = time;
@@ -43,7 +49,8 @@ Seconds ReplicaTimer::decode_step(double sequences, double context) const {
   const Batch batch = decode_batch(at_least_one, context);
   const Trip one = trip(batch);
   const double micro_batches = at_least_one / batch.sequences;
-  return std::max(one.all + step_overhead_, (one.slowest + step_overhead_) * micro_batches);
+  const Seconds host = host_.per_step + host_.per_sequence * batch.sequences;
+  return std::max(one.all + host, (one.slowest + host) * micro_batches);
 }
 
 ReplicaTimer::Prefill ReplicaTimer::prefill(double tokens, double cached, double chunk) const {
@@ -55,9 +62,34 @@ ReplicaTimer::Prefill ReplicaTimer::prefill(double tokens, double cached, double
                     .prefill_context = cached + (tokens - per_chunk) / 2,
                     .prefill_prompts = static_cast<double>(layout_.attention_dp)};
   const Trip one = trip(batch);
-  const Seconds pace = one.slowest + step_overhead_;
-  return {.latency = one.all + pace * (chunks - 1) + step_overhead_,
+  const Seconds pace = one.slowest + host_.per_step;
+  // No graph holds a step with prompts: the host launches every operator, and a short prompt waits for it. Decoding goes on
+  // in the same steps, so what the device has left over is not lost.
+  const Seconds first = std::max(one.all, rates_.eager_launch * one.launches);
+  return {.latency = first + pace * (chunks - 1) + host_.per_step,
           .tokens_per_second = batch.prefill_tokens / pace.value};
+}
+
+Seconds ReplicaTimer::prefill_together(double prompts, double tokens, double cached, double chunk) const {
+  tokens = std::max(1.0, tokens);
+  if (tokens >= chunk || prompts <= 1) {
+    const Prefill one = prefill(tokens, cached, chunk);
+    return one.latency + Seconds(std::max(0.0, prompts - layout_.attention_dp) * tokens / one.tokens_per_second);
+  }
+  const double groups = layout_.attention_dp;
+  const double all = std::max(1.0, prompts / groups) * tokens, chunks = std::ceil(all / chunk);
+  const Batch batch{.prefill_tokens = all / chunks * groups,
+                    .prefill_context = cached,
+                    .prefill_prompts = all / chunks / tokens * groups};
+  const Trip one = trip(batch);
+  const Seconds pace = std::max(one.slowest, rates_.eager_launch * one.launches / layout_.pp) + host_.per_step;
+  return std::max(one.all, rates_.eager_launch * one.launches) + host_.per_step + pace * (chunks - 1);
+}
+
+ReplicaTimer::Step ReplicaTimer::step(const Batch& batch) const {
+  const Trip one = trip(batch);
+  const Seconds host = host_.per_step + host_.per_sequence * batch.sequences;
+  return {.latency = one.all + host, .pace = one.slowest + host};
 }
 
 std::vector<Operator> ReplicaTimer::slowest_decode_operators(double sequences, double context) const {

@@ -7,10 +7,16 @@
 
 namespace fathom {
 
+// What the host does between steps that nothing hides.
+struct HostWork {
+  Seconds per_step{}, per_sequence{};
+};
+HostWork host_work(const EngineProfile& engine);
+
 class ReplicaTimer {
  public:
   ReplicaTimer(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout,
-               const std::vector<Stage>& stages, const DeviceRates& rates, Seconds step_overhead);
+               const std::vector<Stage>& stages, const DeviceRates& rates, HostWork host);
 
   // Time between two tokens of one sequence while `sequences` decode on the replica at mean length `context`.
   // With a pipeline, sequences travel in up to `pp` micro-batches: the token period is the longer of one trip through all
@@ -23,6 +29,15 @@ class ReplicaTimer {
     double tokens_per_second;  // of the replica when prompts follow each other without gap
   };
   Prefill prefill(double tokens, double cached, double chunk) const;
+
+  // `prompts` of them together, packed into chunks.
+  Seconds prefill_together(double prompts, double tokens, double cached, double chunk) const;
+
+  // Any batch, prompts and decoding mixed: through all stages, and until the slowest stage takes the next batch.
+  struct Step {
+    Seconds latency, pace;
+  };
+  Step step(const Batch& batch) const;
 
   // The operators behind decode_step, of the stage that takes longest, for the report.
   std::vector<Operator> slowest_decode_operators(double sequences, double context) const;
@@ -37,6 +52,7 @@ class ReplicaTimer {
   struct Trip {
     Seconds all;      // through every stage, hops included
     Seconds slowest;  // the stage that sets the pace
+    double launches;  // operators of all stages, one after the other
     int slowest_kind;
   };
   Trip trip(const Batch& batch) const;
@@ -44,7 +60,7 @@ class ReplicaTimer {
 
   const Layout& layout_;
   DeviceRates rates_;
-  Seconds step_overhead_;
+  HostWork host_;
   std::vector<Kind> kinds_;
 };
 

@@ -23,10 +23,12 @@ std::string to_string(Bound bound) {
 namespace {
 
 bool is_fp8(Format f) { return f == Format::kFp8 || f == Format::kFp8Block128; }
+bool is_fp4(Format f) { return f == Format::kNvfp4 || f == Format::kMxfp4; }
 bool is_four_bit(Format f) { return bits_per_weight(f) < 6; }
 
 Dtype dtype_of(Format math) {
   if (is_fp8(math)) return Dtype::kFp8;
+  if (is_fp4(math)) return Dtype::kFp4;
   if (math == Format::kInt8) return Dtype::kInt8;
   if (math == Format::kFp32) return Dtype::kFp32;
   return math == Format::kFp16 ? Dtype::kFp16 : Dtype::kBf16;
@@ -42,6 +44,7 @@ Format math_format(const Accelerator& accelerator, Format format, bool& weight_o
     weight_only = true;
     return sixteen;
   }
+  if (is_fp4(format) && accelerator.native.fp4 && peak(accelerator, Dtype::kFp4)) return format;
   if (format == Format::kInt8 && peak(accelerator, Dtype::kInt8)) return Format::kInt8;
   if (format == Format::kFp32) return Format::kFp32;
   weight_only = bits_per_weight(format) < 16;
@@ -58,10 +61,18 @@ DeviceRates device_rates(const Pool& pool, const EngineProfile& engine) {
   r.pool = &pool;
   const double other = a.stack.rfind("CUDA", 0) == 0 ? 1 : engine.other_stack_factor.value;
   r.memory = a.memory_bandwidth->value * engine.memory_share.value * other;
+  r.cache = a.memory_bandwidth->value * engine.cache_share.value * other;
   r.int4_memory_factor = engine.int4_memory_factor.value;
+  r.grouped_memory = engine.grouped_memory.value;
   r.gemm_share = engine.gemm_share.value * other;
   r.fp8_gemm_share = engine.fp8_gemm_share.value * other;
+  r.fp8_tensor_factor = engine.fp8_tensor_factor.value;
+  r.fp4_gemm_share = engine.fp4_gemm_share.value * other;
+  r.expanded_factor = engine.expanded_factor.value;
   r.grouped_factor = engine.grouped_factor.value;
+  r.short_sum = engine.short_sum.value;
+  r.narrow_output = engine.narrow_output.value;
+  r.eager_launch = engine.eager_launch.value;
   r.attention_share = engine.attention_share.value * other;
   r.wire_share = engine.wire_share.value;
   r.host_memory_share = engine.host_memory_share.value;
@@ -73,15 +84,19 @@ DeviceRates device_rates(const Pool& pool, const EngineProfile& engine) {
   r.mla_floor = engine.mla_floor.value;
   r.attention_floor = engine.attention_floor.value;
   r.element_floor = engine.element_floor.value;
+  r.collective_floor = engine.collective_floor.value;
   r.all_reduce = engine.all_reduce;
   if (engine.measured && engine.measured->accelerator == a.id) r.measured = engine.measured.get();
   r.measured_corner = engine.measured_corner;
-  for (Format f : {Format::kBf16, Format::kFp8, Format::kInt8}) {
+  for (std::size_t f = 0; f < kFormats; ++f) {
     bool weight_only = false;
-    r.math[static_cast<std::size_t>(f)] = math_format(a, f, weight_only);
+    r.math[f] = math_format(a, static_cast<Format>(f), weight_only);
   }
-  for (Dtype d : {Dtype::kFp32, Dtype::kBf16, Dtype::kFp16, Dtype::kFp8, Dtype::kInt8}) {
+  for (Dtype d : {Dtype::kFp32, Dtype::kBf16, Dtype::kFp16, Dtype::kFp8, Dtype::kFp4, Dtype::kInt8}) {
     if (const Fact<FlopsPerSecond>* rate = peak(a, d)) r.peaks[static_cast<std::size_t>(d)] = rate->value;
+  }
+  if (const auto half = a.peak.find(PeakRate::kFp16); engine.half_sums && half != a.peak.end()) {
+    for (Dtype d : {Dtype::kBf16, Dtype::kFp16}) r.peaks[static_cast<std::size_t>(d)] = half->second.value;
   }
   return r;
 }
@@ -89,11 +104,7 @@ DeviceRates device_rates(const Pool& pool, const EngineProfile& engine) {
 namespace {
 
 // The type that weights of this storage are multiplied in on this device.
-Format multiplied_in(const DeviceRates& r, Format storage) {
-  if (is_fp8(storage)) return r.math[static_cast<std::size_t>(Format::kFp8)];
-  if (storage == Format::kInt8) return r.math[static_cast<std::size_t>(Format::kInt8)];
-  return r.math[static_cast<std::size_t>(Format::kBf16)];
-}
+Format multiplied_in(const DeviceRates& r, Format storage) { return r.math[static_cast<std::size_t>(storage)]; }
 
 OperatorTime roofline(Seconds compute, Seconds memory, Seconds floor) {
   const Seconds longer = std::max(compute, memory);
@@ -109,9 +120,17 @@ struct Product {
 };
 Product product(const Operator& op, const DeviceRates& r) {
   const Format math = multiplied_in(r, op.math);
-  const bool fp8 = math == Format::kFp8, grouped = op.kind == OperatorKind::kGroupedLinear;
-  return {.rate = r.peak(math) * (fp8 ? r.fp8_gemm_share : r.gemm_share) * (grouped ? r.grouped_factor : 1),
-          .floor = grouped ? (fp8 ? r.fp8_grouped_floor : r.grouped_floor) : (fp8 ? r.fp8_floor : r.operator_floor)};
+  const bool fp8 = is_fp8(math), blocks = op.math == Format::kFp8Block128;
+  const bool grouped = op.kind == OperatorKind::kGroupedLinear;
+  const double share = fp8            ? r.fp8_gemm_share * (blocks ? 1 : r.fp8_tensor_factor)
+                       : is_fp4(math) ? r.fp4_gemm_share
+                       : bits_per_weight(op.math) < bits_per_weight(math) ? r.gemm_share * r.expanded_factor
+                                                                          : r.gemm_share;
+  const bool slow_start = fp8 && blocks;
+  const double shape = op.width_in / (op.width_in + r.short_sum) * op.width_out / (op.width_out + r.narrow_output);
+  return {.rate = r.peak(math) * (share * (grouped ? r.grouped_factor : 1) * (shape > 0 ? shape : 1)),
+          .floor = grouped ? (slow_start ? r.fp8_grouped_floor : r.grouped_floor)
+                           : (slow_start ? r.fp8_floor : r.operator_floor)};
 }
 
 // What the busiest rank of an expert-parallel group does: it has more tokens, but never more experts than it holds.
@@ -128,7 +147,9 @@ Work busiest(const Operator& op) {
 }
 
 OperatorTime matmul(const Operator& op, const DeviceRates& r) {
-  const BytesPerSecond memory = is_four_bit(op.weights) ? r.memory * r.int4_memory_factor : r.memory;
+  const bool expands = is_four_bit(op.weights) && !is_fp4(multiplied_in(r, op.weights));
+  const BytesPerSecond memory = r.memory * ((expands ? r.int4_memory_factor : 1) *
+                                            (op.kind == OperatorKind::kGroupedLinear ? r.grouped_memory : 1));
   const Work work = busiest(op);
   const Product how = product(op, r);
   return roofline(work.flops_done / how.rate, work.weights / memory + work.others / r.memory, how.floor);
@@ -161,6 +182,7 @@ OperatorTime collective(const Operator& op, const DeviceRates& r, const Layout& 
     if (op.kind == OperatorKind::kAllGather) time = all_gather_time(group, payload);
     if (op.kind == OperatorKind::kAllToAll) time = all_to_all_time(group, payload);
   }
+  if (time > Seconds(0)) time += r.collective_floor;
   return {.time = time, .bound = Bound::kNetwork};
 }
 
@@ -214,7 +236,7 @@ OperatorTime operator_time(const Operator& op, const DeviceRates& r, const Layou
     case OperatorKind::kIndexer: {
       const FlopsPerSecond peak = r.peak(r.math[static_cast<std::size_t>(Format::kBf16)]) * r.attention_share;
       const Seconds floor = op.kind == OperatorKind::kMlaAttention ? r.mla_floor : r.attention_floor;
-      return roofline(flops(op) / peak, bytes_moved(op) / r.memory, floor);
+      return roofline(flops(op) / peak, (bytes_moved(op) - op.kv_bytes) / r.memory + op.kv_bytes / r.cache, floor);
     }
     case OperatorKind::kRouter: {
       const OperatorTime product = matmul(op, r);

@@ -19,24 +19,28 @@ std::string to_string(Bound bound);
 struct DeviceRates {
   const Pool* pool = nullptr;     // links and host
   BytesPerSecond memory{};        // sustained
+  BytesPerSecond cache{};         // of it, attention over the cache
   double int4_memory_factor = 1;  // of it, when four-bit weights are expanded on the way
-  double gemm_share = 1, fp8_gemm_share = 1, grouped_factor = 1, attention_share = 1, wire_share = 1;
+  double grouped_memory = 1;      // of it, weights of experts
+  double gemm_share = 1, fp8_gemm_share = 1, fp8_tensor_factor = 1, fp4_gemm_share = 1, expanded_factor = 1,
+         grouped_factor = 1, attention_share = 1, wire_share = 1;
+  double short_sum = 0, narrow_output = 0;  // columns and rows of a product that lose half of its rate
   double host_memory_share = 1, host_gemm_share = 1;
   Seconds operator_floor{}, fp8_floor{}, grouped_floor{}, fp8_grouped_floor{}, mla_floor{}, attention_floor{},
-      element_floor{};
+      element_floor{}, collective_floor{}, eager_launch{};
   AllReduceStyle all_reduce = AllReduceStyle::kNccl;
   const Profile* measured = nullptr;  // of this device, owned by the engine; its rows replace the rates above
   Corner measured_corner = Corner::kLikely;
   std::array<FlopsPerSecond, static_cast<std::size_t>(Dtype::kInt4) + 1> peaks{};  // dense, by Dtype
-  std::array<Format, 16> math{};  // what bf16, fp8 and int8 storage is multiplied in, by Format
+  std::array<Format, kFormats> math{};  // what each storage is multiplied in, by Format
 
   FlopsPerSecond peak(Format math_type) const;
 };
 
 DeviceRates device_rates(const Pool& pool, const EngineProfile& engine);
 
-// What the device multiplies in when weights are stored as `format`: fp8 stays fp8 only where there is an fp8 MMA, int4 is
-// always expanded, and devices without bf16 use fp16. `weight_only` tells that storage and arithmetic differ.
+// What the device multiplies in when weights are stored as `format`: fp8 stays fp8 only where there is an fp8 MMA, nvfp4 and
+// mxfp4 4-bit floats where there is one for them, int4 is always expanded, and devices without bf16 use fp16. `weight_only` tells that storage and arithmetic differ.
 Format math_format(const Accelerator& accelerator, Format format, bool& weight_only);
 
 // Has the profile a row for this operator, so that its time comes from measurement?

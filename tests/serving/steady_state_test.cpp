@@ -27,7 +27,7 @@ struct Service {
         layout(l),
         cut(stages(model, list, layout)),
         memory(memory_of({.architecture = model, .tensors = list, .workload = load, .engine = profile}, pool, layout)),
-        timer(model, list, layout, cut, device_rates(pool, profile), profile.step_overhead.value) {}
+        timer(model, list, layout, cut, device_rates(pool, profile), host_work(profile)) {}
 
   double room() const { return sequences_that_fit(memory, layout, load.input_tokens.mean + load.output_tokens.mean); }
   SteadyState state(PoolRole role = PoolRole::kServe, double most = 0) const {

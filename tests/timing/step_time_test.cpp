@@ -142,7 +142,7 @@ struct Timed {
       : list(tensors(a)),
         cut(stages(a, list, l)),
         layout(l),
-        timer(a, list, layout, cut, device_rates(pool, e), e.step_overhead.value) {}
+        timer(a, list, layout, cut, device_rates(pool, e), host_work(e)) {}
 };
 
 // Engines that were measured: llama.cpp 149-161 tok/s, the weights alone at the streaming rate 290.

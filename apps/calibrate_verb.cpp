@@ -1,0 +1,106 @@
+// fathom calibrate MEASUREMENTS.csv: moves an engine's profile towards measurements and says how far each value went.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <memory>
+
+#include "catalog/catalog.h"
+#include "input/error.h"
+#include "input/value.h"
+#include "output.h"
+#include "report/score_text.h"
+#include "score/calibrate.h"
+#include "verbs.h"
+
+namespace fathom {
+
+namespace {
+
+struct CalibrateVerbOptions {
+  std::filesystem::path file;
+  CalibrationOptions fit;
+  std::optional<std::filesystem::path> output;
+  std::string source = "FIT", date;
+  bool one_for_all = false;
+};
+
+std::string this_month() {
+  const std::chrono::year_month_day today(std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now()));
+  return fmt::format("{}-{:02}", static_cast<int>(today.year()), static_cast<unsigned>(today.month()));
+}
+
+void check_engine(const std::string& id, const std::filesystem::path& data_dir) {
+  const std::vector<std::string> known = engine_ids(data_dir);
+  if (std::find(known.begin(), known.end(), id) != known.end()) return;
+  const std::string meant = did_you_mean(id, known);
+  throw CLI::ValidationError(
+      "--engine", fmt::format("{} is not in catalogs/engines.yaml{}: {}", id,
+                              meant.empty() ? "" : fmt::format(" (did you mean {}?)", meant), fmt::join(known, ", ")));
+}
+
+// "0.17", "1.0.0": three numbers at most.
+std::string wrong_version(const std::string& text) {
+  int dots = 0;
+  bool digit = false, good = true;
+  for (const char c : text) {
+    good = good && (c == '.' ? digit : c >= '0' && c <= '9');
+    dots += c == '.' ? 1 : 0;
+    digit = c != '.';
+  }
+  return good && digit && dots <= 2 ? "" : text + " is no version: one to three numbers with dots, as 0.17 or 1.0.0";
+}
+
+std::string wrong_parameter(const std::string& name) {
+  if (find_engine_parameter(name) != nullptr) return "";
+  std::vector<std::string> known;
+  for (const EngineParameter& p : engine_parameters()) known.emplace_back(p.name);
+  return fmt::format("{} is no parameter that can be fitted: {}", name, fmt::join(known, ", "));
+}
+
+Calibration fitted(const CalibrateVerbOptions& options, const Catalog& catalog) {
+  const std::vector<Measurement> rows = read_measurements(options.file);
+  EngineBook engines(catalog.data_dir());
+  try {
+    return calibrate(rows, catalog, engines, options.fit);
+  } catch (const std::invalid_argument& nothing) {
+    throw InputError(options.file.string(), {}, nothing.what(),
+                     "full rows of this engine and version are needed; fathom score says why rows are not predicted");
+  }
+}
+
+int run_calibrate(CalibrateVerbOptions options, const Session& session) {
+  if (options.output) check_outputs({*options.output}, options.file);
+  const Catalog catalog(find_data_dir(session.executable, session.data_dir));
+  check_engine(options.fit.engine, catalog.data_dir());
+  options.fit.by_device = !options.one_for_all;
+  const Calibration result = fitted(options, catalog);
+  if (!session.quiet) std::cerr << calibration_text(result);
+  const std::string date = options.date.empty() ? this_month() : options.date;
+  write_output({.format = "yaml", .file = options.output}, as_yaml(result, options.fit, options.source, date));
+  if (options.output && !session.quiet) std::cerr << fmt::format("wrote {}\n", options.output->string());
+  return kYes;
+}
+
+}  // namespace
+
+void add_calibrate_verb(CLI::App& program, Session& session) {
+  auto options = std::make_shared<CalibrateVerbOptions>();
+  CLI::App* verb = program.add_subcommand("calibrate", "fit an engine's profile to measurements");
+  verb->add_option("MEASUREMENTS", options->file, "a table as docs/measurements-csv.md describes it")->required();
+  verb->add_option("--engine", options->fit.engine, "its id in catalogs/engines.yaml")->required();
+  verb->add_option("--since", options->fit.since, "only versions from this one on")->check(wrong_version);
+  verb->add_option("--before", options->fit.before, "only versions before this one")->check(wrong_version);
+  verb->add_option("--fix", options->fit.fixed, "parameters that stay")->check(wrong_parameter);
+  verb->add_flag("--one-for-all", options->one_for_all, "the same values on all devices");
+  verb->add_option("--source", options->source, "what the entry names as the source of its values");
+  verb->add_option("--date", options->date, "and as their date (default: this month)");
+  verb->add_option("-o,--output", options->output, "the entry for catalogs/engines.yaml (default: standard output)");
+  verb->footer("What moved goes to standard error. How far that holds elsewhere: fathom score --kfold group.");
+  verb->callback(
+      [options, &session] { session.run = [options, &session] { return run_calibrate(*options, session); }; });
+}
+
+}  // namespace fathom

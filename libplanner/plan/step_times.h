@@ -1,0 +1,23 @@
+// What a plan tells the simulation: the step times of a pool as a table, its cache, its limits, its watts.
+#pragma once
+
+#include "plan/plan.h"
+#include "search/search.h"
+#include "simulate/serving_pool.h"
+
+namespace fathom {
+
+// One step of a replica as the engine runs it: with a pipeline, sequences and prompts travel in up to `pp`
+// micro-batches, each with at most `chunk` tokens of prompts per attention group.
+Seconds round_time(const ReplicaTimer& timer, const Layout& layout, double chunk, const StepWork& shape);
+
+// Axes are as fine as it takes to be within a percent between their points.
+StepTimes step_times(const Architecture& architecture, const std::vector<Tensor>& tensors, const Layout& layout,
+                     const DeviceRates& rates, HostWork host, double chunk, double longest_context, PoolPart part);
+
+ServingPool serving_pool(const Problem& problem, const Candidate& candidate, const Solution& solution);
+void add_watts(Plan& plan, const Solution& solution);  // of one replica of each pool; needs the power
+ServingLoad serving_load(const Workload& workload);
+ServingLimits serving_limits(const Workload& workload);
+
+}  // namespace fathom

@@ -1,0 +1,215 @@
+#include "report/score_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/page.h"
+#include "units/text.h"
+
+namespace fathom {
+
+namespace {
+
+constexpr std::size_t kWorst = 10;
+
+// Errors are in ln; as people read them: "9.1 %", "-1.5 %".
+std::string error_text(double ln) { return percent_text(ln, 1); }
+std::string signed_text(double ln) { return fmt::format("{:+.1f} %", ln * 100); }
+
+std::string value_text(const Metric& metric, double value) {
+  const std::string unit = metric.unit;
+  if (unit == "s") return to_string(Seconds(value));
+  if (unit == "bytes") return to_string(Bytes(value));
+  if (unit == "bytes/s") return to_string(BytesPerSecond(value));
+  if (unit == "FLOP/s") return to_string(FlopsPerSecond(value));
+  return unit == "1" ? figure_text(value) : figure_text(value) + " " + unit;
+}
+
+std::string band_text(const ErrorStatistics& s) { return s.banded > 0 ? percent_text(s.coverage) : ""; }
+
+class ScoreWriter : private Page {
+ public:
+  ScoreWriter(const Score& score, const ScoreTextOptions& options)
+      : Page(options.style, options.colour), s_(score), every_row_(options.every_row) {}
+
+  std::string run() {
+    title("Predicted against measured: " + s_.file);
+    headline();
+    section("By category");
+    if (s_.predicted > 0) legend();
+    sections("category", s_.categories);
+    section("By what was measured");
+    sections("metric class", s_.metrics);
+    section("By engine");
+    sections("engine", s_.engines);
+    section("By accelerator");
+    sections("accelerator", s_.accelerators);
+    section("By model");
+    sections("model", s_.models);
+    unpredicted();
+    decisions();
+    rows();
+    return take();
+  }
+
+ private:
+  void headline() {
+    line(fmt::format("{} of {} rows predicted, in {} groups", whole_text(s_.predicted), whole_text(s_.rows),
+                     s_.overall.groups));
+    for (const std::string& note : s_.notes) line("Note: " + note);
+    if (s_.predicted == 0) return;
+    line();
+    const ErrorStatistics& o = s_.overall;
+    TextTable t({{"", Align::kLeft}, {"", Align::kRight}, {"", Align::kLeft}});
+    t.row({"median error", error_text(o.median_abs_ln),
+           "size of ln(predicted / measured): 10 % is a factor of 1.11, 100 % one of 2.7"});
+    t.row({"90th percentile", error_text(o.p90_abs_ln), "of the same"});
+    t.row({"bias", signed_text(o.bias_ln), "median error with its sign; + is predicted above measured"});
+    t.row({"within 20 %", percent_text(o.within_20), "rows whose prediction is 0.8 to 1.2 times the measured value"});
+    if (o.banded > 0) {
+      t.row({"inside the band", percent_text(s_.interval_coverage),
+             fmt::format("of {} rows whose prediction has a minimum and a maximum", whole_text(o.banded))});
+    }
+    if (!s_.decisions.empty()) {
+      t.row({"right choice", fmt::format("{} / {}", right_decisions(), s_.decisions.size()),
+             "layouts measured side by side: the best one is predicted first or within 5 % of it"});
+    }
+    table(t);
+    gap();
+  }
+
+  std::ptrdiff_t right_decisions() const {
+    return std::count_if(s_.decisions.begin(), s_.decisions.end(), [](const Decision& d) { return d.right; });
+  }
+
+  void legend() {
+    line("Figures are averages over groups, so that a large table does not drown a small one; those above are then");
+    line(
+        "averaged over categories. p50, p90: median and 90th percentile of the error; in 20 %: rows predicted within "
+        "20 %;");
+    line(
+        "in band: measured values between the predicted minimum and maximum. Every row counts alike in row p50 and row "
+        "p90");
+    line(
+        "(where there are several groups), in MAPE, the mean of |predicted / measured - 1|, and in rho, the rank "
+        "correlation.");
+    line();
+  }
+
+  void sections(const std::string& what, const std::vector<ScoreSection>& list) {
+    if (list.empty()) {
+      line("No row was predicted.");
+      return;
+    }
+    TextTable t({{what, Align::kLeft},
+                 {"rows", Align::kRight},
+                 {"groups", Align::kRight},
+                 {"p50", Align::kRight},
+                 {"p90", Align::kRight},
+                 {"bias", Align::kRight},
+                 {"in 20 %", Align::kRight},
+                 {"in band", Align::kRight},
+                 {"row p50", Align::kRight},
+                 {"row p90", Align::kRight},
+                 {"MAPE", Align::kRight},
+                 {"rho", Align::kRight}});
+    for (const ScoreSection& section : list) {
+      const ErrorStatistics &m = section.macro, &e = section.each;
+      const bool same = m.groups == 1;
+      std::string name = section.name;
+      if (&list == &s_.categories && !category_title(name).empty()) name += "  " + category_title(name);
+      t.row({name, whole_text(m.rows), whole_text(m.groups), error_text(m.median_abs_ln), error_text(m.p90_abs_ln),
+             signed_text(m.bias_ln), percent_text(m.within_20), band_text(m), same ? "" : error_text(e.median_abs_ln),
+             same ? "" : error_text(e.p90_abs_ln), error_text(e.mape),
+             e.spearman ? fmt::format("{:.2f}", *e.spearman) : ""});
+    }
+    table(t);
+  }
+
+  void unpredicted() {
+    if (s_.unpredicted.empty()) return;
+    section("Not predicted");
+    TextTable t({{"rows", Align::kRight}, {"reason", Align::kLeft}});
+    for (const auto& [reason, count] : s_.unpredicted) t.row({whole_text(count), reason});
+    table(t);
+  }
+
+  void decisions() {
+    if (s_.decisions.empty()) return;
+    section("Choices of a layout");
+    line(fmt::format("{} of {} are right.{}", right_decisions(), s_.decisions.size(),
+                     right_decisions() == static_cast<std::ptrdiff_t>(s_.decisions.size())
+                         ? ""
+                         : " The wrong ones, and what the predicted best loses against the measured best:"));
+    gap();
+    TextTable t({{"loss", Align::kRight},
+                 {"measured best", Align::kLeft},
+                 {"predicted best", Align::kLeft},
+                 {"of", Align::kRight},
+                 {"where", Align::kLeft}});
+    for (const Decision& d : s_.decisions) {
+      if (!d.right)
+        t.row({percent_text(d.regret), d.measured_best, d.predicted_best, std::to_string(d.layouts), d.what});
+    }
+    if (!t.empty()) table(t);
+  }
+
+  void rows() {
+    if (s_.details.empty()) return;
+    section(every_row_ ? "Every row" : "Largest errors");
+    line("Ratio: predicted over measured.");
+    gap();
+    TextTable t({{"id", Align::kLeft},
+                 {"metric", Align::kLeft},
+                 {"measured", Align::kRight},
+                 {"predicted", Align::kRight},
+                 {"min", Align::kRight},
+                 {"max", Align::kRight},
+                 {"ratio", Align::kRight},
+                 {"most time in", Align::kLeft}});
+    const auto add = [&](const ScoredRow& row) {
+      const Metric& metric = *row.row->metric;
+      const RowPrediction& p = row.prediction;
+      const bool band = p.max > p.min;
+      t.row({row.row->id, metric.name, value_text(metric, row.row->value), value_text(metric, p.likely),
+             band ? value_text(metric, p.min) : "", band ? value_text(metric, p.max) : "",
+             fmt::format("{:.2f}", p.likely / row.row->value), p.longest});
+    };
+    if (every_row_) {
+      for (const ScoredRow& row : s_.details) add(row);
+    } else {
+      for (std::size_t i = 0; i < std::min(kWorst, s_.worst.size()); ++i) add(s_.details[s_.worst[i]]);
+    }
+    table(t);
+  }
+
+  const Score& s_;
+  const bool every_row_;
+};
+
+}  // namespace
+
+std::string score_text(const Score& score, const ScoreTextOptions& options) {
+  return ScoreWriter(score, options).run();
+}
+
+std::string calibration_text(const Calibration& c) {
+  std::string out =
+      fmt::format("{} rows in {} groups: median error {} before, {} after, averaged over groups\n", c.rows, c.groups,
+                  error_text(c.before.median_abs_ln), error_text(c.after.median_abs_ln));
+  TextTable t(
+      {{"parameter", Align::kLeft}, {"device", Align::kLeft}, {"before", Align::kRight}, {"after", Align::kRight}});
+  for (const CalibratedParameter& p : c.parameters) {
+    const auto value = [&](double v) {
+      return p.parameter->share != nullptr ? fmt::format("{:.3g}", v) : to_string(Seconds(v));
+    };
+    const std::string before = value(p.before), after = value(p.after);
+    if (before != after) t.row({p.parameter->name, p.device.empty() ? "all" : p.device, before, after});
+  }
+  if (t.empty()) return out + "no value moves\n";
+  return out + t.render(TextStyle::kTerminal, "  ");
+}
+
+}  // namespace fathom

@@ -1,0 +1,58 @@
+// An engine profile moved towards measurements: the parameters of catalogs/engines.yaml are fitted to the rows of one engine,
+// held back by what the catalog knew before. docs/formulas/calibrate.md
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "score/score.h"
+
+namespace fathom {
+
+// ln of a factor on one parameter: everywhere, on one architecture or on one device.
+struct CalibrationFactor {
+  const EngineParameter* parameter = nullptr;
+  std::string device;  // empty: everywhere
+  double ln = 0;
+};
+
+struct CalibrationOptions {
+  std::string engine;                             // id
+  std::string since = {}, before = {};            // versions [since, before); empty: open
+  bool by_device = true;                          // devices of one architecture may differ from the rest
+  std::vector<CalibrationFactor> inherited = {};  // what the version before was found to do
+  std::vector<std::string> fixed = {};            // names of parameters that stay as they are
+};
+
+struct CalibratedParameter {
+  const EngineParameter* parameter = nullptr;
+  std::string device;  // architecture or id of an accelerator; empty: everywhere
+  double before = 0, after = 0;
+};
+
+struct Calibration {
+  EngineProfile profile;                        // likely values moved; the corners moved along
+  std::vector<CalibratedParameter> parameters;  // those that the rows moved by more than a hundredth
+  ErrorStatistics before, after;                // macro over groups
+  std::vector<CalibrationFactor> factors;       // the same, inherited ones included, as the fit has them
+  int rows = 0, groups = 0;
+};
+
+// Throws std::invalid_argument when the engine is unknown or no row can be predicted.
+Calibration calibrate(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& engines,
+                      const CalibrationOptions& options);
+
+// Rows of engines predicted by profiles that were fitted to groups other than their own, `folds` times: a fifth of the groups
+// is left out each time when it is five. `spans` in the order of versions; each starts from what the one before was found to do.
+std::vector<ScoredRow> predict_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& book,
+                                        const std::vector<EngineSpan>& spans, int folds);
+
+// Every row predicted by profiles that were fitted, from those in the folder `priors` of the catalogs, to groups other than
+// its own. Rows that no engine profile moves (kernels, processors, slow networks) are predicted as score() does.
+Score score_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, int folds);
+
+// The entry for catalogs/engines.yaml, as text.
+std::string as_yaml(const Calibration& calibration, const CalibrationOptions& options, const std::string& source,
+                    const std::string& date);
+
+}  // namespace fathom

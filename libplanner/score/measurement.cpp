@@ -1,0 +1,403 @@
+#include "score/measurement.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+#include "input/csv.h"
+#include "input/value.h"
+
+namespace fathom {
+
+std::string to_string(MetricClass c) {
+  switch (c) {
+    case MetricClass::kThroughput:
+      return "throughput";
+    case MetricClass::kSingleStream:
+      return "single stream";
+    case MetricClass::kPrefill:
+      return "prefill rate";
+    case MetricClass::kTtft:
+      return "TTFT";
+    case MetricClass::kTpot:
+      return "TPOT";
+    case MetricClass::kEndToEnd:
+      return "end to end";
+    case MetricClass::kNetwork:
+      return "slow network";
+    case MetricClass::kMemory:
+      return "memory";
+    case MetricClass::kCollective:
+      return "collective";
+    case MetricClass::kBandwidth:
+      return "bandwidth";
+    case MetricClass::kGemm:
+      return "GEMM";
+    case MetricClass::kAttention:
+      return "attention";
+    case MetricClass::kPower:
+      return "power";
+    case MetricClass::kEnergy:
+      return "energy";
+    case MetricClass::kFleet:
+      return "fleet";
+  }
+  return "?";
+}
+
+std::string category_title(const std::string& category) {
+  static const std::map<std::string, std::string> titles = {{"a", "DeepSeek class, 8 devices and more"},
+                                                            {"b", "data-centre GPUs"},
+                                                            {"c", "small deployments"},
+                                                            {"d", "CPU and offload"},
+                                                            {"e", "slow networks"},
+                                                            {"f", "kernels and collectives"},
+                                                            {"g", "power"}};
+  const auto found = titles.find(category);
+  return found == titles.end() ? "" : found->second;
+}
+
+const std::vector<Metric>& metrics() {
+  using enum MetricClass;
+  static const std::vector<Metric> all = {
+      {"output_tok_per_s", "tok/s", kThroughput},
+      {"output_tok_per_s_per_gpu", "tok/s", kThroughput},
+      {"output_tok_per_s_per_node", "tok/s", kThroughput},
+      {"output_tok_per_s_per_user", "tok/s", kTpot},
+      {"output_tok_per_s_incl_prefill", "tok/s", kSingleStream},
+      {"input_tok_per_s_per_gpu", "tok/s", kThroughput},
+      {"input_tok_per_s_per_node", "tok/s", kThroughput},
+      {"total_tok_per_s", "tok/s", kThroughput},
+      {"prefill_tok_per_s", "tok/s", kPrefill},
+      {"decode_tok_per_s", "tok/s", kSingleStream},
+      {"ttft_s_mean", "s", kTtft},
+      {"ttft_s_p50", "s", kTtft},
+      {"ttft_s_p99", "s", kTtft},
+      {"ttft_s_central", "s", kTtft},
+      {"tpot_s_mean", "s", kTpot},
+      {"tpot_s_p50", "s", kTpot},
+      {"tpot_s_p99", "s", kTpot},
+      {"tpot_s_central", "s", kTpot},
+      {"e2e_s_mean", "s", kEndToEnd},
+      {"token_latency_s", "s", kNetwork},
+      {"network_s_per_token", "s", kNetwork},
+      {"network_bytes_per_token", "bytes", kNetwork},
+      {"power_w_per_gpu", "W", kPower},
+      {"power_w_node", "W", kPower},
+      {"power_frac_of_tdp", "1", kPower},
+      {"energy_j_per_token", "J/token", kEnergy},
+      {"memory_bytes", "bytes", kMemory},
+      {"host_memory_bytes", "bytes", kMemory},
+      {"usable_memory_bytes", "bytes", kMemory},
+      {"weight_bytes", "bytes", kMemory},
+      {"weight_activation_bytes_per_gpu", "bytes", kMemory},
+      {"kv_bytes_per_request", "bytes", kMemory},
+      {"kv_pool_bytes_per_gpu", "bytes", kMemory},
+      {"allreduce_s", "s", kCollective},
+      {"alltoall_s", "s", kCollective},
+      {"busbw_bytes_per_s", "bytes/s", kCollective},
+      {"link_bytes_per_s", "bytes/s", kBandwidth},
+      {"membw_bytes_per_s", "bytes/s", kBandwidth},
+      {"gemm_s", "s", kGemm},
+      {"gemm_flop_per_s", "FLOP/s", kGemm},
+      {"attention_decode_s", "s", kAttention},
+      {"attention_flop_per_s", "FLOP/s", kAttention},
+      {"dispatch_s", "s", kCollective},
+      {"combine_s", "s", kCollective},
+      {"dispatch_bytes_per_s", "bytes/s", kCollective},
+      {"combine_bytes_per_s", "bytes/s", kCollective},
+      {"fleet_nodes_mean", "1", kFleet},
+      {"fleet_nodes_peak", "1", kFleet},
+      {"fleet_cache_hit", "1", kFleet},
+      {"fleet_input_tok_per_day", "tok/day", kFleet},
+      {"fleet_output_tok_per_day", "tok/day", kFleet},
+      {"fleet_cost_usd_per_day", "USD/day", kFleet},
+      {"fleet_revenue_usd_per_day", "USD/day", kFleet},
+      {"fleet_margin", "1", kFleet},
+  };
+  return all;
+}
+
+const Metric* find_metric(const std::string& name) {
+  for (const Metric& metric : metrics()) {
+    if (name == metric.name) return &metric;
+  }
+  return nullptr;
+}
+
+std::optional<double> Measurement::number(const std::string& key) const {
+  const auto found = shape.find(key);
+  if (found == shape.end()) return std::nullopt;
+  double parsed = 0;
+  const char* end = found->second.data() + found->second.size();
+  const auto result = std::from_chars(found->second.data(), end, parsed);
+  return result.ec == std::errc() && result.ptr == end ? std::optional(parsed) : std::nullopt;
+}
+
+std::string Measurement::word(const std::string& key) const {
+  const auto found = shape.find(key);
+  return found == shape.end() ? std::string() : found->second;
+}
+
+namespace {
+
+const std::vector<std::string> kColumns = {"id",
+                                           "category",
+                                           "group",
+                                           "completeness",
+                                           "model",
+                                           "weight_format",
+                                           "kv_format",
+                                           "accelerator",
+                                           "accelerators",
+                                           "nodes",
+                                           "host",
+                                           "scale_up",
+                                           "scale_out",
+                                           "engine",
+                                           "engine_version",
+                                           "role",
+                                           "tp",
+                                           "pp",
+                                           "ep",
+                                           "attention_dp",
+                                           "replicas",
+                                           "prefill_pool",
+                                           "decode_pool",
+                                           "offload",
+                                           "input_len",
+                                           "output_len",
+                                           "context_len",
+                                           "prefix_hit",
+                                           "load_kind",
+                                           "load",
+                                           "accept_len",
+                                           "metric",
+                                           "value",
+                                           "unit",
+                                           "message_bytes",
+                                           "shape",
+                                           "confidence",
+                                           "date",
+                                           "source",
+                                           "note"};
+
+// One row while it is read: cells by column name, complaints at them.
+class Row {
+ public:
+  Row(const CsvTable& table, const std::vector<CsvCell>& cells) : table_(table), cells_(cells) {}
+
+  const CsvCell& cell(const char* column) const { return cells_[static_cast<std::size_t>(table_.column(column))]; }
+  const std::string& text(const char* column) const { return cell(column).text; }
+  int line() const { return cells_.front().at.line; }
+
+  [[noreturn]] void fail(const char* column, const std::string& message, const std::string& hint = {}) const {
+    throw InputError(table_.file, cell(column).at, message, hint);
+  }
+
+  std::optional<double> number(const char* column) const {
+    const std::string& t = text(column);
+    if (t.empty()) return std::nullopt;
+    double value = 0;
+    const auto [end, error] = std::from_chars(t.data(), t.data() + t.size(), value);
+    if (error != std::errc() || end != t.data() + t.size() || !std::isfinite(value) || value < 0) {
+      fail(column, fmt::format("{} is \"{}\": expected a number without unit or separators", column, t),
+           "units follow from the metric; leave unknown cells empty");
+    }
+    return value;
+  }
+
+  // A degree or a count: at least one.
+  std::optional<double> count(const char* column) const {
+    const std::optional<double> value = number(column);
+    if (value && (*value < 1 || *value != std::floor(*value) || *value > 1e6)) {
+      fail(column, fmt::format("{} is {}: expected a whole number of at least 1", column, text(column)));
+    }
+    return value;
+  }
+
+  // Index in a closed list of words.
+  std::size_t choice(const char* column, const std::vector<std::string>& words) const {
+    const std::string& t = text(column);
+    const auto found = std::find(words.begin(), words.end(), t);
+    if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
+    const std::string meant = did_you_mean(t, words);
+    fail(column, fmt::format("{} is \"{}\": expected one of {}", column, t, fmt::join(words, ", ")),
+         meant.empty() ? "" : fmt::format("did you mean \"{}\"?", meant));
+  }
+
+ private:
+  const CsvTable& table_;
+  const std::vector<CsvCell>& cells_;
+};
+
+// "key=value key=value"
+std::map<std::string, std::string> pairs(const Row& row, const char* column) {
+  std::map<std::string, std::string> out;
+  const std::string& text = row.text(column);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, end - at);
+    at = end + 1;
+    if (word.empty()) continue;
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      row.fail(column, fmt::format("{} holds \"{}\": expected key=value pairs with blanks between", column, word));
+    }
+    out[word.substr(0, equals)] = word.substr(equals + 1);
+  }
+  return out;
+}
+
+std::optional<WorkerPool> worker_pool(const Row& row, const char* column) {
+  const auto words = pairs(row, column);
+  if (words.empty()) return std::nullopt;
+  WorkerPool pool;
+  for (const auto& [key, text] : words) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 1) {
+      row.fail(column, fmt::format("{} is \"{}\": expected a whole number of at least 1", key, text));
+    }
+    int* field = key == "workers"        ? &pool.workers
+                 : key == "tp"           ? &pool.tp
+                 : key == "attention_dp" ? &pool.attention_dp
+                 : key == "ep"           ? &pool.ep
+                                         : nullptr;
+    if (field == nullptr)
+      row.fail(column, fmt::format("unknown key \"{}\" in {}", key, column), "workers, tp, attention_dp, ep");
+    *field = value;
+  }
+  return pool;
+}
+
+Offload offload(const Row& row) {
+  const std::string& text = row.text("offload");
+  if (text.empty()) return {};
+  const std::size_t equals = text.find('=');
+  const std::string head = text.substr(0, equals == std::string::npos ? text.size() : equals);
+  static const std::map<std::string, Offload::Kind> kinds = {{"experts", Offload::Kind::kExperts},
+                                                             {"experts:gpu", Offload::Kind::kExpertsPerLayer},
+                                                             {"experts:gpu_frac", Offload::Kind::kExpertShare},
+                                                             {"layers:gpu", Offload::Kind::kLayers},
+                                                             {"mmap", Offload::Kind::kMmap}};
+  const auto kind = kinds.find(head);
+  Offload out;
+  bool good = kind != kinds.end();
+  if (good) {
+    out.kind = kind->second;
+    const bool counted = out.kind != Offload::Kind::kExperts && out.kind != Offload::Kind::kMmap;
+    good = counted == (equals != std::string::npos);
+    if (good && counted) {
+      const char* end = text.data() + text.size();
+      const auto result = std::from_chars(text.data() + equals + 1, end, out.on_gpu);
+      good = result.ec == std::errc() && result.ptr == end && out.on_gpu >= 0;
+    }
+  }
+  if (!good) {
+    row.fail("offload", fmt::format("offload is \"{}\"", text),
+             "experts, experts:gpu=K, experts:gpu_frac=F, layers:gpu=N, mmap, or empty");
+  }
+  return out;
+}
+
+Measurement measurement(const Row& row) {
+  Measurement m;
+  m.line = row.line();
+  m.id = row.text("id");
+  if (m.id.empty()) row.fail("id", "a row needs an id");
+  m.category = row.text("category");
+  if (m.category.empty()) row.fail("category", "a row needs a category", "a to g, or one of your own");
+  m.group = row.text("group");
+  if (m.group.empty()) row.fail("group", "a row needs a group", "rows of one source and one machine, say");
+  m.completeness = static_cast<Completeness>(row.choice("completeness", {"full", "partial", "context"}));
+  m.model = row.text("model");
+  m.weight_format = row.text("weight_format");
+  m.kv_format = row.text("kv_format");
+  m.accelerator = row.text("accelerator");
+  m.accelerators = row.count("accelerators");
+  m.nodes = row.count("nodes");
+  m.host = row.text("host");
+  m.scale_up = row.text("scale_up");
+  m.scale_out = row.text("scale_out");
+  m.engine = row.text("engine");
+  m.engine_version = row.text("engine_version");
+  m.role = static_cast<MeasuredRole>(row.choice("role", {"aggregated", "disaggregated", "prefill", "decode", "micro"}));
+  m.tp = row.count("tp");
+  m.pp = row.count("pp");
+  m.ep = row.count("ep");
+  m.attention_dp = row.count("attention_dp");
+  m.replicas = row.count("replicas");
+  m.prefill_pool = worker_pool(row, "prefill_pool");
+  m.decode_pool = worker_pool(row, "decode_pool");
+  m.offload = offload(row);
+  m.input_len = row.number("input_len");
+  m.output_len = row.number("output_len");
+  m.context_len = row.number("context_len");
+  m.prefix_hit = row.number("prefix_hit");
+  if (m.prefix_hit && *m.prefix_hit > 1) row.fail("prefix_hit", "prefix_hit is a share between 0 and 1");
+  m.load_kind =
+      static_cast<LoadKind>(row.choice("load_kind", {"", "single", "batch", "closed", "open", "burst", "max"}));
+  m.load = row.number("load");
+  m.accept_len = row.number("accept_len");
+  if (m.accept_len && *m.accept_len < 1) row.fail("accept_len", "a step gives at least one token");
+  m.metric = find_metric(row.text("metric"));
+  if (m.metric == nullptr) {
+    std::vector<std::string> names;
+    for (const Metric& one : metrics()) names.emplace_back(one.name);
+    const std::string meant = did_you_mean(row.text("metric"), names);
+    row.fail("metric", fmt::format("unknown metric \"{}\"", row.text("metric")),
+             meant.empty() ? "docs/measurements-csv.md lists them" : fmt::format("did you mean \"{}\"?", meant));
+  }
+  if (row.text("unit") != m.metric->unit) {
+    row.fail("unit", fmt::format("unit is \"{}\": {} is in {}", row.text("unit"), m.metric->name, m.metric->unit));
+  }
+  const std::optional<double> value = row.number("value");
+  if (!value || *value <= 0) row.fail("value", "value must be a number above 0");
+  m.value = *value;
+  m.message_bytes = row.number("message_bytes");
+  m.shape = pairs(row, "shape");
+  m.confidence = row.text("confidence");
+  m.date = row.text("date");
+  m.source = row.text("source");
+  m.note = row.text("note");
+  return m;
+}
+
+std::vector<Measurement> measurements(const CsvTable& table) {
+  for (const std::string& column : kColumns) {
+    if (table.column(column) < 0) {
+      throw InputError(table.file, {1, 1}, fmt::format("the table has no column \"{}\"", column),
+                       "docs/measurements-csv.md describes all of them; unknown cells stay empty");
+    }
+  }
+  for (const std::string& column : table.columns) {
+    if (std::find(kColumns.begin(), kColumns.end(), column) == kColumns.end()) {
+      const std::string meant = did_you_mean(column, kColumns);
+      throw InputError(table.file, {1, 1}, fmt::format("unknown column \"{}\"", column),
+                       meant.empty() ? "docs/measurements-csv.md describes the columns"
+                                     : fmt::format("did you mean \"{}\"?", meant));
+    }
+  }
+  std::vector<Measurement> out;
+  std::set<std::string> ids;
+  for (const std::vector<CsvCell>& cells : table.rows) {
+    const Row row(table, cells);
+    out.push_back(measurement(row));
+    if (!ids.insert(out.back().id).second) row.fail("id", fmt::format("the id {} stands here twice", out.back().id));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Measurement> read_measurements(const std::filesystem::path& path) { return measurements(read_csv(path)); }
+
+std::vector<Measurement> parse_measurements(const std::string& text, const std::string& file_name) {
+  return measurements(parse_csv(text, file_name));
+}
+
+}  // namespace fathom

@@ -1,0 +1,128 @@
+// What scripts may rely on when they score and calibrate: exit codes, JSON keys, files that are whole.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "input/csv.h"
+#include "support/measurement_table.h"
+#include "support/program.h"
+#include "support/scratch_folder.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+class ScoreVerb : public ::testing::Test {
+ protected:
+  std::string table() {
+    return scratch_
+        .write("m.csv", table_of({good_row({{"id", "t-1"}}), good_row({{"id", "t-2"}, {"input_len", "4000"}}),
+                                  good_row({{"id", "t-3"}, {"group", "b/other"}, {"model", "no-such-model"}}),
+                                  good_row({{"id", "t-4"}, {"completeness", "partial"}})}))
+        .string();
+  }
+
+  ScratchFolder scratch_;
+};
+
+TEST_F(ScoreVerb, PrintsTheKeysOfTheContract) {
+  const Answer run = run_program("score " + table() + " -f json --details");
+  EXPECT_EQ(run.code, 0) << run.err;
+  const Json json = Json::parse(run.out);
+  EXPECT_EQ(json.at("format_version"), "1.0");
+  EXPECT_EQ(json.at("rows"), 3);
+  EXPECT_EQ(json.at("predicted"), 2);
+  for (const char* key : {"median_abs_ln", "p90_abs_ln", "bias_ln", "within_20"})
+    EXPECT_TRUE(json.at("overall").at(key).is_number()) << key;
+  EXPECT_TRUE(json.at("interval_coverage").is_number());
+  for (const char* key : {"categories", "metrics", "accelerators", "engines", "models"}) {
+    ASSERT_EQ(json.at(key).size(), 1u) << key;
+    EXPECT_TRUE(json.at(key).at(0).at("name").is_string());
+    EXPECT_TRUE(json.at(key).at(0).at("median_abs_ln").is_number());
+    EXPECT_TRUE(json.at(key).at(0).at("each").at("mape").is_number());
+  }
+  ASSERT_EQ(json.at("unpredicted").size(), 1u);
+  EXPECT_EQ(json.at("unpredicted").at(0).at("count"), 1);
+  EXPECT_TRUE(json.at("unpredicted").at(0).at("reason").is_string());
+  ASSERT_EQ(json.at("rows_detail").size(), 2u);
+  const Json& row = json.at("rows_detail").at(0);
+  EXPECT_EQ(row.at("id"), "t-1");
+  EXPECT_EQ(row.at("metric"), "tpot_s_mean");
+  for (const char* key : {"measured", "predicted", "min", "max", "ln_error"})
+    EXPECT_TRUE(row.at(key).is_number()) << key;
+  EXPECT_FALSE(Json::parse(run_program("score " + table() + " -f json").out).contains("rows_detail"));
+}
+
+TEST_F(ScoreVerb, PrintsForPeopleUnlessAsked) {
+  const Answer run = run_program("score " + table());
+  EXPECT_EQ(run.code, 0);
+  EXPECT_NE(run.out.find("2 of 3 rows predicted"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("median error"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("no-such-model"), std::string::npos) << run.out;
+  EXPECT_NE(run_program("score " + table() + " -f md").out.find("## By category"), std::string::npos);
+  EXPECT_NE(run_program("score " + table() + " --details").out.find("Every row"), std::string::npos);
+}
+
+TEST_F(ScoreVerb, WritesSeveralFilesAtOnce) {
+  const fs::path csv = scratch_.path() / "s.csv", svg = scratch_.path() / "s.svg", json = scratch_.path() / "s.json";
+  const Answer run = run_program(
+      fmt::format("score {} -f csv={} -f svg={} -f json={}", table(), csv.string(), svg.string(), json.string()));
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.out, "");
+  EXPECT_EQ(read_csv(csv).rows.size(), 2u);
+  EXPECT_EQ(content_of(svg).rfind("<svg ", 0), 0u);
+  EXPECT_EQ(Json::parse(content_of(json)).at("rows"), 3);
+}
+
+TEST_F(ScoreVerb, ScoresPartialAndHeldOutRows) {
+  EXPECT_EQ(Json::parse(run_program("score " + table() + " --partial -f json").out).at("rows"), 1);
+  const Answer held_out = run_program("score " + table() + " --kfold group");
+  EXPECT_EQ(held_out.code, 0) << held_out.err;
+  EXPECT_NE(held_out.out.find("held out"), std::string::npos) << held_out.out;
+}
+
+TEST_F(ScoreVerb, WrongInputIsTwo) {
+  EXPECT_EQ(run_program("score gone.csv").code, 2);
+  EXPECT_EQ(run_program("score " + table() + " -f yaml").code, 2);
+  EXPECT_EQ(run_program("score " + table() + " --kfold row").code, 2);
+  EXPECT_EQ(run_program("score " + table() + " -f csv=" + table()).code, 2);  // would overwrite the input
+  const std::string wrong = scratch_.write("w.csv", table_of({good_row({{"metric", "tpot_s_meen"}})})).string();
+  const Answer run = run_program("score " + wrong);
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.out, "");
+  EXPECT_NE(run.err.find("w.csv:2:"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("did you mean \"tpot_s_mean\"?"), std::string::npos) << run.err;
+}
+
+TEST_F(ScoreVerb, CalibratePrintsAnEntryAndWhatMoved) {
+  const std::string rows = table();
+  const Answer run = run_program("calibrate " + rows + " --engine vllm --date 2026-01");
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.out.rfind("  - id: vllm\n", 0), 0u) << run.out;
+  EXPECT_NE(run.err.find("2 rows in 1 groups"), std::string::npos) << run.err;
+  const fs::path file = scratch_.path() / "vllm.yaml";
+  const Answer quiet =
+      run_program(fmt::format("calibrate {} --engine vllm --date 2026-01 -q -o {}", rows, file.string()));
+  EXPECT_EQ(quiet.code, 0);
+  EXPECT_EQ(quiet.out + quiet.err, "");
+  EXPECT_EQ(content_of(file), run.out);
+}
+
+TEST_F(ScoreVerb, CalibrateNamesWhatItDoesNotKnow) {
+  const std::string rows = table();
+  const Answer engine = run_program("calibrate " + rows + " --engine vlm");
+  EXPECT_EQ(engine.code, 2);
+  EXPECT_NE(engine.err.find("vllm, sglang"), std::string::npos) << engine.err;
+  EXPECT_EQ(run_program("calibrate " + rows + " --engine vllm --since new").code, 2);
+  EXPECT_EQ(run_program("calibrate " + rows + " --engine vllm --before 1..2").code, 2);
+  EXPECT_EQ(run_program("calibrate " + rows + " --engine vllm --fix speed").code, 2);
+  EXPECT_EQ(run_program("calibrate " + rows + " --engine vllm --since 99").code, 2);
+  EXPECT_EQ(run_program("calibrate " + rows + " --engine vllm -o " + rows).code, 2);
+}
+
+}  // namespace
+}  // namespace fathom

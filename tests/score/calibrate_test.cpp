@@ -1,0 +1,88 @@
+// Profiles fitted to rows whose answer is known: the catalog's own predictions, moved on purpose.
+#include "score/calibrate.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "support/measurement_table.h"
+#include "support/planning.h"
+
+namespace fathom {
+namespace {
+
+// What the catalog says about one request at a time at several lengths, times `factor`.
+std::vector<Measurement> rows_at(double factor) {
+  std::vector<Cells> cells;
+  for (int i = 0; i < 6; ++i) {
+    cells.push_back(good_row({{"id", fmt::format("t-{}", i)},
+                              {"group", fmt::format("b/test/{}", i / 2)},
+                              {"input_len", std::to_string(200 << i)}}));
+  }
+  EngineBook engines(shipped().data_dir());
+  std::vector<Measurement> rows = parse_measurements(table_of(cells), "t.csv");
+  const Score now = score(rows, shipped(), engines, {});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    cells[i]["value"] = fmt::format("{:.9f}", now.details.at(i).prediction.likely * factor);
+  return parse_measurements(table_of(cells), "t.csv");
+}
+
+Calibration fitted(double factor, const CalibrationOptions& options = {.engine = "vllm"}) {
+  EngineBook engines(shipped().data_dir());
+  return calibrate(rows_at(factor), shipped(), engines, options);
+}
+
+TEST(Calibrate, LeavesAProfileAloneThatIsRight) {
+  const Calibration c = fitted(1);
+  EXPECT_EQ(c.rows, 6);
+  EXPECT_EQ(c.groups, 3);
+  EXPECT_LT(c.before.median_abs_ln, 1e-4);
+  for (const CalibratedParameter& p : c.parameters)
+    EXPECT_NEAR(p.after, p.before, 1e-3 * p.before) << p.parameter->name << " " << p.device;
+}
+
+TEST(Calibrate, MovesTowardsSlowerMeasurements) {
+  const Calibration c = fitted(1.15);
+  EXPECT_NEAR(c.before.median_abs_ln, std::log(1.15), 1e-3);
+  EXPECT_LT(c.after.median_abs_ln, 0.6 * c.before.median_abs_ln);
+  ASSERT_FALSE(c.parameters.empty());
+  for (const CalibratedParameter& p : c.parameters) {
+    EXPECT_GE(p.after, p.parameter->least) << p.parameter->name;
+    EXPECT_LE(p.after, p.parameter->most) << p.parameter->name;
+  }
+}
+
+TEST(Calibrate, FixedParametersStay) {
+  for (const CalibratedParameter& p : fitted(1.15, {.engine = "vllm", .fixed = {"memory_share"}}).parameters) {
+    if (std::string(p.parameter->name) == "memory_share") {
+      EXPECT_DOUBLE_EQ(p.after, p.before) << p.device;
+    }
+  }
+}
+
+TEST(Calibrate, SaysWhenThereIsNothingToFitTo) {
+  EXPECT_THROW(fitted(1, {.engine = "sglang"}), std::invalid_argument);
+  EXPECT_THROW(fitted(1, {.engine = "vllm", .since = "99"}), std::invalid_argument);
+}
+
+TEST(Calibrate, WritesAnEntryForTheCatalog) {
+  const CalibrationOptions options = {.engine = "vllm", .since = "0.10"};
+  const std::string yaml = as_yaml(fitted(1.15, options), options, "FIT", "2026-01");
+  EXPECT_EQ(yaml.rfind("  - id: vllm\n", 0), 0u) << yaml;
+  EXPECT_NE(yaml.find("since: \"0.10\""), std::string::npos) << yaml;
+  EXPECT_NE(yaml.find("source: FIT, date: 2026-01"), std::string::npos) << yaml;
+}
+
+TEST(Calibrate, HeldOutRowsArePredictedByTheOthers) {
+  const std::vector<Measurement> rows = rows_at(1);
+  const Score held_out = score_held_out(rows, shipped(), 3);
+  EXPECT_EQ(held_out.rows, 6);
+  EXPECT_EQ(held_out.predicted, 6);
+  for (std::size_t i = 1; i < held_out.details.size(); ++i)
+    EXPECT_LT(held_out.details[i - 1].row->line, held_out.details[i].row->line);
+}
+
+}  // namespace
+}  // namespace fathom
