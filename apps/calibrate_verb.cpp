@@ -25,6 +25,7 @@ struct CalibrateVerbOptions {
   std::optional<std::filesystem::path> output;
   std::string source = "FIT", date;
   bool one_for_all = false;
+  int folds = 5;
 };
 
 std::string this_month() {
@@ -64,7 +65,11 @@ Calibration fitted(const CalibrateVerbOptions& options, const Catalog& catalog) 
   const std::vector<Measurement> rows = read_measurements(options.file);
   EngineBook engines(catalog.data_dir());
   try {
-    return calibrate(rows, catalog, engines, options.fit);
+    Calibration result = calibrate(rows, catalog, engines, options.fit);
+    if (options.folds > 1 && result.groups > 1) {
+      result.held_out = held_out_error(rows, catalog, engines, options.fit, options.folds);
+    }
+    return result;
   } catch (const std::invalid_argument& nothing) {
     throw InputError(options.file.string(), {}, nothing.what(),
                      "full rows of this engine and version are needed; fathom score says why rows are not predicted");
@@ -94,6 +99,9 @@ void add_calibrate_verb(CLI::App& program, Session& session) {
   verb->add_option("--since", options->fit.since, "only versions from this one on")->check(wrong_version);
   verb->add_option("--before", options->fit.before, "only versions before this one")->check(wrong_version);
   verb->add_option("--fix", options->fit.fixed, "parameters that stay")->check(wrong_parameter);
+  verb->add_option("--folds", options->folds, "parts that the groups are dealt into for the held-out error; 0: none")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
   verb->add_flag("--one-for-all", options->one_for_all, "the same values on all devices");
   verb->add_option("--source", options->source, "what the entry names as the source of its values");
   verb->add_option("--date", options->date, "and as their date (default: this month)");

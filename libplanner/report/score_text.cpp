@@ -199,6 +199,8 @@ std::string calibration_text(const Calibration& c) {
   std::string out =
       fmt::format("{} rows in {} groups: median error {} before, {} after, averaged over groups\n", c.rows, c.groups,
                   error_text(c.before.median_abs_ln), error_text(c.after.median_abs_ln));
+  if (c.held_out)
+    out += fmt::format("held out, groups that the fit did not see: {}\n", error_text(c.held_out->median_abs_ln));
   TextTable t(
       {{"parameter", Align::kLeft}, {"device", Align::kLeft}, {"before", Align::kRight}, {"after", Align::kRight}});
   for (const CalibratedParameter& p : c.parameters) {

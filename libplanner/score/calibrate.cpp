@@ -335,6 +335,20 @@ std::vector<ScoredRow> predict_held_out(const std::vector<Measurement>& rows, co
   return out;
 }
 
+ErrorStatistics held_out_error(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& book,
+                               const CalibrationOptions& options, int folds) {
+  std::set<std::string> groups;  // only those of the engine, or most folds would leave nothing out
+  for (const Measurement& row : rows) {
+    if (row.engine == options.engine && version_in(row.engine_version, options.since, options.before)) {
+      groups.insert(row.group);
+    }
+  }
+  std::vector<Measurement> own;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(own),
+               [&](const Measurement& row) { return groups.contains(row.group); });
+  return macro(predict_held_out(own, catalog, book, {{options.engine, options.since, options.before}}, folds));
+}
+
 Score score_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, int folds) {
   const std::filesystem::path priors = catalog.data_dir() / "priors";
   EngineBook book(priors), fitted(catalog.data_dir());

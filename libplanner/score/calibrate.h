@@ -2,6 +2,7 @@
 // held back by what the catalog knew before. docs/formulas/calibrate.md
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct Calibration {
   ErrorStatistics before, after;                // macro over groups
   std::vector<CalibrationFactor> factors;       // the same, inherited ones included, as the fit has them
   int rows = 0, groups = 0;
+  std::optional<ErrorStatistics> held_out;  // of groups that a fit did not see; filled by held_out_error()
 };
 
 // Throws std::invalid_argument when the engine is unknown or no row can be predicted.
@@ -46,6 +48,10 @@ Calibration calibrate(const std::vector<Measurement>& rows, const Catalog& catal
 // is left out each time when it is five. `spans` in the order of versions; each starts from what the one before was found to do.
 std::vector<ScoredRow> predict_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& book,
                                         const std::vector<EngineSpan>& spans, int folds);
+
+// The error of such predictions for the rows of one calibration, macro over groups; starts from the book's profile.
+ErrorStatistics held_out_error(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& book,
+                               const CalibrationOptions& options, int folds);
 
 // Every row predicted by profiles that were fitted, from those in the folder `priors` of the catalogs, to groups other than
 // its own. Rows that no engine profile moves (kernels, processors, slow networks) are predicted as score() does.
