@@ -67,7 +67,7 @@ Calibration fitted(const CalibrateVerbOptions& options, const Catalog& catalog) 
   try {
     Calibration result = calibrate(rows, catalog, engines, options.fit);
     if (options.folds > 1 && result.groups > 1) {
-      result.held_out = held_out_error(rows, catalog, engines, options.fit, options.folds);
+      result.held_out = held_out_error(rows, catalog, options.fit, options.folds);
     }
     return result;
   } catch (const std::invalid_argument& nothing) {

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <iostream>
 #include <limits>
@@ -245,21 +246,34 @@ int run_simulate(const SimulateOptions& o, const Session& session) {
   }
 }
 
+// CLI::Range lets "nan" pass.
+CLI::Validator within(double least, double most) {
+  return CLI::Validator(
+      [least, most](std::string& text) {
+        double value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool number = error == std::errc() && end == text.data() + text.size();
+        if (number && value >= least && value <= most) return std::string();
+        return fmt::format("{} is not a number from {:g} to {:g}", text, least, most);
+      },
+      "NUMBER");
+}
+
 }  // namespace
 
 void add_simulate_verb(CLI::App& program, Session& session) {
   auto o = std::make_shared<SimulateOptions>();
-  const CLI::Range positive(1e-9, 1e8);
+  const CLI::Validator positive = within(1e-9, 1e8);
   CLI::App* verb = program.add_subcommand("simulate", "requests one by one through the plan: P50 to P99 of every time");
   verb->add_option("PLAN", o->plan, "plan.json: what `fathom plan -o` saved")->required();
   verb->add_option("-f,--format", o->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
   CLI::Option* rate =
       verb->add_option("--rate", o->rate, "requests/s at random (default: the plan's load)")->check(positive);
   verb->add_option("--concurrency", o->concurrency, "requests in flight: each answer is followed by the next request")
-      ->check(CLI::Range(1.0, 1e7))
+      ->check(within(1.0, 1e7))
       ->excludes(rate);
   verb->add_option("--cv", o->variation, "coefficient of variation between arrivals; 1 is Poisson, above it bursts")
-      ->check(CLI::Range(0.0, 20.0));
+      ->check(within(0.0, 20.0));
   verb->add_option("--trace", o->trace,
                    "recorded requests: Azure or BurstGPT CSV, Mooncake JSONL, input_len,output_len");
   verb->add_option("--time-scale", o->time_scale, "times of the trace times this: 0.5 plays it twice as fast")
@@ -269,11 +283,11 @@ void add_simulate_verb(CLI::App& program, Session& session) {
                    "how many (default 10,000, or as many as a steady state takes; of a trace all)")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}));
   verb->add_option("--input-tokens", o->input_tokens, "of every request, instead of the plan's lengths")
-      ->check(CLI::Range(1.0, 1e8));
+      ->check(within(1.0, 1e8));
   verb->add_option("--output-tokens", o->output_tokens, "of every request, instead of the plan's lengths")
-      ->check(CLI::Range(1.0, 1e8));
+      ->check(within(1.0, 1e8));
   verb->add_option("--prefix-hit", o->prefix_hit, "share of prompt tokens whose cache is there")
-      ->check(CLI::Range(0.0, 0.9999));
+      ->check(within(0.0, 0.9999));
   verb->add_option("--replicas", o->replicas, "of every pool, instead of the plan's")->check(CLI::Range(1, 1'000'000));
   verb->add_option("--max-sequences", o->most_sequences, "in one batch of a replica")->check(CLI::Range(1, 1'000'000));
   verb->add_option("--routing", o->routing, "round-robin, least-loaded or random")
@@ -287,8 +301,8 @@ void add_simulate_verb(CLI::App& program, Session& session) {
   verb->add_option("--tpot", o->tpot, "limit, instead of the plan's: \"50 ms\"");
   verb->add_option("--e2e", o->e2e, "limit, instead of the plan's: \"30 s\"");
   verb->add_option("--percentile", o->percentile, "that the limits bind; 50 reads them as means")
-      ->check(CLI::Range(1.0, 99.99));
-  verb->add_option("--warm-up", o->warm_up, "share of the requests that is not measured")->check(CLI::Range(0.0, 0.9));
+      ->check(within(1.0, 99.99));
+  verb->add_option("--warm-up", o->warm_up, "share of the requests that is not measured")->check(within(0.0, 0.9));
   verb->add_option("--seed", o->seed, "of all random numbers")
       ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   verb->add_option("--sweep", o->sweep,

@@ -15,6 +15,7 @@ namespace {
 
 // Errors beyond this are as likely a fault of the row as of the model: they pull with constant force (Huber).
 constexpr double kUsualError = 0.08;
+constexpr double kVanished = 1;  // a value with which a row can no longer be predicted is no way out
 // How far devices of one architecture may lie from the rest of an engine's, as one standard deviation of ln.
 constexpr double kShareSpread = 0.2, kTimeSpread = 0.6;
 
@@ -66,7 +67,8 @@ class Fit {
 
   double error(const Row& row, const Eigen::VectorXd& x) const {
     const EngineProfile engine = with(*row.engine, &row.setup.device(), x);
-    return std::log(predicted_value(row.setup, engine).value_or(row.setup.row->value) / row.setup.row->value);
+    const std::optional<double> value = predicted_value(row.setup, engine);
+    return value ? std::log(*value / row.setup.row->value) : kVanished;
   }
 
   Eigen::VectorXd errors(const Eigen::VectorXd& x, const std::vector<bool>& used) const {
@@ -335,18 +337,27 @@ std::vector<ScoredRow> predict_held_out(const std::vector<Measurement>& rows, co
   return out;
 }
 
-ErrorStatistics held_out_error(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& book,
-                               const CalibrationOptions& options, int folds) {
+std::optional<ErrorStatistics> held_out_error(const std::vector<Measurement>& rows, const Catalog& catalog,
+                                              const CalibrationOptions& options, int folds) {
+  const std::filesystem::path priors = catalog.data_dir() / "priors";
+  EngineBook book(priors);
+  SetupBuilder builder(catalog);
   std::set<std::string> groups;  // only those of the engine, or most folds would leave nothing out
   for (const Measurement& row : rows) {
-    if (row.engine == options.engine && version_in(row.engine_version, options.since, options.before)) {
+    const auto built = builder.build(row);
+    const Setup* setup = std::get_if<Setup>(&built);
+    if (setup != nullptr && setup->engine == options.engine &&
+        version_in(row.engine_version, options.since, options.before)) {
       groups.insert(row.group);
     }
   }
   std::vector<Measurement> own;
   std::copy_if(rows.begin(), rows.end(), std::back_inserter(own),
                [&](const Measurement& row) { return groups.contains(row.group); });
-  return macro(predict_held_out(own, catalog, book, {{options.engine, options.since, options.before}}, folds));
+  const std::vector<ScoredRow> found =
+      predict_held_out(own, catalog, book, {{options.engine, options.since, options.before}}, folds);
+  if (found.empty()) return std::nullopt;
+  return macro(found);
 }
 
 Score score_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, int folds) {

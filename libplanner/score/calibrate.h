@@ -49,9 +49,10 @@ Calibration calibrate(const std::vector<Measurement>& rows, const Catalog& catal
 std::vector<ScoredRow> predict_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& book,
                                         const std::vector<EngineSpan>& spans, int folds);
 
-// The error of such predictions for the rows of one calibration, macro over groups; starts from the book's profile.
-ErrorStatistics held_out_error(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& book,
-                               const CalibrationOptions& options, int folds);
+// The error of such predictions for the rows of one calibration, macro over groups. Starts from the folder `priors` of the
+// catalogs, because the shipped profiles have seen the public rows. nullopt when no row was predicted.
+std::optional<ErrorStatistics> held_out_error(const std::vector<Measurement>& rows, const Catalog& catalog,
+                                              const CalibrationOptions& options, int folds);
 
 // Every row predicted by profiles that were fitted, from those in the folder `priors` of the catalogs, to groups other than
 // its own. Rows that no engine profile moves (kernels, processors, slow networks) are predicted as score() does.

@@ -120,7 +120,7 @@ Shown of(const OfflineRun& run, const Setup& s, const Layout& layout) {
   out.output_tok_per_s = run.output_tok_per_s;
   out.total_tok_per_s = run.total_tok_per_s;
   if (run.prefill > Seconds(0)) {
-    out.prefill_tok_per_s = run.sequences * (s.input - s.cached) / run.prefill.value * layout.replicas;
+    out.prefill_tok_per_s = run.prompts * (s.input - s.cached) / run.prefill.value * layout.replicas;
   }
   return out;
 }
@@ -278,6 +278,7 @@ std::string unpredictable(const Setup& s) {
   if (s.pools.empty()) return "no device is named";
   if (!is_serving(s.row->metric->kind)) return std::string("metric ") + s.row->metric->name + " is not modelled";
   if (s.row->load_kind == LoadKind::kNone) return "no load is stated";
+  if (!s.row->input_len && !s.row->context_len) return "neither input_len nor context_len is stated";
   return {};
 }
 

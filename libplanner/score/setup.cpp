@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 namespace fathom {
 
@@ -151,6 +152,10 @@ int whole(const std::optional<double>& value, int fallback) { return value ? sta
 
 // Ranks of one node are joined as `scale_up` says, whatever the catalog says about the part.
 void join_inside(Node& node, Accelerator& device, const std::string& scale_up) {
+  static const std::set<std::string> known = {"",      "nvlink2", "nvlink3", "nvlink4", "nvlink5", "nvlink-bridge",
+                                              "pcie3", "pcie4",   "pcie5",   "hccs",    "ub",      "xgmi",
+                                              "upi",   "unified", "none",    "unknown"};
+  if (!known.contains(scale_up)) throw CannotPredict{fmt::format("scale_up \"{}\"", scale_up)};
   const bool bridge = scale_up == "nvlink-bridge";
   node.scale_up = bridge || scale_up.rfind("nvlink", 0) == 0 || scale_up == "hccs" || scale_up == "ub" ||
                   scale_up == "xgmi" || scale_up.empty() || scale_up == "unknown";
@@ -302,6 +307,8 @@ class Builder {
     const std::optional<WeightScheme> scheme = measured_scheme(row_.weight_format, architecture);
     if (!scheme) throw CannotPredict{fmt::format("weight format \"{}\"", row_.weight_format)};
     layout.weights = *scheme;
+    static const std::set<std::string> known = {"", "unknown", "bf16", "fp16", "fp32", "fp8", "int8", "q8_0"};
+    if (!known.contains(row_.kv_format)) throw CannotPredict{fmt::format("kv_format \"{}\"", row_.kv_format)};
     // An unknown cache format is taken as the 16 bits that engines use when nothing is configured.
     layout.kv = row_.kv_format == "fp8" || row_.kv_format == "int8" || row_.kv_format == "q8_0" ? KvFormat::kFp8
                                                                                                 : KvFormat::kBf16;

@@ -60,7 +60,7 @@ OfflineRun static_batch(const ReplicaTimer& timer, const EngineProfile& engine, 
                         const OfflineLoad& load) {
   const double n = std::max(1.0, load.requests / layout.replicas);
   OfflineRun run;
-  run.sequences = n;
+  run.prompts = run.sequences = n;
   // The prompts of the batch are read together, chunk by chunk.
   const double fresh = std::max(1.0, load.input - load.cached);
   const ReplicaTimer::Prefill one = timer.prefill(fresh, load.cached, engine.chunk_tokens);
@@ -84,13 +84,14 @@ OfflineRun burst(const ReplicaTimer& timer, const EngineProfile& engine, const L
   const double context = load.input + output / 2;
   OfflineRun run;
   run.sequences = b;
+  run.prompts = endless ? b : requests;
   const Seconds step = timer.decode_step(b, context);
   // A request costs its prompt and its share of the steps.
   const Seconds cycle = each * b + step * output;
   if (endless || requests > 1.02 * most) {
     const Seconds tail = (endless ? Seconds(0) : decode_time(timer, load, b) - step * output / 2);
     run.wall = endless ? Seconds(0) : cycle * (requests / b) + tail * (load.ragged ? 1.0 : 0.5);
-    run.prefill = each * requests;
+    run.prefill = each * run.prompts;
     run.tpot = (cycle - each) / output;
     run.ttft = endless ? each : run.wall / 2 - cycle / 2 + each;
   } else {
@@ -123,15 +124,14 @@ OfflineRun open_run(const ReplicaTimer& timer, const EngineProfile& engine, cons
   const double longest = load.ragged ? longest_over_mean(requests) * output : output;
   const double dt = std::max(1e-4, (requests / arrivals + output * step(1)) / 800);
   std::vector<double> start_progress, start_time;  // of request number i
-  double now = 0, progress = 0, started = 0, waiting_time = 0, decode_time_sum = 0, ended = 0, backlog = 0;
+  double now = 0, progress = 0, started = 0, waiting_time = 0, decode_time_sum = 0, ended = 0;
   std::size_t first = 0;
-  while (ended < requests && now < 1e5) {
+  while (ended < requests) {
     const double arrived = std::min(requests, arrivals * now);
     const double running = started - ended;
     // Prompts take the device while they are read; the rest of the time decodes.
     const double can = std::min({arrived - started, dt / each, std::max(0.0, most - running)});
     const double reading = std::max(0.0, can) * each;
-    backlog = arrived - started - std::max(0.0, can);
     for (double k = std::floor(started) + 1; k <= started + can; ++k) {
       start_progress.push_back(progress);
       start_time.push_back(now);
@@ -153,7 +153,8 @@ OfflineRun open_run(const ReplicaTimer& timer, const EngineProfile& engine, cons
   const double counted = std::max(1.0, static_cast<double>(first));
   const double tail = load.ragged ? (longest - output) * step(std::max(1.0, 0.1 * requests)) : 0;
   run.wall = Seconds(now + tail);
-  run.sequences = backlog;
+  run.sequences = std::min(requests, most);
+  run.prompts = 1;
   run.prefill = one.latency;
   run.tpot = Seconds(std::max(step(1), decode_time_sum / counted / output));
   const double busy = std::min(0.98, arrivals * each);

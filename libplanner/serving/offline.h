@@ -13,6 +13,7 @@ struct OfflineLoad {
 };
 
 struct OfflineRun {
+  double prompts = 0;                                // of one replica that `prefill` reads
   Seconds prefill{};                                 // of all prompts, one after the other
   Seconds ttft{};                                    // mean
   Seconds tpot{};                                    // mean over requests, (end - first token) / (output - 1)

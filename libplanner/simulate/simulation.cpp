@@ -687,8 +687,11 @@ SimulationResult Simulator::result() {
   const double backlog = static_cast<double>(last_arrival_.arrived - last_arrival_.finished - rejected_);
   const double answered = static_cast<double>(last_arrival_.finished - warm_.finished) / std::max(coming, 1e-12);
   const bool tells = coming > 10 * (r.e2e.p50 - r.ttft.p50).value;  // a short burst does not
-  r.overloaded = s_.arrivals.kind != Arrivals::kClosed && tells && answered < 0.97 * r.offered_per_s &&
-                 backlog > 0.05 * static_cast<double>(totals_.arrived);
+  // So many came so fast that most of them had to wait at once: nobody could answer that for long.
+  const bool flooded = s_.arrivals.kind != Arrivals::kTrace && 2 * most_waiting_ > totals_.arrived;
+  r.overloaded =
+      s_.arrivals.kind != Arrivals::kClosed && (flooded || (tells && answered < 0.97 * r.offered_per_s &&
+                                                            backlog > 0.05 * static_cast<double>(totals_.arrived)));
   for (std::size_t i = 0; i < series_.slices().size(); ++i) {
     const std::array<double, kColumns>& sums = series_.slices()[i];
     const double width = series_.width();
