@@ -105,7 +105,12 @@ void set_arrivals(Scenario& s, const SimulateOptions& o, const std::optional<Swe
   a.time_scale = o.time_scale;
   a.in_step = o.in_step;
   a.variation = o.variation.value_or(1);
-  const std::optional<double> rate = o.rate ? o.rate : !o.concurrency ? s.load.requests_per_s : std::nullopt;
+  double rate = 0;  // none
+  if (o.rate) {
+    rate = *o.rate;
+  } else if (!o.concurrency) {
+    rate = s.load.requests_per_s.value_or(0);
+  }
   const bool closed = o.concurrency || (!o.rate && s.load.concurrency);
   if (trace != nullptr && trace->timed && !o.rate && !o.concurrency && !sweep) {
     a.kind = Arrivals::kTrace;
@@ -113,9 +118,10 @@ void set_arrivals(Scenario& s, const SimulateOptions& o, const std::optional<Swe
     return;
   }
   const bool open = sweep ? sweep->over == SweepOver::kRate : o.variation || !closed;
-  if (open && !sweep && !rate) throw CLI::ValidationError("--cv", "needs --rate: the plan was made for a concurrency");
+  if (open && !sweep && rate <= 0)
+    throw CLI::ValidationError("--cv", "needs --rate: the plan was made for a concurrency");
   a.kind = !open ? Arrivals::kClosed : o.variation ? Arrivals::kGamma : Arrivals::kPoisson;
-  a.requests_per_s = rate ? *rate : 1;
+  a.requests_per_s = rate > 0 ? rate : 1;
   a.concurrency = o.concurrency ? *o.concurrency : s.load.concurrency.value_or(1);
   const double most = sweep ? sweep->high : a.concurrency;
   constexpr std::int64_t kRequests = 10'000;
