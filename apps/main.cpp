@@ -43,6 +43,7 @@ int run(int argc, char** argv) {
       ->check(CLI::IsMember({"auto", "always", "never"}));
   program.add_flag("-q,--quiet", session.quiet, "no notes on stderr");
   fathom::add_plan_verb(program, session);
+  fathom::add_check_verb(program, session);
   fathom::add_simulate_verb(program, session);
   fathom::add_validate_verb(program, session);
   fathom::add_score_verb(program, session);

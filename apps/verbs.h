@@ -23,6 +23,7 @@ struct Session {
 };
 
 void add_plan_verb(CLI::App& program, Session& session);
+void add_check_verb(CLI::App& program, Session& session);
 void add_simulate_verb(CLI::App& program, Session& session);
 void add_validate_verb(CLI::App& program, Session& session);
 void add_score_verb(CLI::App& program, Session& session);

@@ -1,0 +1,30 @@
+// Claims of a design about itself, held against what can be computed. docs/check.md#claims
+#pragma once
+
+#include <string>
+
+#include "check/design.h"
+#include "check/findings.h"
+
+namespace fathom {
+
+enum class Verdict {
+  kHolds,
+  kMisleading,       // true in part, or said so that it cannot be held to anything: a warning
+  kContradicted,     // arithmetic, a data sheet or another line of the design says otherwise: an error
+  kCannotBeChecked,  // no measurement, no baseline, no date: a note
+};
+
+struct ClaimVerdict {
+  const Claim* claim = nullptr;
+  Verdict verdict = Verdict::kCannotBeChecked;
+  std::string computation;  // one line: "16 x 1 = 16, not 48"
+};
+
+// Every claim of the file, in its order. Throws InputError for a claim whose terms cannot be read, std::logic_error never.
+std::vector<ClaimVerdict> audit_claims(const Design& design);
+
+// Those that do not hold, as findings of the rule that the claim is about.
+void report_claims(const std::vector<ClaimVerdict>& verdicts, Findings& findings);
+
+}  // namespace fathom
