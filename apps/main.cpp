@@ -49,6 +49,7 @@ int run(int argc, char** argv) {
   fathom::add_score_verb(program, session);
   fathom::add_calibrate_verb(program, session);
   fathom::add_catalog_verb(program, session);
+  fathom::add_explain_verb(program, session);
   try {
     program.parse(argc, argv);
     return session.run();

@@ -88,7 +88,8 @@ void write_file(const fs::path& path, const std::string& text) {
   int error = write_all(descriptor, text);
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  ::fchmod(descriptor, 0666 & ~mask);  // mkstemp makes it private
+  const auto mode = fs::exists(status) ? static_cast<mode_t>(status.permissions() & fs::perms::mask) : 0666 & ~mask;
+  ::fchmod(descriptor, mode);  // mkstemp makes it private
   if (::close(descriptor) != 0 && error == 0) error = errno;
   if (error == 0 && ::rename(temporary.c_str(), target.c_str()) != 0) error = errno;
   if (error != 0) {

@@ -20,7 +20,8 @@ OutputRequest parse_output(const std::string& text, const std::vector<std::strin
 // CLI::ValidationError for what the user can mend on the command line, std::runtime_error for a missing folder.
 void check_outputs(const std::vector<std::filesystem::path>& targets, const std::filesystem::path& input);
 
-// A regular file (behind links) is replaced at once: written under a name of its own in the same folder, then renamed.
+// A regular file (behind links) is replaced at once: written under a name of its own in the same folder, then renamed; it
+// keeps its permissions.
 // Devices and pipes are written to. Throws std::runtime_error.
 void write_file(const std::filesystem::path& path, const std::string& text);
 void write_output(const OutputRequest& request, const std::string& text);

@@ -29,6 +29,7 @@ void add_validate_verb(CLI::App& program, Session& session);
 void add_score_verb(CLI::App& program, Session& session);
 void add_calibrate_verb(CLI::App& program, Session& session);
 void add_catalog_verb(CLI::App& program, Session& session);
+void add_explain_verb(CLI::App& program, Session& session);
 
 // Should text on stdout be coloured? --color, NO_COLOR, CLICOLOR_FORCE, CLICOLOR, TERM and whether it is a terminal.
 bool use_colour(const Session& session);

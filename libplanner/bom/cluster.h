@@ -20,6 +20,8 @@
 
 namespace fathom {
 
+struct Document;  // input/value.h
+
 enum class SiteKind { kDatacentre, kOffice, kHome };
 
 struct Site {
@@ -237,5 +239,6 @@ struct Cluster {
 
 // Reads and resolves `cluster.yaml`. Throws InputError. The catalog must outlive the cluster.
 Cluster read_cluster(const std::filesystem::path& path, const Catalog& catalog);
+Cluster read_cluster(const Document& document, const Catalog& catalog);  // for those who need the text as well
 
 }  // namespace fathom

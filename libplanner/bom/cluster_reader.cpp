@@ -260,7 +260,10 @@ const Fabric* Cluster::fabric(const std::string& id) const {
 }
 
 Cluster read_cluster(const std::filesystem::path& path, const Catalog& catalog) {
-  const Document document = read_yaml(path);
+  return read_cluster(read_yaml(path), catalog);
+}
+
+Cluster read_cluster(const Document& document, const Catalog& catalog) {
   Cluster cluster = read_root(document, catalog);
   check_whole(document, cluster);
   return cluster;

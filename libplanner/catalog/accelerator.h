@@ -116,6 +116,7 @@ struct Virtualisation {
   std::optional<bool> vgpu;
   std::optional<std::string> vgpu_method;  // vendor's name when it is not NVIDIA vGPU
   std::optional<bool> sriov;
+  std::optional<bool> gpudirect_rdma;  // network cards may read and write its memory
   std::optional<std::string> note;
   std::optional<SourceCodes> source;
 };
@@ -125,6 +126,7 @@ void fields(Visit& visit, V& virtualisation) {
   visit("vgpu", virtualisation.vgpu);
   visit("vgpu_method", virtualisation.vgpu_method);
   visit("sriov", virtualisation.sriov);
+  visit("gpudirect_rdma", virtualisation.gpudirect_rdma);
   visit("note", virtualisation.note);
   visit("source", virtualisation.source);
 }

@@ -212,5 +212,8 @@ template const Table<ApiPrice>& Catalog::table() const;
 template const Table<FailureRate>& Catalog::table() const;
 template const Table<PowerMeasurement>& Catalog::table() const;
 template const Table<Constant>& Catalog::table() const;
+template const Table<Product>& Catalog::table() const;
+template const Table<Method>& Catalog::table() const;
+template const Table<Maker>& Catalog::table() const;
 
 }  // namespace fathom

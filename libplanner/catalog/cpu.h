@@ -35,6 +35,8 @@ struct Cpu {
   Peaks peak;
   std::optional<Fact<Watts>> tdp;
   PcieSlot pcie;
+  std::optional<bool> server_board;   // boards for it carry a management controller (BMC)
+  std::optional<bool> uniform_cores;  // false: performance and efficiency cores on one die
   NamedFacts measured;
   std::vector<Price> price;
   Notes notes;
@@ -62,6 +64,8 @@ void fields(Visit& visit, C& cpu) {
   visit("peak", cpu.peak, between(0.001_TFLOPS, 10'000_TFLOPS));
   visit("tdp", cpu.tdp, between(1_W, 1500_W));
   visit("pcie", cpu.pcie);
+  visit("server_board", cpu.server_board);
+  visit("uniform_cores", cpu.uniform_cores);
   visit("measured", cpu.measured);
   visit("price", cpu.price);
   visit("notes", cpu.notes);

@@ -10,6 +10,7 @@
 #include "catalog/measurements.h"
 #include "catalog/model_entry.h"
 #include "catalog/parts.h"
+#include "catalog/products.h"
 #include "catalog/storage_parts.h"
 
 namespace fathom {
@@ -51,11 +52,14 @@ template <> inline constexpr Kind kKind<ApiPrice>{"api-prices", "api_prices", "e
 template <> inline constexpr Kind kKind<FailureRate>{"reliability", "reliability", "entries", "failure rate"};
 template <> inline constexpr Kind kKind<PowerMeasurement>{"power", "power", "entries", "power measurement"};
 template <> inline constexpr Kind kKind<Constant>{"constants", "constants", "entries", "constant"};
+template <> inline constexpr Kind kKind<Product>{"products", "products", "entries", "product"};
+template <> inline constexpr Kind kKind<Method>{"methods", "products", "methods", "method"};
+template <> inline constexpr Kind kKind<Maker>{"makers", "products", "makers", "maker"};
 // clang-format on
 
 using AllKinds = std::tuple<Accelerator, Cpu, ModelEntry, Server, NetworkCard, Switch, SwitchAsic, Optic,
                             LinkGeneration, CollectiveCurve, HealthThreshold, NcclLatency, DiskPart, Redundancy,
                             ModelLoad, PsuEfficiency, PueClass, Tariff, CarbonFactor, InletClass, MainsQuality, Licence,
-                            RentalPrice, ApiPrice, FailureRate, PowerMeasurement, Constant>;
+                            RentalPrice, ApiPrice, FailureRate, PowerMeasurement, Constant, Product, Method, Maker>;
 
 }  // namespace fathom

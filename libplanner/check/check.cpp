@@ -1,14 +1,22 @@
 #include "check/check.h"
 
+#include <algorithm>
+
+#include "check/baseline.h"
 #include "check/design_rules.h"
+#include "check/mend.h"
+#include "check/suppressions.h"
+#include "input/content.h"
+#include "input/excerpt.h"
+#include "input/utf8.h"
 
 namespace fathom {
 
 namespace {
 
-void check_cluster(const Document& text, const std::filesystem::path& path, const Catalog& catalog,
-                   const CheckOptions& options, Findings& findings, CheckedFile& out) {
-  const Cluster cluster = read_cluster(path, catalog);
+void check_cluster(const Document& text, const Catalog& catalog, const CheckOptions& options, Findings& findings,
+                   CheckedFile& out) {
+  const Cluster cluster = read_cluster(text, catalog);
   const Design design{cluster, text, catalog};
   for (const auto rule : {check_power, check_network, check_compatibility, check_storage, check_cost,
                           check_availability, check_serving}) {
@@ -25,20 +33,70 @@ void check_cluster(const Document& text, const std::filesystem::path& path, cons
   }
 }
 
+std::string text_if_readable(const std::string& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return {};
+  try {
+    return text_of_file(file);
+  } catch (const InputError&) {
+    return {};
+  }
+}
+
+// "To the end of the line" in figures, for those who do not have the line.
+void measure(std::string_view text, Spot& spot) {
+  const auto line = line_of(text, spot.at.line);
+  if (!line || spot.width > 0) return;
+  const std::size_t end = line->find_last_not_of(" \t") + 1;  // npos + 1 is 0
+  spot.width = std::max(1, code_points(line->substr(0, end)) - spot.at.column + 1);
+}
+
+// The word or quoted text at a place that a reader complained of, so that it can be underlined.
+int word_width(std::string_view text, Position at) {
+  const auto line = line_of(text, at.line);
+  if (!line) return 0;
+  const std::string_view rest = line->substr(offset_of_column(*line, at.column));
+  const bool quoted = rest.starts_with('"') || rest.starts_with('\'');
+  const std::size_t end = quoted ? rest.find(rest[0], 1) + 1 : rest.find_first_of(" \t,:[]{}#");
+  return std::max(1, code_points(rest.substr(0, end == 0 ? rest.size() : end)));
+}
+
 }  // namespace
+
+void finish(CheckedFile& file) {
+  sort_by_place(file.findings);
+  add_fingerprints(file.text, file.findings);
+  for (Finding& finding : file.findings) {
+    measure(file.text, finding.spot);
+    if (finding.mend) measure(file.text, finding.mend->spot);
+  }
+}
+
+void refuse(CheckedFile& file, const InputError& error, const RuleBook& book) {
+  static const RuleLevels kNone;
+  Findings findings(book, kNone, error.file());
+  if (error.file() != file.file) file.text = text_if_readable(error.file());
+  findings.add("schema.input", {error.at(), word_width(file.text, error.at())},
+               {.message = error.message(), .help = error.hint(), .mend = spelling_mend(error, file.text)});
+  file.findings = findings.sorted();
+  file.unreadable = true;
+  finish(file);
+}
 
 CheckedFile check_file(const std::filesystem::path& path, const Catalog& catalog, const RuleBook& book,
                        const CheckOptions& options) {
-  CheckedFile out{.file = path.string(), .kind = "cluster", .findings = {}};
+  const bool piped = path == "-";
+  CheckedFile out{.file = piped ? "<stdin>" : path.string(), .kind = "cluster", .findings = {}, .text = {}};
   Findings findings(book, options.levels, out.file);
   try {
-    const Document text = read_yaml(path);
-    check_cluster(text, path, catalog, options, findings, out);
+    out.text = text_of_file(piped ? "/dev/stdin" : path);
+    check_cluster(parse_yaml(out.text, out.file), catalog, options, findings, out);
+    out.findings = findings.sorted();
+    out.suppressed = suppress(out.text, book, options.levels, out.file, out.findings);
   } catch (const InputError& error) {
-    out.unreadable = true;
-    findings.add("schema.input", {error.at(), 0}, {.message = error.message(), .help = error.hint()});
+    refuse(out, error, book);
   }
-  out.findings = findings.sorted();
+  finish(out);
   return out;
 }
 

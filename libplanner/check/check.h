@@ -22,10 +22,21 @@ struct CheckedFile {
   std::vector<Finding> findings;
   int claims_held = 0, claims_contradicted = 0, claims_misleading = 0, claims_unchecked = 0;
   bool unreadable = false;  // its only finding is schema.input
+  int suppressed = 0;       // findings that a comment in the file ignores
+  int known = 0;            // findings that the baseline has; they are not among `findings`
+  std::string text;         // of the file that the findings stand in
 };
 
-// Never throws for what is in the file: a file that cannot be read has one finding, schema.input.
+// "-" is standard input. Never throws for what is in the file: a file that cannot be read has one finding, schema.input,
+// which no level and no comment takes away.
 CheckedFile check_file(const std::filesystem::path& path, const Catalog& catalog, const RuleBook& book,
                        const CheckOptions& options);
+
+// The file turned out to be wrong: `error` takes the place of all its findings. It may be about another file, which the
+// design names.
+void refuse(CheckedFile& file, const InputError& error, const RuleBook& book);
+
+// Findings by place, with width and fingerprint: after some have been added.
+void finish(CheckedFile& file);
 
 }  // namespace fathom

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "check/design.h"
 #include "check/findings.h"
@@ -19,12 +20,19 @@ struct ClaimVerdict {
   const Claim* claim = nullptr;
   Verdict verdict = Verdict::kCannotBeChecked;
   std::string computation;  // one line: "16 x 1 = 16, not 48"
+  Spot spot = {};           // of the claim's value, else of the claim
 };
 
 // Every claim of the file, in its order. Throws InputError for a claim whose terms cannot be read, std::logic_error never.
 std::vector<ClaimVerdict> audit_claims(const Design& design);
 
+// One of them, for those who want to go on after one that cannot be read. Throws InputError.
+ClaimVerdict audit_claim(const Design& design, std::size_t index);
+
 // Those that do not hold, as findings of the rule that the claim is about.
 void report_claims(const std::vector<ClaimVerdict>& verdicts, Findings& findings);
+
+// What a claim may be about: families of rules, then keys of the plan.
+std::vector<std::string> claim_subjects();
 
 }  // namespace fathom

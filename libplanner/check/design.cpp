@@ -1,16 +1,10 @@
 #include "check/design.h"
 
-#include "units/text.h"
+#include "input/utf8.h"
 
 namespace fathom {
 
 namespace {
-
-int code_points(std::string_view text) {
-  int count = 0;
-  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
-  return count;
-}
 
 Spot of(const Entry& entry) {
   if (entry.value.kind == Value::Kind::kScalar) return {entry.value.at, code_points(entry.value.text)};

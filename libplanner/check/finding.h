@@ -32,6 +32,7 @@ struct Finding {
   std::vector<std::string> terms;  // how they come about: "16 x 1.2 kW = 19.2 kW"
   std::string help;                // the nearest change that mends it; may be empty
   std::optional<Mend> mend = {};
+  std::string fingerprint = {};  // the same when lines move: check/baseline.h
 };
 
 }  // namespace fathom

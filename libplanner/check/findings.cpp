@@ -18,9 +18,7 @@ void Findings::add(const std::string& rule, Spot spot, Said said) {
 void Findings::add(const std::string& rule, Severity severity, Spot spot, Said said) {
   const Rule* known = book_.find(rule);
   if (known == nullptr) throw std::logic_error("rule " + rule + " is not in catalogs/rules.yaml");
-  for (const std::string& name : {known->family(), rule}) {  // a rule's own level counts more than its family's
-    if (const auto level = levels_.find(name); level != levels_.end()) severity = level->second;
-  }
+  severity = given_level(levels_, *known).value_or(severity);
   if (severity == Severity::kOff) return;
   found_.push_back({.rule = rule,
                     .severity = severity,
@@ -34,11 +32,22 @@ void Findings::add(const std::string& rule, Severity severity, Spot spot, Said s
 
 std::vector<Finding> Findings::sorted() const {
   std::vector<Finding> out = found_;
-  std::stable_sort(out.begin(), out.end(), [](const Finding& a, const Finding& b) {
+  sort_by_place(out);
+  return out;
+}
+
+void sort_by_place(std::vector<Finding>& findings) {
+  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
     return std::tuple(a.spot.at.line, a.spot.at.column, -static_cast<int>(a.severity)) <
            std::tuple(b.spot.at.line, b.spot.at.column, -static_cast<int>(b.severity));
   });
-  return out;
+}
+
+std::optional<Severity> given_level(const RuleLevels& levels, const Rule& rule) {
+  for (const std::string& name : {rule.id, rule.family()}) {
+    if (const auto level = levels.find(name); level != levels.end()) return level->second;
+  }
+  return std::nullopt;
 }
 
 }  // namespace fathom

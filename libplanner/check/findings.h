@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,5 +36,10 @@ class Findings {
   std::string file_;
   std::vector<Finding> found_;
 };
+
+void sort_by_place(std::vector<Finding>& findings);
+
+// The level that the user gave a rule or its family, where there is one; a rule's own counts more.
+std::optional<Severity> given_level(const RuleLevels& levels, const Rule& rule);
 
 }  // namespace fathom

@@ -21,11 +21,19 @@ class InputError : public std::runtime_error {
   const std::string& message() const { return message_; }
   const std::string& hint() const { return hint_; }  // may be empty
 
+  // What the writer may have meant: X of `did you mean "X"?`, as all readers ask; empty when there are several or none.
+  std::string suggestion() const;
+
+  // The line that the place is in, when it stands in no file: an option of the command line.
+  InputError& quoting(std::string text);
+  const std::string& quoted() const { return quoted_; }
+
  private:
   std::string file_;
   Position at_;
   std::string message_;
   std::string hint_;
+  std::string quoted_;
 };
 
 // error: message

@@ -1,5 +1,7 @@
 #include "input/utf8.h"
 
+#include <algorithm>
+
 namespace fathom {
 
 namespace {
@@ -32,6 +34,20 @@ CodePoint code_point_at(std::string_view text, std::size_t at) {
   const bool overlong = (length == 3 && value < 0x800) || (length == 4 && value < 0x10000);
   if (overlong || is_between(value, 0xD800, 0xDFFF) || value > 0x10FFFF) return {};
   return {value, length};
+}
+
+std::size_t offset_of_column(std::string_view line, int column) {
+  std::size_t at = 0;
+  for (int current = 1; current < column && at < line.size(); ++current) {
+    at += std::max<std::size_t>(1, code_point_at(line, at).length);
+  }
+  return at;
+}
+
+int code_points(std::string_view text) {
+  int count = 0;
+  for (std::size_t at = 0; at < text.size(); ++count) at += std::max<std::size_t>(1, code_point_at(text, at).length);
+  return count;
 }
 
 int display_width(char32_t c) {

@@ -14,6 +14,8 @@ struct CodePoint {
 // Strict: overlong forms, surrogates and values above U+10FFFF are invalid.
 CodePoint code_point_at(std::string_view text, std::size_t at);
 
+int code_points(std::string_view text);                           // invalid bytes count one each
+std::size_t offset_of_column(std::string_view line, int column);  // in bytes; columns count from 1
 int display_width(char32_t value);  // terminal columns: 2 for CJK and emoji, 0 for combining marks, else 1
 
 }  // namespace fathom

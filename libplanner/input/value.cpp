@@ -383,9 +383,6 @@ Document read_yaml(const std::filesystem::path& path) { return parse_yaml(text_o
 // ---------------------------------------------------------------------------------------------------------------------
 // Spelling
 
-namespace {
-
-// "TP" and "tp", "gpu_count" and "gpu-count" differ by nothing.
 std::string folded(std::string_view word) {
   std::string out(word);
   for (char& c : out) {
@@ -394,6 +391,8 @@ std::string folded(std::string_view word) {
   }
   return out;
 }
+
+namespace {
 
 // Insertions, deletions, replacements and swapped neighbours (optimal string alignment).
 std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -42,6 +42,9 @@ struct Document {
 Document parse_yaml(std::string text, std::string file_name);
 Document read_yaml(const std::filesystem::path& path);  // JSON is read as the subset of YAML that it is
 
+// "TP" and "tp", "gpu-count" and "gpu_count" are one word in two spellings.
+std::string folded(std::string_view word);
+
 // The closest of `candidates` within edit distance 2 (or a third of the length), else empty.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <set>
 
+#include "input/fnv64.h"
 #include "input/value.h"
 #include "plan/describe.h"
 #include "plan/economics.h"
@@ -28,9 +29,9 @@ namespace {
 std::string fnv64(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(path)) return {};
   std::ifstream in(path, std::ios::binary);
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (char c; in.get(c);) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return fmt::format("{:016x}", hash);
+  Fnv64 hash;
+  for (char c; in.get(c);) hash.add(c);
+  return hash.hex();
 }
 
 Architecture read_model(const Cluster& cluster, const Catalog& catalog) {

@@ -403,6 +403,8 @@ std::string to_string(Joules energy) {
 }
 
 std::string to_string(Metres length) { return scaled(length.value, kLengthSteps); }
+std::string percent(double share) { return fmt::format("{:.4g} %", share * 100); }
+
 std::string to_string(Celsius temperature) { return significant(temperature.value) + " C"; }
 
 std::string count_text(double count) {

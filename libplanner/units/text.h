@@ -49,6 +49,7 @@ std::string to_string(Watts power);               // "10.2 kW"
 std::string to_string(Joules energy);             // "575 MWh" above 1 kWh, else "2.4 J"
 std::string to_string(Metres length);             // "120 m"
 std::string to_string(Celsius temperature);       // "27 C"
+std::string percent(double share);                // "55.6 %"
 std::string count_text(double count);             // "1.2 M", three significant digits
 std::string grouped(long long count);             // "671,026,419,200"
 

@@ -1,0 +1,63 @@
+// fathom explain RULE: what a rule of `fathom check` compares, and why it matters.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "catalog/catalog.h"
+#include "check/rule_book.h"
+#include "input/value.h"
+#include "output.h"
+#include "report/check_rules.h"
+#include "verbs.h"
+
+namespace fathom {
+
+namespace {
+
+struct ExplainOptions {
+  std::string rule;
+  std::string format = "text";
+};
+
+// The rule of that name, or those of the family; all without a name.
+std::vector<Rule> rules_named(const std::string& name, const RuleBook& book) {
+  if (name.empty()) return book.rules();
+  if (const Rule* rule = book.find(name)) return {*rule};
+  std::vector<Rule> family;
+  std::vector<std::string> known = book.ids();
+  for (const Rule& rule : book.rules()) {
+    if (rule.family() == name) family.push_back(rule);
+    known.push_back(rule.family());
+  }
+  if (!family.empty()) return family;
+  const std::string close = did_you_mean(name, known);
+  InputError error("RULE", {1, 1}, fmt::format("there is no rule \"{}\"", name),
+                   close.empty() ? "fathom explain lists the rules" : fmt::format("did you mean \"{}\"?", close));
+  error.quoting(name);
+  throw error;
+}
+
+int run_explain(const ExplainOptions& options, const Session& session) {
+  const RuleBook book(find_data_dir(session.executable, session.data_dir));
+  const std::vector<Rule> rules = rules_named(options.rule, book);
+  const bool one = rules.size() == 1 && rules.front().id == options.rule;
+  const std::string text = options.format == "json" ? rules_json(rules)
+                           : one                    ? rule_text(rules.front(), use_colour(session))
+                                                    : rule_list(rules);
+  write_output({.format = options.format, .file = {}}, text);
+  return kYes;
+}
+
+}  // namespace
+
+void add_explain_verb(CLI::App& program, Session& session) {
+  auto options = std::make_shared<ExplainOptions>();
+  CLI::App* verb = program.add_subcommand("explain", "what a rule of check is about, and why it matters");
+  verb->add_option("RULE", options->rule, "power.supply, or a family: power; without it, all rules are listed");
+  verb->add_option("-f,--format", options->format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  verb->callback([options, &session] { session.run = [options, &session] { return run_explain(*options, session); }; });
+}
+
+}  // namespace fathom

@@ -1,0 +1,77 @@
+#include "check/check_files.h"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <string>
+
+#include "input/error.h"
+
+namespace fathom {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The key `format` may stand behind a page of comments, but not behind the design.
+constexpr std::streamsize kHead = 16384;
+
+bool says_cluster(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string head(static_cast<std::size_t>(kHead), '\0');
+  in.read(head.data(), kHead);
+  head.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, in.gcount())));
+  for (const char* form : {"\nformat: fathom-cluster", "\nformat: \"fathom-cluster", "\nformat: 'fathom-cluster"}) {
+    if (("\n" + head).find(form) != std::string::npos) return true;
+  }
+  return false;
+}
+
+bool is_design(const fs::directory_entry& entry) {
+  std::error_code ignored;
+  if (!entry.is_regular_file(ignored)) return false;
+  const fs::path& path = entry.path();
+  if (path.filename() == "cluster.yaml") return true;
+  return (path.extension() == ".yaml" || path.extension() == ".yml") && says_cluster(path);
+}
+
+std::vector<fs::path> designs_in(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code trouble;
+  fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, trouble);
+  for (; !trouble && at != fs::recursive_directory_iterator(); at.increment(trouble)) {
+    std::error_code ignored;
+    const bool hidden = at->path().filename().string().starts_with('.');
+    if (hidden && at->is_directory(ignored)) at.disable_recursion_pending();
+    if (is_design(*at)) found.push_back(at->path());
+  }
+  if (trouble) throw InputError(folder.string(), {}, "the folder cannot be read: " + trouble.message());
+  if (found.empty()) {
+    throw InputError(folder.string(), {}, "the folder holds no design",
+                     "designs are called cluster.yaml, or say format: fathom-cluster/1");
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace
+
+std::vector<fs::path> files_to_check(const std::vector<fs::path>& named) {
+  std::vector<fs::path> files;
+  std::set<fs::path> seen;
+  const auto add = [&](const fs::path& path) {
+    std::error_code ignored;
+    if (seen.insert(fs::weakly_canonical(path, ignored)).second) files.push_back(path);
+  };
+  for (const fs::path& path : named) {
+    std::error_code ignored;
+    if (path != "-" && fs::is_directory(path, ignored)) {
+      for (const fs::path& file : designs_in(path)) add(file);
+    } else {
+      add(path);
+    }
+  }
+  return files;
+}
+
+}  // namespace fathom

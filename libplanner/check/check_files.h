@@ -1,0 +1,14 @@
+// Which files `fathom check` was asked to look at.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+namespace fathom {
+
+// Files as they are named, each once; of a folder, the designs in it and below it: every cluster.yaml, and every other
+// YAML file that says `format: fathom-cluster`, by name. Folders that start with a dot are left out. Throws InputError for
+// what is not there, and for a folder without a design.
+std::vector<std::filesystem::path> files_to_check(const std::vector<std::filesystem::path>& named);
+
+}  // namespace fathom
