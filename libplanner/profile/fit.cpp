@@ -181,6 +181,28 @@ std::vector<Point> shapes_of(std::vector<Point> points) {
   return shapes;
 }
 
+// What the two rates miss, by intensity: shapes within a tenth of each other are one point. One point alone says nothing
+// that the rates do not.
+constexpr double kSameIntensity = 1.10, kLeastFactor = 0.2, kMostFactor = 5;
+std::vector<ProfileFactor> factors_of(std::vector<Point> points, const ProfileRow& row) {
+  std::erase_if(points, [](const Point& p) { return !(p.x > 0); });
+  const auto intensity = [](const Point& p) { return p.y / p.x; };
+  std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) { return intensity(a) < intensity(b); });
+  std::vector<ProfileFactor> factors;
+  for (std::size_t i = 0; i < points.size();) {
+    std::vector<Point> group;
+    for (const double first = intensity(points[i]); i < points.size() && intensity(points[i]) <= first * kSameIntensity;
+         ++i) {
+      group.push_back(points[i]);
+    }
+    const ProfileFactor factor{.flops_per_byte = intensity(group[group.size() / 2]),
+                               .factor = std::clamp(median(ratios(group, row)), kLeastFactor, kMostFactor)};
+    if (!(factor.flops_per_byte > 0)) return {};
+    factors.push_back(factor);
+  }
+  return factors.size() > 1 ? factors : std::vector<ProfileFactor>();
+}
+
 constexpr double kLeastSpread = 0.05;  // no machine repeats itself better than this
 constexpr double kTail = 0.10;         // of the shapes, on either side, lie outside of the spread
 
@@ -203,6 +225,7 @@ ProfileRow fit_row(OperatorKind kind, Format weights, const std::vector<Point>& 
   ProfileRow row = cost(points, sum) < cost(points, longest) ? sum : longest;
   row.kind = kind;
   row.weights = weights;
+  row.factors = factors_of(points, row);
   row.fit = fit_of(ratios(points, row), samples.size());
   return row;
 }
