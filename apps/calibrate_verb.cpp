@@ -13,6 +13,7 @@
 #include "output.h"
 #include "report/score_text.h"
 #include "score/calibrate.h"
+#include "score/engine_versions.h"
 #include "verbs.h"
 
 namespace fathom {
@@ -62,7 +63,7 @@ std::string wrong_parameter(const std::string& name) {
 }
 
 Calibration fitted(const CalibrateVerbOptions& options, const Catalog& catalog) {
-  const std::vector<Measurement> rows = read_measurements(options.file);
+  const std::vector<Measurement> rows = read_measurements(options.file, catalog.data_dir());
   EngineBook engines(catalog.data_dir());
   try {
     Calibration result = calibrate(rows, catalog, engines, options.fit);

@@ -12,6 +12,7 @@
 #include "report/score_json.h"
 #include "report/score_text.h"
 #include "score/calibrate.h"
+#include "score/engine_versions.h"
 #include "score/score.h"
 #include "verbs.h"
 
@@ -50,7 +51,7 @@ int run_score(const ScoreVerbOptions& options, const Session& session) {
   check_outputs(targets, options.file);
 
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
-  const std::vector<Measurement> rows = read_measurements(options.file);
+  const std::vector<Measurement> rows = read_measurements(options.file, catalog.data_dir());
   EngineBook engines(catalog.data_dir());
   Score result = options.kfold.empty() ? score(rows, catalog, engines, {.partial = options.partial})
                                        : score_held_out(rows, catalog, kFolds);

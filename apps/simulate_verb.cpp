@@ -30,15 +30,14 @@ struct SimulateOptions {
   std::vector<std::string> formats;
   std::optional<double> rate, concurrency, variation;
   std::optional<std::filesystem::path> trace;
-  double time_scale = 1;
+  std::optional<double> time_scale;
   bool in_step = false;
   std::optional<std::int64_t> requests;
   std::optional<double> input_tokens, output_tokens, prefix_hit;
   std::optional<int> replicas, most_sequences;
   std::string routing = "least-loaded";
   std::string preemption = "recompute";
-  std::string swap_bandwidth = "25 GB/s";
-  std::string mtbf, mttr = "1 h";
+  std::string swap_bandwidth, mtbf, mttr;
   std::string ttft, tpot, e2e;
   std::optional<double> percentile;
   double warm_up = 0.1;
@@ -67,6 +66,12 @@ Seconds duration(const char* option, const std::string& text) {
   const Seconds time = quantity(option, text, [](const std::string& t) { return parse_duration(t); });
   if (!(time.value > 0)) throw CLI::ValidationError(option, "must be longer than zero");
   return time;
+}
+
+double bandwidth(const char* option, const std::string& text) {
+  const BytesPerSecond rate = quantity(option, text, [](const std::string& t) { return parse_bandwidth(t); });
+  if (!(rate.value > 0)) throw CLI::ValidationError(option, "must be above zero");
+  return rate.value;
 }
 
 // "rate=1:20:8".
@@ -102,7 +107,7 @@ void set_arrivals(Scenario& s, const SimulateOptions& o, const std::optional<Swe
                   const RequestTrace* trace) {
   ArrivalPlan& a = s.arrivals;
   a.trace = trace;
-  a.time_scale = o.time_scale;
+  a.time_scale = o.time_scale.value_or(1);
   a.in_step = o.in_step;
   a.variation = o.variation.value_or(1);
   double rate = 0;  // none
@@ -129,6 +134,19 @@ void set_arrivals(Scenario& s, const SimulateOptions& o, const std::optional<Swe
   a.requests = o.requests.value_or(open ? kRequests : std::max(kRequests, static_cast<std::int64_t>(20 * most)));
 }
 
+// An option that the arrivals in force do not use was meant for others.
+void check_used(const SimulateOptions& o, const Scenario& s) {
+  const auto refuse = [](const char* option, const char* why) { throw CLI::ValidationError(option, why); };
+  const ArrivalPlan& a = s.arrivals;
+  if (o.in_step && a.kind != Arrivals::kClosed) refuse("--in-step", "is for a closed loop: add --concurrency");
+  if (o.time_scale && a.kind != Arrivals::kTrace)
+    refuse("--time-scale", "is for the times of a trace: add --trace, without --rate, --concurrency and --sweep");
+  if (o.variation && a.kind != Arrivals::kGamma) refuse("--cv", "is for arrivals at random: add --rate");
+  if (!o.mttr.empty() && !s.mtbf) refuse("--mttr", "is for replicas that fail: add --mtbf");
+  if (!o.swap_bandwidth.empty() && s.preemption != Preemption::kSwap)
+    refuse("--swap-bandwidth", "is for requests that are swapped out: add --preemption swap");
+}
+
 Scenario scenario(const SavedPlan& plan, const SimulateOptions& o, const std::optional<SweepRequest>& sweep,
                   const RequestTrace* trace) {
   Scenario s;
@@ -151,15 +169,14 @@ Scenario scenario(const SavedPlan& plan, const SimulateOptions& o, const std::op
               : o.routing == "random"    ? Routing::kRandom
                                          : Routing::kLeastLoaded;
   s.preemption = o.preemption == "swap" ? Preemption::kSwap : Preemption::kRecompute;
-  s.swap_bytes_per_s =
-      quantity("--swap-bandwidth", o.swap_bandwidth, [](const std::string& t) { return parse_bandwidth(t); }).value;
-  if (!(s.swap_bytes_per_s > 0)) throw CLI::ValidationError("--swap-bandwidth", "must be above zero");
+  if (!o.swap_bandwidth.empty()) s.swap_bytes_per_s = bandwidth("--swap-bandwidth", o.swap_bandwidth);
   if (!o.mtbf.empty()) {
     s.mtbf = duration("--mtbf", o.mtbf);
-    s.mttr = duration("--mttr", o.mttr);
+    s.mttr = o.mttr.empty() ? Seconds(3600) : duration("--mttr", o.mttr);
   }
   s.warm_up = o.warm_up;
   s.seed = o.seed;
+  check_used(o, s);
   return s;
 }
 
@@ -182,6 +199,12 @@ SimulationHead head_of(const SavedPlan& plan, const Scenario& s, const SimulateO
   } else {
     head.requests =
         fmt::format("requests of {:.0f} tokens in and {:.0f} out on average", s.load.input.mean, s.load.output.mean);
+  }
+  const auto at_one_load = [](const ServingPool& pool) { return pool.busy && pool.watts.empty(); };
+  if (std::any_of(s.pools.begin(), s.pools.end(), at_one_load)) {
+    head.notes.push_back(
+        "energy takes the watts of the plan's own load at every load: the plan is of an older fathom, make it again "
+        "for power against the batch");
   }
   if (s.mtbf)
     head.notes.push_back(
@@ -252,36 +275,40 @@ int run_simulate(const SimulateOptions& o, const Session& session) {
   }
 }
 
-// CLI::Range lets "nan" pass.
-CLI::Validator within(double least, double most) {
+// CLI::Range lets "nan" pass. `wanted` is what the message asks for.
+CLI::Validator within(double least, double most, const std::string& wanted) {
   return CLI::Validator(
-      [least, most](std::string& text) {
+      [least, most, wanted](std::string& text) {
         double value = 0;
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
         const bool number = error == std::errc() && end == text.data() + text.size();
         if (number && value >= least && value <= most) return std::string();
-        return fmt::format("{} is not a number from {:g} to {:g}", text, least, most);
+        return fmt::format("{} is not {}", text, wanted);
       },
       "NUMBER");
+}
+CLI::Validator within(double least, double most) {
+  return within(least, most, fmt::format("a number from {:g} to {:g}", least, most));
 }
 
 }  // namespace
 
 void add_simulate_verb(CLI::App& program, Session& session) {
   auto o = std::make_shared<SimulateOptions>();
-  const CLI::Validator positive = within(1e-9, 1e8);
+  const CLI::Validator positive = within(1e-9, 1e8, "a number above zero and up to a hundred million");
   CLI::App* verb = program.add_subcommand("simulate", "requests one by one through the plan: P50 to P99 of every time");
   verb->add_option("PLAN", o->plan, "plan.json: what `fathom plan -o` saved")->required();
   verb->add_option("-f,--format", o->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
   CLI::Option* rate =
       verb->add_option("--rate", o->rate, "requests/s at random (default: the plan's load)")->check(positive);
-  verb->add_option("--concurrency", o->concurrency, "requests in flight: each answer is followed by the next request")
-      ->check(within(1.0, 1e7))
-      ->excludes(rate);
+  CLI::Option* concurrency = verb->add_option("--concurrency", o->concurrency,
+                                              "requests in flight: each answer is followed by the next request")
+                                 ->check(within(1.0, 1e7))
+                                 ->excludes(rate);
   verb->add_option("--cv", o->variation, "coefficient of variation between arrivals; 1 is Poisson, above it bursts")
       ->check(within(0.0, 20.0));
-  verb->add_option("--trace", o->trace,
-                   "recorded requests: Azure or BurstGPT CSV, Mooncake JSONL, input_len,output_len");
+  CLI::Option* trace = verb->add_option(
+      "--trace", o->trace, "recorded requests: Azure or BurstGPT CSV, Mooncake JSONL, input_len,output_len");
   verb->add_option("--time-scale", o->time_scale, "times of the trace times this: 0.5 plays it twice as fast")
       ->check(positive);
   verb->add_flag("--in-step", o->in_step, "clients of --concurrency start at once, as benchmark clients do");
@@ -289,9 +316,11 @@ void add_simulate_verb(CLI::App& program, Session& session) {
                    "how many (default 10,000, or as many as a steady state takes; of a trace all)")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}));
   verb->add_option("--input-tokens", o->input_tokens, "of every request, instead of the plan's lengths")
-      ->check(within(1.0, 1e8));
+      ->check(within(1.0, 1e8))
+      ->excludes(trace);
   verb->add_option("--output-tokens", o->output_tokens, "of every request, instead of the plan's lengths")
-      ->check(within(1.0, 1e8));
+      ->check(within(1.0, 1e8))
+      ->excludes(trace);
   verb->add_option("--prefix-hit", o->prefix_hit, "share of prompt tokens whose cache is there")
       ->check(within(0.0, 0.9999));
   verb->add_option("--replicas", o->replicas, "of every pool, instead of the plan's")->check(CLI::Range(1, 1'000'000));
@@ -312,7 +341,9 @@ void add_simulate_verb(CLI::App& program, Session& session) {
   verb->add_option("--seed", o->seed, "of all random numbers")
       ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   verb->add_option("--sweep", o->sweep,
-                   "rate=LOW:HIGH:STEPS or concurrency=…: several loads, and the highest that keeps the limits");
+                   "rate=LOW:HIGH:STEPS or concurrency=…: several loads, and the highest that keeps the limits")
+      ->excludes(rate)
+      ->excludes(concurrency);
   verb->add_option("--series", o->series, "queue, throughput and cache over time, as CSV")->excludes("--sweep");
   verb->add_option("--plot", o->plot, "the same as a picture: FILE.svg or FILE.html");
   verb->footer("Exit code 0 when the service level is kept or none is stated, 1 when it is missed.");

@@ -16,9 +16,12 @@
 #include "plan/architecture_fields.h"
 #include "plan/read_plan.h"
 #include "profile/profile.h"
+#include "report/arrivals_json.h"
+#include "report/arrivals_text.h"
 #include "report/validate_json.h"
 #include "report/validate_text.h"
 #include "validate/validation.h"
+#include "validate_arrivals.h"
 #include "verbs.h"
 #include "weights/checkpoint.h"
 #include "weights/safetensors.h"
@@ -46,6 +49,7 @@ struct ValidateOptions {
   std::optional<std::filesystem::path> profile;
   bool every_operator = false;
   std::string fault;
+  ArrivalOptions arrivals;
 };
 
 const SavedPool& chosen_pool(const SavedPlan& plan, const std::string& name) {
@@ -138,15 +142,33 @@ void save_logits(const std::filesystem::path& path, const PromptLogits& prompt, 
   write_safetensors(path, tensors);
 }
 
-std::string print(const Comparison& comparison, const std::string& format, bool colour, bool every_operator) {
+TextStyle style_of(const std::string& format) { return format == "md" ? TextStyle::kMarkdown : TextStyle::kTerminal; }
+
+std::string print(const Comparison& comparison, const std::string& format, bool colour,
+                  const ValidateOptions& options) {
   if (format == "json") return validate_json(comparison);
-  return validate_text(comparison, {.style = format == "md" ? TextStyle::kMarkdown : TextStyle::kTerminal,
-                                    .colour = colour,
-                                    .every_operator = every_operator});
+  return validate_text(comparison,
+                       {.style = style_of(format), .colour = colour, .every_operator = options.every_operator});
+}
+
+std::string print(const ArrivalComparison& comparison, const std::string& format, bool colour, const ValidateOptions&) {
+  if (format == "json") return arrivals_json(comparison);
+  return arrivals_text(comparison, {.style = style_of(format), .colour = colour});
 }
 
 void say(const Session& session, const std::string& text) {
   if (!session.quiet) std::cerr << text << "\n";
+}
+
+template <class Found>
+int report(const Found& found, const std::vector<OutputRequest>& requests, const ValidateOptions& options,
+           const Session& session) {
+  for (const OutputRequest& request : requests) {
+    const bool colour = !request.file && mpi_ranks() == 0 && use_colour(session);  // mpirun lends ranks a terminal
+    write_output(request, print(found, request.format, colour, options));
+    if (request.file) say(session, fmt::format("wrote {}", request.file->string()));
+  }
+  return found.passed ? kYes : kNo;
 }
 
 int validate(const ValidateOptions& options, const Session& session) {
@@ -187,6 +209,11 @@ int validate(const ValidateOptions& options, const Session& session) {
   run.fault = parse_fault(options.fault);
   run.progress = progress(session);
 
+  if (options.arrivals.asked()) {
+    const ArrivalComparison served = validate_arrivals(plan, pool, *source, options.arrivals, options.seed, run);
+    clear_progress(run);
+    return report(served, requests, options, session);
+  }
   if (!options.tokens.empty()) {
     const PromptLogits prompt = run_prompt(plan, pool, *source, options.tokens, run);
     clear_progress(run);
@@ -220,13 +247,7 @@ int validate(const ValidateOptions& options, const Session& session) {
   const Trace trace = run_decode(plan, pool, *source, run);
   clear_progress(run);
   if (trace.operators.empty()) return kYes;  // another process reports
-  const Comparison comparison = compare(plan, pool, trace);
-  for (const OutputRequest& request : requests) {
-    const bool colour = !request.file && mpi_ranks() == 0 && use_colour(session);  // mpirun lends ranks a terminal
-    write_output(request, print(comparison, request.format, colour, options.every_operator));
-    if (request.file) say(session, fmt::format("wrote {}", request.file->string()));
-  }
-  return comparison.passed ? kYes : kNo;
+  return report(compare(plan, pool, trace), requests, options, session);
 }
 
 int run_validate(const ValidateOptions& options, const Session& session) {
@@ -246,7 +267,7 @@ void add_validate_verb(CLI::App& program, Session& session) {
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
   verb->add_option("--backend", options->backend, "host, cuda or auto")->check(CLI::IsMember({"host", "cuda", "auto"}));
   verb->add_option("--weights", options->weights, "synthetic, or the folder of a safetensors checkpoint");
-  verb->add_option("--seed", options->seed, "of synthetic weights")
+  verb->add_option("--seed", options->seed, "of synthetic weights and of arrivals")
       ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   verb->add_option("--pool", options->pool, "group or role, when the plan has several pools (default: the last)");
   verb->add_option("--layers", options->layers, "run so many layers and reckon the rest from them")
@@ -261,14 +282,20 @@ void add_validate_verb(CLI::App& program, Session& session) {
   verb->add_option("--dump-logits", options->logits, "logits of --tokens, fp32, as safetensors");
   verb->add_option("--save-profile", options->profile,
                    "measure several shapes and save the rates for `plan --profile`");
+  add_arrival_options(*verb, options->arrivals);
   verb->add_flag("--operators", options->every_operator, "list every operator, not only the longest");
   verb->add_option("--fault", options->fault)->group("");
   verb->footer(
       "Exit code 0 when time and memory are within what was planned, 1 when not, 3 when a rank failed.\n"
+      "With --rate or --trace: 0, or 1 when the simulation is farther off than --tolerance.\n"
       "Several hosts: mpirun -n RANKS fathom validate PLAN, one process per rank of a replica.");
   verb->callback([options, &session] {
     if (options->steps == 0 && options->tokens.empty()) {
       throw CLI::ValidationError("--steps", "0 steps measure nothing; give --tokens for logits only");
+    }
+    check_arrival_options(options->arrivals);
+    if (options->arrivals.asked() && (!options->tokens.empty() || options->profile)) {
+      throw CLI::ValidationError("--rate", "and --trace go neither with --tokens nor with --save-profile");
     }
     session.run = [options, &session] { return run_validate(*options, session); };
   });

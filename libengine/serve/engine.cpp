@@ -20,10 +20,18 @@ EngineModel::EngineModel(Architecture a, Layout l)
 
 int kind_of(const StepRecord& step) { return step.prompt_rows == 0 ? 0 : step.decode_rows == 0 ? 1 : 2; }
 
+std::unique_ptr<Executor> make_host_executor(const ExecutorParts& parts) {
+  return std::make_unique<HostExecutor>(parts.program, parts.place, parts.groups, parts.slices, parts.source,
+                                        parts.account, parts.options);
+}
+
 namespace {
 
 void check(const EngineModel& model, const std::vector<Request>& requests, const RunOptions& options) {
   if (options.chunk_tokens < 1 || options.max_sequences < 1) throw std::invalid_argument("a step without tokens");
+  if (options.clock && mpi_ranks() > 0) {
+    throw std::invalid_argument("requests that come by a clock need all ranks in one process: run it without mpirun");
+  }
   for (const Request& r : requests) {
     if (r.prompt.empty() || r.output_tokens < 1) {
       throw std::invalid_argument(fmt::format("request {} has no prompt or asks for no answer", r.id));

@@ -13,6 +13,7 @@
 #include "executor/executor.h"
 #include "executor/host_executor.h"
 #include "layout/layout.h"
+#include "serve/run_clock.h"
 #include "serve/scheduler.h"
 #include "weights/expert_map.h"
 #include "weights/weight_source.h"
@@ -32,6 +33,19 @@ struct EngineModel {
   int ranks() const { return layout.devices_per_replica(); }
 };
 
+// What the executor of a rank is made from; it keeps references to all but the options.
+struct ExecutorParts {
+  const StageProgram& program;
+  const RankPlace& place;
+  RankGroups& groups;
+  const std::vector<TensorSlice>& slices;
+  const WeightSource& source;
+  Account& account;
+  HostExecutorOptions options;
+};
+using MakeExecutor = std::function<std::unique_ptr<Executor>(const ExecutorParts&)>;
+std::unique_ptr<Executor> make_host_executor(const ExecutorParts& parts);
+
 struct RunOptions {
   int threads = 1;        // per rank
   int max_sequences = 1;  // at once, of one micro-batch of one attention group
@@ -41,10 +55,14 @@ struct RunOptions {
   Sampling sampling = {};
   bool all_logits = false;
   bool keep_logits = false;  // gather logits at rank 0
+  bool hash_logits = true;   // takes time between steps
   bool integers = false;
   bool check_agreement = false;
   CommunicatorOptions communicator = {};
-  std::optional<Fault> fault = {};                        // tests: this rank fails there
+  std::optional<Fault> fault = {};  // tests: this rank fails there
+  // Requests come when it says, and answers are timed by it; null: they come by rounds. Threads of one process only.
+  std::shared_ptr<RunClock> clock = {};
+  MakeExecutor make_executor = make_host_executor;
   std::function<void(const std::string&)> progress = {};  // rank 0 says what it is doing; may be empty
 };
 
@@ -55,6 +73,7 @@ struct StepRecord {
   int decode_rows = 0;
   int prompt_rows = 0;
   double context = 0;  // mean length of the decoding sequences so far
+  double pairs = 0;    // of a new token of a prompt and one before it
   double seconds = 0;
   std::vector<RowTime> rows;  // as `programs` of the rank's trace: by kind
 };
@@ -71,8 +90,9 @@ struct RunResult {                           // complete on rank 0 only
   std::map<int, std::vector<int>> answers;   // by request
   std::map<int, std::vector<float>> logits;  // by request: rows of the vocabulary, in order of position
   std::map<int, std::vector<float>> draft_logits;
-  std::uint64_t logits_hash = 0;  // of all rows that were sampled from, by request and position
-  std::vector<RankTrace> traces;  // of every rank, in rank order
+  std::map<int, std::vector<double>> token_times;  // by request: when each token was there, s on the run's clock
+  std::uint64_t logits_hash = 0;                   // of all rows that were sampled from, by request and position
+  std::vector<RankTrace> traces;                   // of every rank, in rank order
   int rounds = 0;
 };
 

@@ -29,7 +29,8 @@ Json to_json(const RankTrace& t) {
   for (const StepRecord& s : t.steps) {
     Json rows = Json::array();
     for (const RowTime& r : s.rows) rows.push_back({r.seconds, r.executions});
-    steps.push_back({s.round, s.sequences, s.decode_rows, s.prompt_rows, s.context, s.seconds, std::move(rows)});
+    steps.push_back(
+        {s.round, s.sequences, s.decode_rows, s.prompt_rows, s.context, s.pairs, s.seconds, std::move(rows)});
   }
   return {{"stage", t.stage}, {"names", names}, {"steps", steps}, {"rounds", t.rounds}, {"memory", t.memory}};
 }
@@ -50,9 +51,10 @@ RankTrace trace_from(const Json& json) {
             .decode_rows = s[2],
             .prompt_rows = s[3],
             .context = s[4],
-            .seconds = s[5],
+            .pairs = s[5],
+            .seconds = s[6],
             .rows = {}};
-    for (const Json& r : s[6]) step.rows.push_back({.seconds = r[0], .executions = r[1]});
+    for (const Json& r : s[7]) step.rows.push_back({.seconds = r[0], .executions = r[1]});
   }
   t.rounds = json["rounds"].get<std::vector<double>>();
   t.memory = json["memory"].get<std::map<std::string, std::int64_t>>();
@@ -97,6 +99,8 @@ RunResult gather_at_first_rank(Communicator& world, const RankFindings& mine) {
     for (const auto& [request, tokens] : mine.answers) json["answers"].push_back({request, tokens});
     json["hashes"] = Json::array();
     for (const auto& [request, hash] : mine.hashes) json["hashes"].push_back({request, hash});
+    json["token_times"] = Json::array();
+    for (const auto& [request, times] : mine.token_times) json["token_times"].push_back({request, times});
     json["logits"] = keyed_by_request(mine.logits);
     json["draft_logits"] = keyed_by_request(mine.draft_logits);
   }
@@ -116,6 +120,9 @@ RunResult gather_at_first_rank(Communicator& world, const RankFindings& mine) {
     result.traces.push_back(trace_from(theirs["trace"]));
     if (!theirs["speaks"].get<bool>()) continue;
     for (const Json& entry : theirs["answers"]) result.answers[entry[0]] = entry[1].get<std::vector<int>>();
+    for (const Json& entry : theirs["token_times"]) {
+      result.token_times[entry[0]] = entry[1].get<std::vector<double>>();
+    }
     for (const Json& entry : theirs["hashes"]) hashes[entry[0]] = entry[1];
     result.logits.merge(rows_from(theirs["logits"]));
     result.draft_logits.merge(rows_from(theirs["draft_logits"]));

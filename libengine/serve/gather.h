@@ -10,6 +10,7 @@ struct RankFindings {
   RankTrace trace;
   std::map<int, std::vector<int>> answers;
   std::map<int, std::vector<float>> logits, draft_logits;
+  std::map<int, std::vector<double>> token_times;
   std::map<int, std::uint64_t> hashes;  // of a request's rows so far
 
   void hash_row(int request, const float* logits, int count);

@@ -1,5 +1,7 @@
 #include "serve/rank_loop.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -26,9 +28,16 @@ class RankLoop {
         groups_(world, place_, model.layout),
         program_(model.architecture, model.tensors, model.layout, model.stages[place_.stage], place_.rank),
         keep_logits_(options.keep_logits),
+        hash_logits_(options.hash_logits),
+        clock_(options.clock.get()),
+        longest_sleep_(std::chrono::duration<double>(options.communicator.timeout).count() / 4),
         vocabulary_(model.architecture.vocab_size) {
     // A prompt's last row answers too.
-    for (const Request& r : requests) limits_[r.id] = r.output_tokens - (r.cached ? 0 : 1);
+    for (const Request& r : requests) {
+      limits_[r.id] = r.output_tokens - (r.cached ? 0 : 1);
+      arrivals_.push_back(r.arrival);
+    }
+    std::sort(arrivals_.begin(), arrivals_.end());
     const std::int64_t blocks = make_schedulers(requests, options);
     HostExecutorOptions host{.threads = options.threads,
                              .cache = options.cache,
@@ -43,7 +52,7 @@ class RankLoop {
                     model.experts, model.checkpoint_layers);
     source.check(slices);
     world.enter("loading weights", -1);
-    executor_ = std::make_unique<HostExecutor>(program_, place_, groups_, slices, source, account_, host);
+    executor_ = options.make_executor({program_, place_, groups_, slices, source, account_, host});
     for (BatchKind kind : {BatchKind{true, false}, BatchKind{false, true}, BatchKind{true, true}}) {
       findings_.trace.row_names.push_back(lower(program_, kind).rows);
     }
@@ -54,13 +63,20 @@ class RankLoop {
   void serve(const std::function<void(const std::string&)>& progress) {
     groups_.world.enter("start", -1);
     groups_.world.barrier();
+    if (clock_ != nullptr && groups_.world.rank() == 0) clock_->start();  // the others hear from this rank first
     for (int round = 0; !round_of_micro_batches(round); ++round) {
-      if (progress) progress("step " + std::to_string(round + 1));
+      if (!progress) continue;
+      std::size_t answered = 0;
+      for (const Scheduler& s : schedulers_) answered += s.answers().size();
+      progress(fmt::format("step {}, {} requests answered", round + 1, answered));
     }
   }
 
   RankFindings findings() {
     for (const Scheduler& s : schedulers_) findings_.answers.insert(s.answers().begin(), s.answers().end());
+    for (auto& [request, times] : findings_.token_times) {  // a verified draft may lie beyond the end
+      times.resize(std::min(times.size(), findings_.answers[request].size()));
+    }
     const auto held = [&](Purpose purpose) { return account_.held(purpose); };
     findings_.trace.memory = {{"weights", held(Purpose::kWeights)},
                               {"kv_cache", held(Purpose::kKvCache)},
@@ -105,14 +121,16 @@ class RankLoop {
 
   // One step of every micro-batch; true when nothing is left to do anywhere.
   bool round_of_micro_batches(int round) {
+    const double now = time_of(round);
     const auto start = Clock::now();
     aside_ = Clock::duration::zero();
     bool all_done = true;
+    idle_ = true;
     for (std::size_t m = 0; m < schedulers_.size(); ++m) {
       Scheduler& scheduler = schedulers_[m];
       if (!pending_[m].empty()) scheduler.take(receive_outputs(pending_[m]));
       pending_[m].clear();
-      const StepInput input = scheduler.next();
+      const StepInput input = scheduler.next(now);
       for (int sequence : scheduler.released()) executor_->release(sequence);
       for (const auto& [sequence, tokens] : scheduler.to_fill()) {
         executor_->reserve(sequence, tokens);
@@ -122,10 +140,30 @@ class RankLoop {
       const State state = state_of_groups({.rows = input.rows(), .busy = !scheduler.done()});
       if (state.busy) all_done = false;
       if (state.rows == 0) continue;
+      idle_ = false;
       run_step(round, scheduler, input, pending_[m]);
     }
     if (!all_done) findings_.trace.rounds.push_back(seconds_since(start + aside_));
     return all_done;
+  }
+
+  // What the schedulers take for now. Copies of one scheduler must admit the same requests in the same round, so one rank
+  // looks at the clock for all; when there is nothing to do it waits for the next request first, though never so long that
+  // the others would give it up.
+  double time_of(int round) {
+    if (clock_ == nullptr) return round;
+    if (groups_.world.rank() == 0) {
+      const auto next = std::upper_bound(arrivals_.begin(), arrivals_.end(), now_);
+      if (idle_ && next != arrivals_.end()) clock_->sleep_until(std::min(*next, clock_->now() + longest_sleep_));
+      now_ = clock_->now();
+      for (int rank = 1; rank < groups_.world.size(); ++rank) {
+        groups_.world.send(rank, std::as_bytes(std::span(&now_, 1)));
+      }
+    } else {
+      groups_.world.enter("waiting for requests", -1);
+      groups_.world.receive(0, std::as_writable_bytes(std::span(&now_, 1)));
+    }
+    return now_;
   }
 
   struct State {
@@ -149,6 +187,7 @@ class RankLoop {
     if (last_stage()) {
       send_outputs(outputs);
       scheduler.take(outputs);
+      note_times(input, outputs);
       const auto begin = Clock::now();
       keep(input, outputs);
       aside_ += Clock::now() - begin;
@@ -161,12 +200,22 @@ class RankLoop {
     StepRecord step{.round = round, .seconds = seconds, .rows = executor_->times()};
     for (const Piece& p : input.pieces) {
       (p.decode ? step.decode_rows : step.prompt_rows) += p.tokens;
+      if (!p.decode) step.pairs += p.tokens * (static_cast<double>(p.position) + 0.5 * p.tokens);
       if (!p.decode) continue;
       ++step.sequences;
       step.context += static_cast<double>(p.position);
     }
     if (step.sequences > 0) step.context /= step.sequences;
     findings_.trace.steps.push_back(std::move(step));
+  }
+
+  void note_times(const StepInput& input, const std::vector<PieceOutput>& outputs) {
+    if (clock_ == nullptr || place_.rank != 0) return;
+    const double now = clock_->now();
+    for (std::size_t p = 0; p < outputs.size(); ++p) {
+      std::vector<double>& times = findings_.token_times[input.pieces[p].request];
+      times.insert(times.end(), outputs[p].tokens.size(), now);
+    }
   }
 
   // What was sampled goes to the same rank of every earlier stage: the first needs the tokens, all need the count.
@@ -206,6 +255,7 @@ class RankLoop {
   // Logits of rows that count: all of a prompt's when they were computed, of a decoding piece those before the first draft
   // that was wrong.
   void keep(const StepInput& input, const std::vector<PieceOutput>& outputs) {
+    if (!hash_logits_ && !keep_logits_) return;
     const std::vector<int>& rows = executor_->logit_rows();
     std::size_t next = 0;
     int row = 0;
@@ -235,7 +285,9 @@ class RankLoop {
   RankPlace place_;
   RankGroups groups_;
   StageProgram program_;
-  bool keep_logits_;
+  bool keep_logits_, hash_logits_;
+  RunClock* clock_;
+  double longest_sleep_;  // s
   int vocabulary_;
   Account account_;
   std::unique_ptr<Executor> executor_;
@@ -243,6 +295,9 @@ class RankLoop {
   std::vector<std::vector<Piece>> pending_;  // steps whose outputs the last stage still owes
   RankFindings findings_;
   std::map<int, int> limits_, answered_;  // decoded rows of a request that count, and that were kept
+  std::vector<double> arrivals_;          // of all requests, in order
+  bool idle_ = true;                      // no group had a row in the last round
+  double now_ = -1;                       // of the last round on the run's clock
   Clock::duration aside_{};               // of this round: keeping logits is for those who look on, no part of a step
 };
 

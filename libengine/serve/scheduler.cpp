@@ -16,7 +16,7 @@ std::int64_t blocks_of(const Request& request) {
 Scheduler::Scheduler(std::vector<Request> requests, const SchedulerOptions& options)
     : options_(options), free_blocks_(options.cache_blocks) {
   std::stable_sort(requests.begin(), requests.end(),
-                   [](const Request& a, const Request& b) { return a.arrival_step < b.arrival_step; });
+                   [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
   waiting_.assign(std::make_move_iterator(requests.begin()), std::make_move_iterator(requests.end()));
   for (const Request& r : waiting_) {
     if (blocks_of(r) > options.cache_blocks) {
@@ -28,8 +28,8 @@ Scheduler::Scheduler(std::vector<Request> requests, const SchedulerOptions& opti
 }
 
 // A request enters when a sequence and room for its whole length are free, in order of arrival: nothing is ever preempted.
-void Scheduler::admit() {
-  while (!waiting_.empty() && !free_sequences_.empty() && waiting_.front().arrival_step <= step_) {
+void Scheduler::admit(double now) {
+  while (!waiting_.empty() && !free_sequences_.empty() && waiting_.front().arrival <= now) {
     const std::int64_t blocks = blocks_of(waiting_.front());
     if (blocks > free_blocks_) break;
     Running r;
@@ -66,11 +66,10 @@ void Scheduler::retire() {
   }
 }
 
-StepInput Scheduler::next() {
+StepInput Scheduler::next(double now) {
   retire();
   to_fill_.clear();
-  admit();
-  ++step_;
+  admit(now);
   in_step_.clear();
   StepInput input;
   const auto add_row = [&](int token, int next) {
@@ -89,7 +88,7 @@ StepInput Scheduler::next() {
     input.pieces.push_back(piece);
     in_step_.push_back({static_cast<int>(i), true});
   }
-  int budget = options_.chunk_tokens;
+  int budget = options_.chunk_tokens - input.rows();
   for (std::size_t i = 0; i < running_.size() && budget > 0; ++i) {
     const Running& r = running_[i];
     const std::int64_t left = r.prompt_left();

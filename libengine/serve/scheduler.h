@@ -17,7 +17,7 @@ struct Request {
   int id = 0;
   std::vector<int> prompt = {};
   int output_tokens = 1;
-  int arrival_step = 0;          // not before this step of the scheduler
+  double arrival = 0;            // not before: s on the run's clock, or rounds where there is none
   bool cached = false;           // the prompt but for its last token lies in the cache already (made-up rows)
   std::vector<int> forced = {};  // taken instead of what is sampled, as far as it goes
 };
@@ -25,7 +25,7 @@ struct Request {
 struct SchedulerOptions {
   int first_sequence = 0;         // numbers of cache sequences: [first_sequence, first_sequence + max_sequences)
   int max_sequences = 1;          // at once
-  int chunk_tokens = 256;         // of prompts, in one step
+  int chunk_tokens = 256;         // of one step; decoding takes its share first, prompts what is left
   std::int64_t cache_blocks = 0;  // that this scheduler may promise
   bool drafts = false;
 };
@@ -37,8 +37,9 @@ class Scheduler {
   // Throws std::invalid_argument for a request that the promised cache can never hold.
   Scheduler(std::vector<Request> requests, const SchedulerOptions& options);
 
-  // The next step; no pieces when nothing can run. Sequences that finished since are in released().
-  StepInput next();
+  // The next step, with what has come by `now`; no pieces when nothing can run. Sequences that finished since are in
+  // released().
+  StepInput next(double now);
   void take(const std::vector<PieceOutput>& outputs);  // of the step that next() gave last
   bool done() const { return waiting_.empty() && running_.empty(); }
 
@@ -46,8 +47,6 @@ class Scheduler {
   const std::map<int, std::int64_t>& to_fill() const { return to_fill_; }
   const std::vector<int>& released() const { return released_; }
   const std::map<int, std::vector<int>>& answers() const { return answers_; }  // tokens by request
-
-  int step() const { return step_; }
 
  private:
   struct Running {
@@ -64,7 +63,7 @@ class Scheduler {
     int answered() const { return static_cast<int>(tokens.size() - request.prompt.size()); }
   };
 
-  void admit();
+  void admit(double now);
   void retire();
 
   SchedulerOptions options_;
@@ -79,7 +78,6 @@ class Scheduler {
   std::map<int, std::int64_t> to_fill_;
   std::map<int, std::vector<int>> answers_;
   std::int64_t free_blocks_;
-  int step_ = 0;
 };
 
 }  // namespace fathom

@@ -13,15 +13,16 @@ ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool
                                     const ValidationOptions& options) {
   const EngineModel model = planned_model(plan, pool, options.layers, Part::kMixed);
   // Three, six and seven besides the powers of two: products go in passes of a few tokens (six with AVX-512), so their time
-  // rises in steps that a rate between four and eight does not show. All twice, minutes apart, because what else runs on a
-  // machine comes and goes.
+  // rises in steps that a rate between four and eight does not show. Prompts as closely as sequences, or the fit leans to
+  // decoding and the time to the first token is off. All twice, minutes apart, because what else runs on a machine comes
+  // and goes.
   std::vector<StepShape> shapes;
   const int groups = model.layout.attention_dp * model.layout.pp;
   for (int sequences : {1, 2, 3, 4, 6, 7, 8}) {
     for (std::int64_t context : {64, 512, 2048})
       shapes.push_back({.sequences = sequences * groups, .context = context});
   }
-  for (int prompt : {16, 64, 256}) shapes.push_back({.sequences = 0, .prompt = prompt});
+  for (int prompt : {16, 32, 64, 128, 256}) shapes.push_back({.sequences = 0, .prompt = prompt});
 
   const std::vector<StepShape> first_pass = shapes;
   shapes.insert(shapes.end(), first_pass.begin(), first_pass.end());

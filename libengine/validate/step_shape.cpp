@@ -14,8 +14,6 @@ StepShape planned_shape(const SavedPool& pool) {
           .context = std::max<std::int64_t>(1, std::llround(pool.decode_context))};
 }
 
-namespace {
-
 std::vector<int> made_up_tokens(std::int64_t count, int vocabulary, int request) {
   std::vector<int> tokens(static_cast<std::size_t>(count));
   std::uint64_t state = 0x9e3779b97f4a7c15u * static_cast<std::uint64_t>(request + 1);
@@ -25,8 +23,6 @@ std::vector<int> made_up_tokens(std::int64_t count, int vocabulary, int request)
   }
   return tokens;
 }
-
-}  // namespace
 
 // Decoding: the measured steps lie around the shape's context. Prompts: one after another, the first to warm up.
 std::vector<Request> requests_of(const EngineModel& model, const StepShape& shape, int steps) {

@@ -20,6 +20,7 @@ struct StepShape {
 // The plan's own, in whole numbers: its decode step, or the prompt of a pool that only prefills.
 StepShape planned_shape(const SavedPool& pool);
 
+std::vector<int> made_up_tokens(std::int64_t count, int vocabulary, int request);
 std::vector<Request> requests_of(const EngineModel& model, const StepShape& shape, int steps);
 RunOptions run_options(const EngineModel& model, const SavedPool& pool, const StepShape& shape,
                        const ValidationOptions& options);

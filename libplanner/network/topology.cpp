@@ -103,9 +103,15 @@ Seconds message_cost(TierKind kind) {
   return {};
 }
 
+// The largest machines of one operating system hold sixteen accelerators (HGX-2, eight dual boards).
+constexpr int kMostInOneNode = 16;
+
 void add_scale_up(Pool& pool, const Node& node) {
   const ScaleUp& link = node.accelerator->scale_up;
-  const int domain = std::min(node.scale_up_domain.value_or(link.domain.value_or(1)), pool.per_node);
+  const int joined = node.scale_up_domain.value_or(link.domain.value_or(1));
+  // A domain that no chassis holds, or one that the file states so, goes over several nodes: 72 GPUs in trays of four.
+  const bool over_nodes = node.scale_up_domain ? joined > pool.per_node : joined > kMostInOneNode;
+  const int domain = std::min(joined, over_nodes ? pool.devices() : pool.per_node);
   if (!link.bandwidth_per_direction || domain < 2) return;
   // A bridge is bought apart: where the file does not mention it, there is none.
   const bool bridge = link.kind == ScaleUpKind::kBridge;
@@ -151,7 +157,7 @@ void add_fabric(Pool& pool, const Cluster& cluster, const Node& node) {
     }
   }
   if (fastest == nullptr) {
-    if (pool.nodes < 2) return;
+    if (pool.nodes < 2 || (!pool.tiers.empty() && pool.tiers.back().domain >= pool.devices())) return;
     pool.notes.push_back(
         fmt::format("no fabric joins the nodes of {}: every replica stays inside one node", pool.group->id));
     return;

@@ -16,6 +16,7 @@
 #include "plan/host_device.h"
 #include "plan/percentiles.h"
 #include "plan/predict.h"
+#include "plan/step_power.h"
 #include "plan/step_times.h"
 #include "plan/verdict.h"
 #include "search/search.h"
@@ -201,7 +202,7 @@ Plan make_plan(const Cluster& cluster, const Catalog& catalog, std::shared_ptr<c
       plan.notes.push_back("even one request at a time breaks the service level: there is no maximum within it");
   }
   add_economics(plan, cluster, catalog, problem, found);
-  if (!found.solutions.empty()) add_watts(plan, found.solutions.front());
+  if (!found.solutions.empty()) add_watts(plan, problem, found.solutions.front(), cluster, catalog);
   return plan;
 }
 

@@ -187,7 +187,9 @@ void fill_operators(PlanPool& out, const Problem& p, const Candidate& c) {
   if (c.role != PoolRole::kDecode)
     out.prefill = timed(replica.timer.slowest_prefill_operators(out.prefill_tokens, 0), rates, c.layout);
   const HostWork host = host_work(on_device(p.engine, *c.pool->accelerator));
-  out.step_overhead = host.per_step + host.per_sequence * (c.role == PoolRole::kPrefill ? 0 : out.decode_sequences);
+  out.step_overhead =
+      host.per_step +
+      host.per_sequence * (c.role == PoolRole::kPrefill ? 0 : out.decode_sequences / c.layout.attention_dp);
   out.step_time = band(step_at(out, p, c, Corner::kFast), replica.step(out), step_at(out, p, c, Corner::kSlow),
                        Confidence::kAssumed);
 }
@@ -397,8 +399,11 @@ DeviceActivity activity(const Problem& p, const Candidate& c) {
   const double share = c.role == PoolRole::kPrefill ? 1 : c.load.prefill_share;
   if (c.role != PoolRole::kPrefill) {
     const double sequences = std::max(1.0, c.load.sequences);
+    // With a pipeline a stage works on every micro-batch once in a step.
+    const double micro_batches = std::clamp(sequences, 1.0, static_cast<double>(c.layout.pp));
     shares(replica.timer.slowest_decode_operators(sequences, mean_context(p.workload)),
-           replica.timer.decode_step(sequences, mean_context(p.workload)), decode_memory, decode_compute);
+           replica.timer.decode_step(sequences, mean_context(p.workload)) / micro_batches, decode_memory,
+           decode_compute);
   }
   if (c.role != PoolRole::kDecode) {
     const double tokens = std::min(p.engine.chunk_tokens, std::max(1.0, p.workload.input_tokens.mean));

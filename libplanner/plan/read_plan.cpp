@@ -5,46 +5,18 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <numeric>
 
 #include "input/reader.h"
 #include "plan/architecture_fields.h"
-#include "units/number.h"
+#include "plan/read_serving.h"
+#include "plan/saved_numbers.h"
 
 namespace fathom {
 
 namespace {
 
-constexpr double kMost = 1e24;            // of any quantity in SI units, as in other files
-constexpr int kMostDevices = 10'000'000;  // of one pool
-constexpr double kMostTokens = 1e12;
-
-double number(MapReader& reader, const std::string& key, double lowest, double highest = kMost) {
-  const Context at = reader.context(reader.need(key));
-  double out = 0;
-  read(at, out);
-  check_range(at, out, lowest, highest, in_quotes(key));
-  return out;
-}
-
-// What is not finite was written as null.
-double number_or_infinite(MapReader& reader, const std::string& key) {
-  const bool null = reader.take(key) == nullptr && reader.value().find(key) != nullptr;
-  return null ? std::numeric_limits<double>::infinity() : number(reader, key, 0);
-}
-
-double count(MapReader& reader, const std::string& key) { return number(reader, key, 0, kMostTokens); }
-Seconds seconds(MapReader& reader, const std::string& key) { return Seconds(number(reader, key, 0)); }
-Bytes bytes(MapReader& reader, const std::string& key) { return Bytes(number(reader, key, 0)); }
-
-int degree(MapReader& reader, const std::string& key) {
-  const Context at = reader.context(reader.need(key));
-  int out = 0;
-  read(at, out);
-  check_range(at, out, 1, kMostDevices, in_quotes(key));
-  return out;
-}
+using namespace saved;
 
 Confidence confidence(MapReader& reader) {
   const std::string word = reader.required<std::string>("confidence");
@@ -73,15 +45,6 @@ PlanPredictions read_predictions(const Context& at) {
           .output_tok_per_s = estimate<double>(reader, "output_tok_per_s"),
           .prefill_tok_per_s = estimate<double>(reader, "prefill_tok_per_s"),
           .requests_per_s = estimate<double>(reader, "requests_per_s")};
-}
-
-template <class ReadOne>
-auto list(MapReader& parent, const std::string& key, ReadOne read_one) {
-  const Context at = parent.context(parent.need(key));
-  if (at.value.kind != Value::Kind::kSequence) fail_kind(at, "a list");
-  std::vector<decltype(read_one(at))> out;
-  for (const Value& item : at.value.items) out.push_back(read_one(parent.context(item)));
-  return out;
 }
 
 PlanOperator read_operator(const Context& at) {
@@ -121,97 +84,6 @@ PlanMemory read_memory(const Context& at) {
   m.devices_capacity = bytes(reader, "replica_capacity_bytes");
   m.host_per_node = bytes(reader, "host_bytes_per_node");
   return m;
-}
-
-std::vector<double> ascending(MapReader& reader, const std::string& key) {
-  const std::vector<double> axis = list(reader, key, [&](const Context& at) {
-    double x = 0;
-    read(at, x);
-    check_range(at, x, 0, kMostTokens, in_quotes(key));
-    return x;
-  });
-  const bool rises = std::adjacent_find(axis.begin(), axis.end(), std::greater_equal<>()) == axis.end();
-  if (axis.empty() || !rises) reader.context(reader.need(key)).fail(in_quotes(key) + " must be numbers that rise");
-  return axis;
-}
-
-// Rows of `time_s` belong to the first axis.
-StepGrid read_grid(MapReader& parent, const std::string& key, const char* x, const char* y, double lowest) {
-  MapReader reader(parent.file(), parent.need(key), fmt::format("the table {}", in_quotes(key)));
-  StepGrid grid{.x = ascending(reader, x), .y = ascending(reader, y), .seconds = {}};
-  const std::vector<std::vector<double>> rows = list(reader, "time_s", [&](const Context& at) {
-    std::vector<double> row;
-    read(at, row);
-    for (const double seconds : row) check_range(at, seconds, lowest, kMost, "a step time");
-    if (row.size() != grid.y.size())
-      at.fail(fmt::format("a row of {} times, {} has {}", row.size(), in_quotes(y), grid.y.size()));
-    return row;
-  });
-  if (rows.size() != grid.x.size())
-    reader.context(reader.need("time_s"))
-        .fail(fmt::format("{} rows, {} has {}", rows.size(), in_quotes(x), grid.x.size()));
-  for (const std::vector<double>& row : rows) grid.seconds.insert(grid.seconds.end(), row.begin(), row.end());
-  return grid;
-}
-
-BoundTimes read_bounds(MapReader& parent, const std::string& key) {
-  BoundTimes times;
-  times.bounds = list(parent, key, [](const Context& at) {
-    MapReader reader(at.file, at.value, "a table of step times");
-    BatchTimes batch;
-    batch.prefill = read_grid(reader, "prefill", "prompt_tokens", "cached", 0);
-    if (reader.value().find("decode") == nullptr) return batch;
-    batch.decode = read_grid(reader, "decode", "sequences", "context", 0);
-    batch.more = read_grid(reader, "more", "sequences", "prompt_tokens", -kMost);
-    return batch;
-  });
-  return times;
-}
-
-StepTimes read_step_times(const Context& at, PoolPart part) {
-  MapReader reader(at.file, at.value, "the step times");
-  StepTimes t{.latency = read_bounds(reader, "latency"), .pace = {}};
-  t.stages = degree(reader, "stages");
-  t.chunk_tokens = number(reader, "chunk_tokens", 1, kMostTokens);
-  if (t.stages > 1) t.pace = read_bounds(reader, "pace");
-  const auto without = [&](const BoundTimes& times) {
-    return times.bounds.empty() ||
-           std::any_of(times.bounds.begin(), times.bounds.end(), [](const BatchTimes& b) { return b.decode.empty(); });
-  };
-  if (t.latency.bounds.empty() || (t.stages > 1 && t.pace.bounds.empty())) reader.fail("there are no step times");
-  if (part != PoolPart::kPrefill && (without(t.latency) || (t.stages > 1 && without(t.pace))))
-    reader.fail("a pool that decodes needs times of decode steps");
-  return t;
-}
-
-std::optional<Watts> watts(MapReader& reader, const std::string& key) {
-  if (reader.value().find(key) == nullptr) return std::nullopt;
-  return Watts(number(reader, key, 0));
-}
-
-ServingPool read_serving(const Context& at, const Context& times_at, const SavedPool& of) {
-  MapReader reader(at.file, at.value, "what serves");
-  ServingPool pool;
-  pool.name = of.group;
-  pool.replicas = of.layout.replicas;
-  pool.part = of.role == "prefill" ? PoolPart::kPrefill : of.role == "decode" ? PoolPart::kDecode : PoolPart::kServe;
-  pool.share = number(reader, "share", 0, 1);
-  pool.kv_tokens = number(reader, "kv_tokens", 0, kMostTokens);
-  pool.most_sequences = degree(reader, "most_sequences");
-  pool.chunk_tokens = number(reader, "chunk_tokens", 1, kMostTokens);
-  pool.attention_groups = degree(reader, "attention_groups");
-  pool.micro_batches = degree(reader, "micro_batches");
-  pool.tokens_per_step = number(reader, "tokens_per_step", 1, 16);
-  pool.max_context = number(reader, "max_context_tokens", 0, kMostTokens);
-  pool.kv_bytes_per_token = bytes(reader, "kv_bytes_per_token");
-  pool.request_overhead = seconds(reader, "request_overhead_s");
-  pool.step_overhead = seconds(reader, "step_overhead_s");
-  pool.transfer_base = seconds(reader, "transfer_base_s");
-  pool.transfer_per_token = Seconds(number(reader, "transfer_s_per_token", 0));
-  pool.idle = watts(reader, "idle_w");
-  pool.busy = watts(reader, "busy_w");
-  pool.step_times = read_step_times(times_at, pool.part);
-  return pool;
 }
 
 RequestLengths read_lengths(MapReader& parent, const std::string& key) {
@@ -275,6 +147,8 @@ class PlanReader {
 
  private:
   static constexpr const char* kHowToMake = "fathom plan CLUSTER.yaml -o PLAN.json writes one";
+  static constexpr const char* kRemake =
+      "state the layout in CLUSTER.yaml and plan again: times and power depend on it";
 
   void check_is_plan() const {
     const Value& root = document_.root;
@@ -352,7 +226,25 @@ class PlanReader {
     if (devices > kMostDevices) reader.fail(fmt::format("the layout takes {:.3g} devices", devices));
     if (const std::string why = illegal(architecture, tensors_, l); !why.empty())
       reader.fail("the model cannot be cut like this: " + why);
+    check_devices(reader, l);
     read_stages(reader, architecture, pool);
+  }
+
+  // A plan says both how it is cut and how many devices that takes: one of them alone was changed by hand.
+  static void check_devices(MapReader& reader, const Layout& l) {
+    const auto hold = [&](const char* key, std::int64_t expected, const std::string& why) {
+      const Value* value = reader.take(key);
+      if (value == nullptr) return;
+      std::int64_t stated = 0;
+      read(reader.context(*value), stated);
+      if (stated != expected)
+        reader.context(*value).fail(fmt::format("{} is {}, but {}", in_quotes(key), stated, why), kRemake);
+    };
+    const std::int64_t each = l.devices_per_replica(), idle = reader.get("idle_devices", 0);
+    hold("devices_per_replica", each,
+         fmt::format("tp {} x attention_dp {} x pp {} are {}", l.tp, l.attention_dp, l.pp, each));
+    hold("devices", l.replicas * each + idle,
+         fmt::format("{} replicas of {} devices are {}, and {} are idle", l.replicas, each, l.replicas * each, idle));
   }
 
   static void read_stages(MapReader& reader, const Architecture& architecture, SavedPool& pool) {

@@ -63,22 +63,25 @@ std::vector<double> coarse_axis(double high) {
 
 StepGrid grid(const std::vector<double>& x, const std::vector<double>& y,
               const std::function<double(double, double)>& seconds) {
-  StepGrid g{.x = x, .y = y, .seconds = {}};
+  StepGrid g{.x = x, .y = y, .values = {}};
   for (const double a : x) {
-    for (const double b : y) g.seconds.push_back(seconds(a, b));
+    for (const double b : y) g.values.push_back(seconds(a, b));
   }
   return g;
 }
 
 }  // namespace
 
-// m micro-batches, k of them with prompts (fractions are means over time). The round ends when the last is through:
-// the longest trip, or all of them through the slowest stage.
-Seconds round_time(const ReplicaTimer& timer, const Layout& layout, double chunk, const StepWork& s) {
-  const double stages = layout.pp;
-  const double groups = layout.attention_dp;
+MicroBatches micro_batches(const Layout& layout, double chunk, const StepWork& s) {
+  const double stages = layout.pp, groups = layout.attention_dp;
   const double k = s.prompt_tokens > 0 ? std::clamp(s.prompt_tokens / (chunk * groups), 1.0, stages) : 0;
-  const double m = std::clamp(std::max(s.sequences, k), 1.0, stages);
+  return {.all = std::clamp(std::max(s.sequences, k), 1.0, stages), .with_prompts = k};
+}
+
+// The round ends when the last of m micro-batches is through: the longest trip, or all of them through the slowest stage.
+Seconds round_time(const ReplicaTimer& timer, const Layout& layout, double chunk, const StepWork& s) {
+  const double groups = layout.attention_dp;
+  const auto [m, k] = micro_batches(layout, chunk, s);
   Batch batch{.sequences = s.sequences / m, .context = s.context};
   Seconds latency{}, paces{};
   if (m > k && s.sequences > 0) {
@@ -266,19 +269,6 @@ ServingPool serving_pool(const Problem& p, const Candidate& c, const Solution& s
   pool.step_times = step_times(p.architecture, p.tensors, c.layout, device_rates(*c.pool, engine), host_work(engine),
                                engine.chunk_tokens, std::min(pool.max_context, 1e6), pool.part);
   return pool;
-}
-
-void add_watts(Plan& plan, const Solution& solution) {
-  if (!plan.power) return;
-  for (std::size_t i = 0; i < solution.pools.size(); ++i) {
-    const Candidate& c = solution.pools[i];
-    const double nodes = static_cast<double>(c.layout.devices_per_replica()) / c.pool->per_node;
-    for (const GroupPower& group : plan.power->groups) {
-      if (group.id != c.pool->group->id || !group.node.unknown.empty()) continue;
-      plan.pools[i].serving->idle = group.node.idle.likely * nodes;
-      plan.pools[i].serving->busy = group.node.busy.likely * nodes;
-    }
-  }
 }
 
 ServingLoad serving_load(const Workload& w) {

@@ -1,4 +1,4 @@
-// What a plan tells the simulation: the step times of a pool as a table, its cache, its limits, its watts.
+// What a plan tells the simulation: the step times of a pool as a table, its cache, its limits.
 #pragma once
 
 #include "plan/plan.h"
@@ -6,6 +6,13 @@
 #include "simulate/serving_pool.h"
 
 namespace fathom {
+
+// Micro-batches that travel through the stages in one step, and those of them that carry a chunk of prompts. Fractions are
+// means over time.
+struct MicroBatches {
+  double all = 1, with_prompts = 0;
+};
+MicroBatches micro_batches(const Layout& layout, double chunk, const StepWork& work);
 
 // One step of a replica as the engine runs it: with a pipeline, sequences and prompts travel in up to `pp`
 // micro-batches, each with at most `chunk` tokens of prompts per attention group.
@@ -16,7 +23,6 @@ StepTimes step_times(const Architecture& architecture, const std::vector<Tensor>
                      const DeviceRates& rates, HostWork host, double chunk, double longest_context, PoolPart part);
 
 ServingPool serving_pool(const Problem& problem, const Candidate& candidate, const Solution& solution);
-void add_watts(Plan& plan, const Solution& solution);  // of one replica of each pool; needs the power
 ServingLoad serving_load(const Workload& workload);
 ServingLimits serving_limits(const Workload& workload);
 

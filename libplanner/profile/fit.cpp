@@ -181,6 +181,27 @@ std::vector<Point> shapes_of(std::vector<Point> points) {
   return shapes;
 }
 
+// What the two rates miss, by intensity: shapes within a tenth of each other are one point. Its factor is the median of its
+// shapes, held back by one shape that says 1, so that the noise of a few does not pass for the machine's.
+constexpr double kSameIntensity = 1.10, kLeastFactor = 0.2, kMostFactor = 5;
+
+std::vector<ProfileFactor> factors_of(std::vector<Point> points, const ProfileRow& row) {
+  std::erase_if(points, [](const Point& p) { return !(p.x > 0 && p.y > 0); });
+  const auto intensity = [](const Point& p) { return p.y / p.x; };
+  std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) { return intensity(a) < intensity(b); });
+  std::vector<ProfileFactor> factors;
+  for (std::size_t i = 0; i < points.size();) {
+    const double first = intensity(points[i]);
+    std::vector<Point> group;
+    for (; i < points.size() && intensity(points[i]) <= first * kSameIntensity; ++i) group.push_back(points[i]);
+    const auto shapes = static_cast<double>(group.size());
+    const double missed = std::pow(median(ratios(group, row)), shapes / (shapes + 1));
+    factors.push_back({.flops_per_byte = intensity(group[group.size() / 2]),
+                       .factor = std::clamp(missed, kLeastFactor, kMostFactor)});
+  }
+  return factors.size() > 1 ? factors : std::vector<ProfileFactor>();  // one alone says nothing that the rates do not
+}
+
 constexpr double kLeastSpread = 0.05;  // no machine repeats itself better than this
 constexpr double kTail = 0.10;         // of the shapes, on either side, lie outside of the spread
 
@@ -203,6 +224,7 @@ ProfileRow fit_row(OperatorKind kind, Format weights, const std::vector<Point>& 
   ProfileRow row = cost(points, sum) < cost(points, longest) ? sum : longest;
   row.kind = kind;
   row.weights = weights;
+  row.factors = factors_of(points, row);
   row.fit = fit_of(ratios(points, row), samples.size());
   return row;
 }

@@ -27,6 +27,13 @@ struct ProfileFit {
   double fast = 0.95, slow = 1.05;
 };
 
+// Measured over the row's own time at one arithmetic intensity, the median of the shapes there: kernels work in blocks and
+// passes, which two rates do not show.
+struct ProfileFactor {
+  double flops_per_byte = 0;
+  double factor = 1;
+};
+
 struct ProfileRow {
   OperatorKind kind = OperatorKind::kLinear;
   Format weights = Format::kBf16;  // bf16 for kinds that read none or whose format does not matter
@@ -34,10 +41,11 @@ struct ProfileRow {
   BytesPerSecond memory{};   // infinite: no part of the time follows the bytes
   FlopsPerSecond compute{};  // infinite: none follows the FLOP
   Seconds floor{};
+  std::vector<ProfileFactor> factors = {};  // by intensity, rising; empty: 1 everywhere
   ProfileFit fit;
 };
 
-// The parts of one execution's time under a row; `total` is what the form makes of them.
+// The parts of one execution's time under a row; `total` is what the form and the factor make of them.
 struct ProfileTime {
   Seconds memory{}, compute{}, floor{}, total{};
 };

@@ -1,6 +1,7 @@
 // A profile as JSON, written and read back. Rates that are infinite, because nothing followed them, are left out.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -38,6 +39,8 @@ Json row_json(const ProfileRow& row) {
   put_rate(json, "bytes_per_s", row.memory.value);
   put_rate(json, "flops_per_s", row.compute.value);
   json["floor_s"] = row.floor.value;
+  for (const ProfileFactor& f : row.factors)
+    json["factors"].push_back({{"flops_per_byte", f.flops_per_byte}, {"factor", f.factor}});
   put_fit(json, row.fit);
   return json;
 }
@@ -84,6 +87,33 @@ ProfileFit read_fit(MapReader& reader) {
           .slow = number(reader, "slow", 1, 1e3)};
 }
 
+template <class ReadOne>
+auto list(MapReader& reader, const std::string& key, ReadOne read_one) {
+  const Context at = reader.context(reader.need(key));
+  if (at.value.kind != Value::Kind::kSequence) fail_kind(at, "a list");
+  std::vector<decltype(read_one(at))> out;
+  for (const Value& item : at.value.items) out.push_back(read_one(reader.context(item)));
+  return out;
+}
+
+ProfileFactor read_factor(const Context& at) {
+  MapReader reader(at.file, at.value, "a factor of a row");
+  const ProfileFactor f{.flops_per_byte = number(reader, "flops_per_byte", 1e-12, 1e12),
+                        .factor = number(reader, "factor", 1e-3, 1e3)};
+  reader.finish();
+  return f;
+}
+
+std::vector<ProfileFactor> read_factors(MapReader& reader) {
+  std::vector<ProfileFactor> factors = list(reader, "factors", read_factor);
+  const auto falls = [](const ProfileFactor& a, const ProfileFactor& b) {
+    return a.flops_per_byte >= b.flops_per_byte;
+  };
+  if (std::adjacent_find(factors.begin(), factors.end(), falls) != factors.end())
+    reader.context(reader.need("factors")).fail("factors are in the order of their flops_per_byte");
+  return factors;
+}
+
 ProfileRow read_row(const Context& at) {
   MapReader reader(at.file, at.value, "a row of a profile");
   ProfileRow row;
@@ -94,6 +124,7 @@ ProfileRow read_row(const Context& at) {
   row.memory = BytesPerSecond(rate(reader, "bytes_per_s"));
   row.compute = FlopsPerSecond(rate(reader, "flops_per_s"));
   row.floor = Seconds(number(reader, "floor_s", 0, kLongest));
+  if (reader.take("factors") != nullptr) row.factors = read_factors(reader);
   row.fit = read_fit(reader);
   reader.finish();
   if (row.floor == Seconds(0) && std::isinf(row.memory.value) && std::isinf(row.compute.value))
@@ -112,15 +143,6 @@ ProfileCollective read_collective(const Context& at) {
   row.fit = read_fit(reader);
   reader.finish();
   return row;
-}
-
-template <class ReadOne>
-auto list(MapReader& reader, const std::string& key, ReadOne read_one) {
-  const Context at = reader.context(reader.need(key));
-  if (at.value.kind != Value::Kind::kSequence) fail_kind(at, "a list");
-  std::vector<decltype(read_one(at))> out;
-  for (const Value& item : at.value.items) out.push_back(read_one(reader.context(item)));
-  return out;
 }
 
 void read_step(const Context& at, Profile& profile) {

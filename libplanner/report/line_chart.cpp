@@ -37,7 +37,8 @@ struct Range {
 
 class Drawing {
  public:
-  explicit Drawing(const Chart& chart) : chart_(chart) {
+  explicit Drawing(const Chart& chart)
+      : chart_(chart), svg_(kWidth, kTop + static_cast<double>(chart.panels.size()) * (kPanel + kGap), 12) {
     for (const ChartPanel& panel : chart.panels) {
       for (const ChartLine& line : panel.lines) {
         for (const auto& [x, y] : line.points) x_.hold(x);
@@ -47,27 +48,13 @@ class Drawing {
   }
 
   std::string run() {
-    const double height = kTop + static_cast<double>(chart_.panels.size()) * (kPanel + kGap);
-    out_ = fmt::format(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" "
-        "height=\"{1:.0f}\" "
-        "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-        kWidth, height);
-    text(kLeft, 22, "start", chart_.title, "font-size=\"15\" font-weight=\"bold\"");
+    svg_.text(kLeft, 22, "start", chart_.title, "font-size=\"15\" font-weight=\"bold\"");
     for (std::size_t i = 0; i < chart_.panels.size(); ++i)
       panel(chart_.panels[i], kTop + 16 + static_cast<double>(i) * (kPanel + kGap));
-    return out_ + "</svg>\n";
+    return svg_.take();
   }
 
  private:
-  void text(double x, double y, const char* anchor, const std::string& what, const char* more = "") {
-    out_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" {}>{}</text>\n", x, y, anchor, more,
-                        svg_text(what));
-  }
-  void stroke(double x1, double y1, double x2, double y2, const char* colour) {
-    out_ += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\"/>\n", x1, y1, x2,
-                        y2, colour);
-  }
   double x_at(double x) const { return kLeft + (x - x_.low) / (x_.high - x_.low) * (kWidth - kLeft - kRight); }
 
   void panel(const ChartPanel& p, double top) {
@@ -82,33 +69,33 @@ class Drawing {
     const auto y_at = [&](double value) { return top + kPanel - value / y.high * kPanel; };
     const double step = tick(y.high, 4);
     for (double value = 0; value <= y.high * 1.0001; value += step) {
-      stroke(kLeft, y_at(value), kWidth - kRight, y_at(value), "#e3e3e3");
-      text(kLeft - 6, y_at(value) + 4, "end", fmt::format("{:g}", value));
+      svg_.line(kLeft, y_at(value), kWidth - kRight, y_at(value), "#e3e3e3");
+      svg_.text(kLeft - 6, y_at(value) + 4, "end", fmt::format("{:g}", value));
     }
     const double across = tick(x_.high - x_.low, 8);
     for (double value = std::ceil(x_.low / across) * across; value <= x_.high * 1.0001; value += across) {
-      stroke(x_at(value), top + kPanel, x_at(value), top + kPanel + 4, "#808080");
-      text(x_at(value), top + kPanel + 17, "middle", fmt::format("{:g}", value));
+      svg_.line(x_at(value), top + kPanel, x_at(value), top + kPanel + 4, "#808080");
+      svg_.text(x_at(value), top + kPanel + 17, "middle", fmt::format("{:g}", value));
     }
-    stroke(kLeft, top + kPanel, kWidth - kRight, top + kPanel, "#808080");
-    text(kLeft, top - 6, "start", p.title);
-    text(kWidth - kRight, top + kPanel + 32, "end", chart_.x_axis, "fill=\"#606060\"");
+    svg_.line(kLeft, top + kPanel, kWidth - kRight, top + kPanel, "#808080");
+    svg_.text(kLeft, top - 6, "start", p.title);
+    svg_.text(kWidth - kRight, top + kPanel + 32, "end", chart_.x_axis, "fill=\"#606060\"");
     double legend = kWidth - kRight;
     for (std::size_t i = p.lines.size(); i-- > 0;) {
       const char* colour = kColours[i % kColours.size()];
-      text(legend, top - 6, "end", p.lines[i].name, fmt::format("fill=\"{}\"", colour).c_str());
+      svg_.text(legend, top - 6, "end", p.lines[i].name, fmt::format("fill=\"{}\"", colour));
       legend -= 7.0 * static_cast<double>(p.lines[i].name.size()) + 14;
-      std::string path;
+      std::vector<std::pair<double, double>> path;
       for (const auto& [x, value] : p.lines[i].points) {
-        if (std::isfinite(value)) path += fmt::format("{:.1f},{:.1f} ", x_at(x), y_at(value));
+        if (std::isfinite(value)) path.emplace_back(x_at(x), y_at(value));
       }
-      out_ += fmt::format("<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.5\" points=\"{}\"/>\n", colour, path);
+      svg_.polyline(path, colour);
     }
   }
 
   const Chart& chart_;
   Range x_;
-  std::string out_;
+  SvgDrawing svg_;
 };
 
 }  // namespace

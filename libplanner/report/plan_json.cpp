@@ -125,13 +125,13 @@ Json layout(const PlanPool& pool) {
           {"notes", pool.notes}};
 }
 
-Json grid(const StepGrid& g, const char* x, const char* y) {
+Json grid(const StepGrid& g, const char* x, const char* y, const char* values = "time_s") {
   Json rows = Json::array();
   for (std::size_t i = 0; i < g.x.size(); ++i) {
-    const auto row = g.seconds.begin() + static_cast<std::ptrdiff_t>(i * g.y.size());
+    const auto row = g.values.begin() + static_cast<std::ptrdiff_t>(i * g.y.size());
     rows.push_back(std::vector<double>(row, row + static_cast<std::ptrdiff_t>(g.y.size())));
   }
-  return {{x, g.x}, {y, g.y}, {"time_s", rows}};
+  return {{x, g.x}, {y, g.y}, {values, rows}};
 }
 
 Json bounds(const BoundTimes& times) {
@@ -169,6 +169,7 @@ Json serving(const ServingPool& s) {
             {"transfer_s_per_token", number(s.transfer_per_token.value)}};
   if (s.idle) json["idle_w"] = number(s.idle->value);
   if (s.busy) json["busy_w"] = number(s.busy->value);
+  if (!s.watts.empty()) json["power"] = grid(s.watts, "sequences", "prompt_tokens", "power_w");
   return json;
 }
 
@@ -318,7 +319,7 @@ Json provenance(const Plan& plan) {
 }  // namespace
 
 std::string plan_json(const Plan& plan) {
-  Json json{{"format_version", "1.2"},
+  Json json{{"format_version", "1.3"},
             {"title", plan.title},
             {"date", plan.date},
             {"model",

@@ -42,44 +42,39 @@ std::vector<double> ticks(double from, double span) {
 
 class Drawing {
  public:
-  explicit Drawing(const Score& score) : score_(score) {
-    for (const ScoredRow& row : score.details) {
-      const Metric& metric = *row.row->metric;
-      panels_[to_string(metric.kind) + ", " + (std::string(metric.unit) == "1" ? "share" : metric.unit)].push_back(
-          &row);
-    }
-  }
+  explicit Drawing(const Score& score)
+      : score_(score), panels_(panels_of(score)), svg_(kMargin + kAcross * kCell, height(panels_.size()), 11) {}
 
   std::string run() {
-    const double width = kMargin + kAcross * kCell;
-    const auto down = static_cast<double>((panels_.size() + kAcross - 1) / kAcross);
-    out_ = fmt::format(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" "
-        "height=\"{1:.0f}\" font-family=\"sans-serif\" font-size=\"11\">\n"
-        "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-        width, kTop + down * kDown);
-    text(kMargin, 26, "start", "Predicted against measured: " + score_.file, "font-size=\"15\" font-weight=\"bold\"");
-    text(kMargin, 46, "start",
-         fmt::format("{} of {} rows; median error {:.1f} %, averaged over groups and categories. Line: equal; band: "
-                     "within 20 %. A point names its row.",
-                     whole_text(score_.predicted), whole_text(score_.rows), 100 * score_.overall.median_abs_ln));
+    svg_.text(kMargin, 26, "start", "Predicted against measured: " + score_.file,
+              "font-size=\"15\" font-weight=\"bold\"");
+    svg_.text(
+        kMargin, 46, "start",
+        fmt::format("{} of {} rows; median error {:.1f} %, averaged over groups and categories. Line: equal; band: "
+                    "within 20 %. A point names its row.",
+                    whole_text(score_.predicted), whole_text(score_.rows), 100 * score_.overall.median_abs_ln));
     legend();
     int i = 0;
     for (const auto& [name, rows] : panels_) {
       panel(name, rows, kMargin + (i % kAcross) * kCell + kLeft, kTop + 18 + (i / kAcross) * kDown);
       ++i;
     }
-    return out_ + "</svg>\n";
+    return svg_.take();
   }
 
  private:
-  void text(double x, double y, const char* anchor, const std::string& what, const std::string& more = {}) {
-    out_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}{}>{}</text>\n", x, y, anchor,
-                        more.empty() ? "" : " ", more, svg_text(what));
+  using Panels = std::map<std::string, std::vector<const ScoredRow*>>;
+
+  static Panels panels_of(const Score& score) {
+    Panels panels;
+    for (const ScoredRow& row : score.details) {
+      const Metric& metric = *row.row->metric;
+      panels[to_string(metric.kind) + ", " + (std::string(metric.unit) == "1" ? "share" : metric.unit)].push_back(&row);
+    }
+    return panels;
   }
-  void stroke(double x1, double y1, double x2, double y2, const char* colour) {
-    out_ += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\"/>\n", x1, y1, x2,
-                        y2, colour);
+  static double height(std::size_t panels) {
+    return kTop + static_cast<double>((panels + kAcross - 1) / kAcross) * kDown;
   }
 
   const char* colour(const std::string& category) const {
@@ -98,9 +93,9 @@ class Drawing {
         x = kMargin;
         y += 16;
       }
-      out_ += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\"/>\n", x + 4, y - 4,
-                          colour(section.name));
-      text(x + 12, y, "start", name);
+      svg_.add(
+          fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\"/>", x + 4, y - 4, colour(section.name)));
+      svg_.text(x + 12, y, "start", name);
       x += wide;
     }
   }
@@ -114,45 +109,45 @@ class Drawing {
     const double from = std::log10(low) - 0.1, span = std::max(std::log10(high) + 0.1 - from, 0.5);
     const auto at = [&](double value) { return (std::log10(value) - from) / span * kSide; };
     const auto clip = [&](double place) { return std::clamp(place, 0.0, kSide); };
-    text(left, top - 8, "start", fmt::format("{} ({} rows)", name, rows.size()), "font-weight=\"bold\"");
+    svg_.text(left, top - 8, "start", fmt::format("{} ({} rows)", name, rows.size()), "font-weight=\"bold\"");
 
     // The band between 0.8 and 1.2 of measured, cut off at the frame.
     const double above = std::log10(1.2) / span * kSide, below = std::log10(0.8) / span * kSide;
-    out_ += fmt::format(
-        "<polygon fill=\"#e6efe6\" points=\"{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f} "
-        "{:.1f},{:.1f} {:.1f},{:.1f}\"/>\n",
-        left, top + kSide, left, top + kSide - clip(above), left + clip(kSide - above), top, left + kSide, top,
-        left + kSide, top + kSide - clip(kSide + below), left + clip(-below), top + kSide);
+    svg_.add(
+        fmt::format("<polygon fill=\"#e6efe6\" points=\"{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f} "
+                    "{:.1f},{:.1f} {:.1f},{:.1f}\"/>",
+                    left, top + kSide, left, top + kSide - clip(above), left + clip(kSide - above), top, left + kSide,
+                    top, left + kSide, top + kSide - clip(kSide + below), left + clip(-below), top + kSide));
     for (const double value : ticks(from, span)) {
       const double place = at(value);
-      stroke(left + place, top, left + place, top + kSide, "#ececec");
-      stroke(left, top + kSide - place, left + kSide, top + kSide - place, "#ececec");
-      text(left + place, top + kSide + 15, "middle", tick_text(value));
-      text(left - 5, top + kSide - place + 4, "end", tick_text(value));
+      svg_.line(left + place, top, left + place, top + kSide, "#ececec");
+      svg_.line(left, top + kSide - place, left + kSide, top + kSide - place, "#ececec");
+      svg_.text(left + place, top + kSide + 15, "middle", tick_text(value));
+      svg_.text(left - 5, top + kSide - place + 4, "end", tick_text(value));
     }
-    stroke(left, top + kSide, left + kSide, top, "#707070");
-    out_ +=
-        fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#909090\"/>\n",
-                    left, top, kSide, kSide);
-    text(left + kSide / 2, top + kSide + 32, "middle", "measured", "fill=\"#606060\"");
+    svg_.line(left, top + kSide, left + kSide, top, "#707070");
+    svg_.add(
+        fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#909090\"/>",
+                    left, top, kSide, kSide));
+    svg_.text(left + kSide / 2, top + kSide + 32, "middle", "measured", "fill=\"#606060\"");
     const double middle = top + kSide / 2, side = left - 44;
-    text(side, middle, "middle", "predicted",
-         fmt::format("fill=\"#606060\" transform=\"rotate(-90 {:.1f} {:.1f})\"", side, middle));
+    svg_.text(side, middle, "middle", "predicted",
+              fmt::format("fill=\"#606060\" transform=\"rotate(-90 {:.1f} {:.1f})\"", side, middle));
     for (const ScoredRow* row : rows) {
       const Measurement& m = *row->row;
-      out_ += fmt::format(
-          "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.6\" fill=\"{}\" "
-          "fill-opacity=\"0.55\"><title>{}</title></circle>\n",
-          left + at(m.value), top + kSide - at(row->prediction.likely), colour(m.category),
-          svg_text(fmt::format("{}: {}, measured {:.4g} {}, predicted {:.4g} ({:+.0f} %)", m.id, m.metric->name,
-                               m.value, m.metric->unit, row->prediction.likely,
-                               100 * (row->prediction.likely / m.value - 1))));
+      svg_.add(
+          fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.6\" fill=\"{}\" "
+                      "fill-opacity=\"0.55\"><title>{}</title></circle>",
+                      left + at(m.value), top + kSide - at(row->prediction.likely), colour(m.category),
+                      svg_text(fmt::format("{}: {}, measured {:.4g} {}, predicted {:.4g} ({:+.0f} %)", m.id,
+                                           m.metric->name, m.value, m.metric->unit, row->prediction.likely,
+                                           100 * (row->prediction.likely / m.value - 1)))));
     }
   }
 
   const Score& score_;
-  std::map<std::string, std::vector<const ScoredRow*>> panels_;
-  std::string out_;
+  Panels panels_;
+  SvgDrawing svg_;
 };
 
 }  // namespace

@@ -13,11 +13,11 @@ using Json = nlohmann::ordered_json;
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
+// What was never measured has no times.
 Json spread(const Spread& s) {
-  return {{"count", s.count},           {"mean", number(s.mean.value)},
-          {"p50", number(s.p50.value)}, {"p90", number(s.p90.value)},
-          {"p95", number(s.p95.value)}, {"p99", number(s.p99.value)},
-          {"max", number(s.max.value)}, {"at_slo_percentile", number(s.named.value)}};
+  const auto time = [&](Seconds value) { return s.count > 0 ? number(value.value) : Json(nullptr); };
+  return {{"count", s.count},   {"mean", time(s.mean)}, {"p50", time(s.p50)}, {"p90", time(s.p90)},
+          {"p95", time(s.p95)}, {"p99", time(s.p99)},   {"max", time(s.max)}, {"at_slo_percentile", time(s.named)}};
 }
 
 Json slo(const ServingLimits& limits) {

@@ -20,6 +20,13 @@ std::string limits_text(const ServingLimits& limits) {
   return fmt::format("{} ({})", text, limits.percentile == 50 ? "means" : fmt::format("P{:g}", limits.percentile));
 }
 
+std::string time_text(const Spread& of, Seconds time) { return of.count > 0 ? to_string(time) : "none"; }
+
+// The table of times has these columns anyway.
+bool has_column(double percentile) {
+  return percentile == 50 || percentile == 90 || percentile == 95 || percentile == 99;
+}
+
 class SimulationWriter : private Page {
  public:
   SimulationWriter(const SimulationHead& head, const SimulateTextOptions& options)
@@ -69,9 +76,9 @@ class SimulationWriter : private Page {
                  {limits.any() ? "service level" : "", Align::kLeft}});
     for (const SweepPoint& p : sweep.points) {
       const SimulationResult& r = p.result;
-      t.row({figure_text(p.load), figure_text(r.requests_per_s), figure_text(r.output_tok_per_s), to_string(r.ttft.p50),
-             to_string(r.ttft.p99), to_string(r.tpot.p50), to_string(r.tpot.p99), figure_text(r.mean_waiting),
-             percent_text(r.kv_use),
+      t.row({figure_text(p.load), figure_text(r.requests_per_s), figure_text(r.output_tok_per_s),
+             time_text(r.ttft, r.ttft.p50), time_text(r.ttft, r.ttft.p99), time_text(r.tpot, r.tpot.p50),
+             time_text(r.tpot, r.tpot.p99), figure_text(r.mean_waiting), percent_text(r.kv_use),
              !limits.any()  ? (r.overloaded ? "queue grows" : "")
              : r.meets      ? "kept"
              : r.overloaded ? "missed, queue grows"
@@ -95,7 +102,7 @@ class SimulationWriter : private Page {
 
   void times(const SimulationResult& r) {
     section("Times");
-    const bool other = r.limits.any() && r.limits.percentile != 50;
+    const bool other = r.limits.any() && !has_column(r.limits.percentile);
     TextTable t({{"", Align::kLeft},
                  {"mean", Align::kRight},
                  {"P50", Align::kRight},

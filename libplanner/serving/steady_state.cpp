@@ -40,17 +40,17 @@ SteadyState::SteadyState(const ReplicaTimer& timer, const Workload& w, const Eng
   if (layout.mtp) accepted_per_step_ = 1 + w.mtp_acceptance.value_or(0);
 }
 
-// Wait for the prompts ahead (Pollaczek-Khinchine with the prompts' own variation), then read.
-Seconds SteadyState::first_token(double busy, Seconds step) const {
-  const double queue = prefill_seconds() * busy * (1 + prompt_variation_) / (2 * (1 - busy));
-  return overhead_ + Seconds(queue) + step / 2 + prefill_.latency + transfer_;
+// Wait for the prompts ahead (Pollaczek-Khinchine with the prompts' own variation) and for the step that runs, then read.
+Seconds SteadyState::first_token(double busy, Seconds step, double company) const {
+  const Seconds queue(prefill_seconds() * busy * (1 + prompt_variation_) / (2 * (1 - busy)));
+  return overhead_ + (queue + step / 2) * company + prefill_.latency + transfer_;
 }
 
 double SteadyState::prefill_seconds() const {
   return role_ == PoolRole::kDecode ? 0 : new_input_ / prefill_.tokens_per_second;
 }
 
-ServingPoint SteadyState::at_batch(double sequences) const {
+ServingPoint SteadyState::at_batch(double sequences, double company) const {
   ServingPoint p;
   p.sequences = sequences;
   p.step_time = timer_.decode_step(sequences, mean_context_);
@@ -60,8 +60,9 @@ ServingPoint SteadyState::at_batch(double sequences) const {
   p.requests_per_s = rate * replicas_;
   p.output_tok_per_s = p.requests_per_s * output_;
   p.prefill_tok_per_s = role_ == PoolRole::kDecode ? 0 : prefill_.tokens_per_second * replicas_;
-  p.tpot = p.step_time / (accepted_per_step_ * std::max(1e-3, 1 - p.prefill_share));
-  p.ttft = role_ == PoolRole::kDecode ? transfer_ : first_token(std::min(p.prefill_share, kBusiest), p.step_time);
+  p.tpot = p.step_time / (accepted_per_step_ * std::max(1e-3, 1 - p.prefill_share * company));
+  p.ttft =
+      role_ == PoolRole::kDecode ? transfer_ : first_token(std::min(p.prefill_share, kBusiest), p.step_time, company);
   p.ttft_together = p.ttft + Seconds(prefill_seconds() * std::max(0.0, sequences - 1) / 2);
   p.e2e = p.ttft + p.tpot * (output_ - 1);
   return p;
@@ -74,7 +75,7 @@ ServingPoint SteadyState::prefill_at(double requests_per_s) const {
   p.prefill_share = std::min(asked, kBusiest);
   p.requests_per_s = p.prefill_share / prefill_seconds() * replicas_;
   p.prefill_tok_per_s = prefill_.tokens_per_second * replicas_;
-  p.ttft = p.ttft_together = p.e2e = first_token(p.prefill_share, Seconds(0));
+  p.ttft = p.ttft_together = p.e2e = first_token(p.prefill_share, Seconds(0), 1);
   return p;
 }
 
@@ -102,9 +103,12 @@ ServingPoint SteadyState::at_load(std::optional<double> concurrency, std::option
   if (role_ == PoolRole::kPrefill) return prefill_at(arrival_rate.value_or(Hertz(0)).value);
   const double target = concurrency ? *concurrency / replicas_ : arrival_rate->value / replicas_;
   const auto load = [&](const ServingPoint& p) { return concurrency ? in_flight(p) : p.requests_per_s / replicas_; };
+  // In a closed loop with one request nobody else is there.
+  const double company = concurrency ? std::clamp(target - 1, 0.0, 1.0) : 1;
   const double places = std::min(most_sequences_, kMostPlaces);
   const double top = concurrency ? std::min(places, std::max(target, 1e-3)) : places;
-  ServingPoint p = at_batch(std::max(1e-3, bisect(top, [&](double b) { return load(at_batch(b)) <= target; })));
+  const double batch = bisect(top, [&](double b) { return load(at_batch(b, company)) <= target; });
+  ServingPoint p = at_batch(std::max(1e-3, batch), company);
   const double missing = target - load(p);
   if (!concurrency) {
     const double busy = std::min(1.0, target / (at_batch(places).requests_per_s / replicas_));

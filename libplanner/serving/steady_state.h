@@ -40,7 +40,8 @@ class SteadyState {
   SteadyState(const ReplicaTimer& timer, const Workload& workload, const EngineProfile& engine, const Layout& layout,
               PoolRole role, double most_sequences, Seconds transfer = Seconds(0));
 
-  ServingPoint at_batch(double sequences) const;         // not for a prefill pool
+  // Not for a prefill pool. `company`: the chance that a request finds others at work; none of its time is lost to them else.
+  ServingPoint at_batch(double sequences, double company = 1) const;
   ServingPoint prefill_at(double requests_per_s) const;  // a prefill pool fed at this rate, all replicas together
   // The given load, spread evenly over the replicas. A prefill pool takes an arrival rate only.
   ServingPoint at_load(std::optional<double> concurrency, std::optional<Hertz> arrival_rate) const;
@@ -52,7 +53,7 @@ class SteadyState {
   void wait_for_a_place(ServingPoint& point, double busy) const;  // `busy`: share of the places that are taken
   double in_flight(const ServingPoint& point) const;              // on one replica
   double prefill_seconds() const;                                 // replica time that one prompt costs
-  Seconds first_token(double busy, Seconds step) const;
+  Seconds first_token(double busy, Seconds step, double company) const;
 
   const ReplicaTimer& timer_;
   PoolRole role_;

@@ -11,6 +11,13 @@ namespace {
 constexpr int kBlock = 16;           // tokens of one page of the cache
 constexpr double kWatermark = 0.01;  // of the pages stay free when a request is admitted, as in vLLM
 
+// Beyond the table a replica draws what it draws at the end of it.
+double watts_of(const ServingPool& pool, const StepWork& work) {
+  const StepGrid& table = pool.watts;
+  if (table.empty()) return pool.busy.value_or(Watts{}).value;
+  return table.at(std::min(work.sequences, table.x.back()), std::min(work.prompt_tokens, table.y.back()));
+}
+
 std::int64_t blocks_of(double tokens) { return static_cast<std::int64_t>(std::ceil(tokens / kBlock)); }
 
 }  // namespace
@@ -75,11 +82,13 @@ bool Replica::begin(double now) {
     const double own = 0.5 * tokens / pool_.attention_groups;
     shape.prompt_context = std::max(0.0, pairs / tokens - own);
   }
+  step_watts_ = 0;
   if (decoding_ == 0 && chunks_.empty() && swap_seconds_ == 0) {
     --step_;
     return false;
   }
   step_end_ = now + pool_.step_times.seconds(shape) + swap_seconds_;
+  step_watts_ = watts_of(pool_, shape);
   return true;
 }
 
@@ -323,6 +332,7 @@ std::vector<int> Replica::take_all() {
   prefixes_ = {};
   waiting_ = decoding_ = 0;
   used_ = 0;
+  step_watts_ = 0;
   context_ = 0;
   return all;
 }

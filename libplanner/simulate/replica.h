@@ -50,6 +50,7 @@ class Replica {
   bool begin(double now);           // the next step; false: there is nothing to do
   double step_end() const { return step_end_; }
   double step_seconds() const { return step_end_ - step_begin_; }
+  double step_watts() const { return step_watts_; }  // 0 between steps
 
   // What came of the step.
   struct Outcome {
@@ -130,7 +131,7 @@ class Replica {
   bool priorities_ = false;
 
   std::int64_t step_ = 0;
-  double step_begin_ = 0, step_end_ = 0;
+  double step_begin_ = 0, step_end_ = 0, step_watts_ = 0;
   std::vector<double> lanes_;                // tokens left in the step, per attention group
   std::vector<std::pair<int, int>> chunks_;  // of this step: job, tokens
   double swap_seconds_ = 0;

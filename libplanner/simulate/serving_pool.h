@@ -31,7 +31,8 @@ struct ServingPool {
   Seconds transfer_base{};         // of a prompt's cache to the decode pool, however short
   Seconds transfer_per_token{};    // and per token of it
   std::optional<Watts> idle = {};  // of one replica, its share of the nodes included
-  std::optional<Watts> busy = {};  // while a batch runs
+  std::optional<Watts> busy = {};  // while a batch runs, at the load of the plan
+  StepGrid watts = {};             // while a step runs: sequences, prompt tokens. Empty: `busy`, whatever it works on
 };
 
 // Lengths of requests: log-normal, fixed when sigma is 0.

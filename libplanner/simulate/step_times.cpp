@@ -23,7 +23,7 @@ Place place(const std::vector<double>& axis, double at) {
 
 double StepGrid::at(double x_at, double y_at) const {
   const Place px = place(x, x_at), py = place(y, y_at);
-  const double* row = seconds.data() + px.cell * y.size() + py.cell;
+  const double* row = values.data() + px.cell * y.size() + py.cell;
   const auto along_y = [&](const double* low) { return py.share == 0 ? *low : low[0] + (low[1] - low[0]) * py.share; };
   const double low = along_y(row);
   return px.share == 0 ? low : low + (along_y(row + y.size()) - low) * px.share;

@@ -17,10 +17,10 @@ struct StepWork {
 
 // Values over two axes, linear between them and beyond the last; below the first the first counts.
 struct StepGrid {
-  std::vector<double> x, y;     // ascending, at least one each unless the grid is empty
-  std::vector<double> seconds;  // [x][y]
+  std::vector<double> x, y;    // ascending, at least one each unless the grid is empty
+  std::vector<double> values;  // [x][y]
 
-  bool empty() const { return seconds.empty(); }
+  bool empty() const { return values.empty(); }
   double at(double x_at, double y_at) const;
 };
 

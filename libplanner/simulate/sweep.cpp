@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace fathom {
 
@@ -22,32 +23,59 @@ Scenario at_load(Scenario scenario, SweepOver over, double load) {
   return scenario;
 }
 
-SweepResult sweep(const Scenario& scenario, SweepOver over, double low, double high, int steps) {
-  SweepResult out{.over = over, .points = {}, .highest = {}};
-  const auto whole = [&](double load) { return over == SweepOver::kConcurrency ? std::round(load) : load; };
-  const auto run = [&](double load) {
-    SweepPoint point{.load = load, .result = simulate(at_load(scenario, over, load))};
-    const bool meets = point.result.meets;
-    const auto after =
-        std::find_if(out.points.begin(), out.points.end(), [&](const SweepPoint& p) { return p.load > load; });
-    out.points.insert(after, std::move(point));
-    return meets;
-  };
-  double met = 0, missed = 0;
+namespace {
+
+// Loads of the grid; those of a concurrency are whole, and none comes twice.
+std::vector<double> grid(SweepOver over, double low, double high, int steps) {
+  std::vector<double> loads;
   for (int i = 0; i < steps; ++i) {
-    const double load = whole(steps > 1 ? low * std::pow(high / low, static_cast<double>(i) / (steps - 1)) : low);
-    if (!out.points.empty() && load <= out.points.back().load) continue;
-    const bool meets = run(load);
-    if (meets && missed == 0) met = load;
-    if (!meets && missed == 0) missed = load;
+    const double load = steps > 1 ? low * std::pow(high / low, static_cast<double>(i) / (steps - 1)) : low;
+    loads.push_back(over == SweepOver::kConcurrency ? std::round(load) : load);
   }
-  if (met > 0) out.highest = met;
-  out.bounded = missed > 0;
-  if (met <= 0 || missed <= 0) return out;
+  loads.erase(std::unique(loads.begin(), loads.end()), loads.end());
+  return loads;
+}
+
+// The number of requests is free where a steady state decides it: then each load of the grid finds its own, and the
+// largest counts for all.
+std::vector<SweepPoint> grid_points(Scenario& scenario, SweepOver over, const std::vector<double>& loads) {
+  std::vector<SweepPoint> points;
+  std::int64_t most = scenario.arrivals.requests;
+  for (const double load : loads) {
+    points.push_back({.load = load, .result = simulate(at_load(scenario, over, load))});
+    const SimulationResult& r = points.back().result;
+    if (!r.overloaded) most = std::max(most, r.requests);
+  }
+  scenario.arrivals.until_steady = false;
+  scenario.arrivals.requests = most;
+  for (SweepPoint& point : points) {
+    if (point.result.requests != most) point.result = simulate(at_load(scenario, over, point.load));
+  }
+  return points;
+}
+
+}  // namespace
+
+SweepResult sweep(Scenario scenario, SweepOver over, double low, double high, int steps) {
+  SweepResult out{.over = over, .points = {}, .highest = {}};
+  out.points = grid_points(scenario, over, grid(over, low, high, steps));
+  const auto meets = [](const SweepPoint& point) { return point.result.meets; };
+  const auto first_missed = std::find_if_not(out.points.begin(), out.points.end(), meets);
+  out.bounded = first_missed != out.points.end();
+  if (first_missed == out.points.begin()) return out;
+  double met = std::prev(first_missed)->load;
+  out.highest = met;
+  if (!out.bounded) return out;
+  double missed = first_missed->load;
   for (int i = 0; i < kMostHalvings && missed > kCloseEnough * met; ++i) {
-    const double middle = whole(std::sqrt(met * missed));
+    const double between = std::sqrt(met * missed);
+    const double middle = over == SweepOver::kConcurrency ? std::round(between) : between;
     if (middle <= met || middle >= missed) break;
-    (run(middle) ? met : missed) = middle;
+    const SweepPoint point{.load = middle, .result = simulate(at_load(scenario, over, middle))};
+    (meets(point) ? met : missed) = middle;
+    const auto after =
+        std::find_if(out.points.begin(), out.points.end(), [&](const SweepPoint& p) { return p.load > middle; });
+    out.points.insert(after, point);
   }
   out.highest = met;
   return out;

@@ -26,7 +26,8 @@ struct SweepResult {
 Scenario at_load(Scenario scenario, SweepOver over, double load);
 
 // `steps` loads from `low` to `high`, evenly by ratio; then bisection between the last load that keeps the limits and
-// the first that does not, until they are within a fiftieth.
-SweepResult sweep(const Scenario& scenario, SweepOver over, double low, double high, int steps);
+// the first that does not, until they are within a fiftieth. Every load sees the same requests, one by one: as many as that
+// load takes which needs most of those that are answered.
+SweepResult sweep(Scenario scenario, SweepOver over, double low, double high, int steps);
 
 }  // namespace fathom

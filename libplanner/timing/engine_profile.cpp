@@ -125,8 +125,9 @@ void apply(const Document& document, const Value& entry, EngineProfile& e) {
   if (reader.value().find("admission") != nullptr) {
     e.admission = reader.choice("admission", {"paged", "reserved"}) == 0 ? Admission::kPaged : Admission::kReserved;
   }
-  reader.expect({"since"});
+  reader.expect({"since", "released"});
   reader.take("since");
+  reader.take("released");
   e.chunk_tokens = reader.get<double>("chunk_tokens", e.chunk_tokens);
   e.most_sequences = reader.get<double>("most_sequences", e.most_sequences);
   if (const Value* list = reader.take("variants"); list != nullptr) {
@@ -282,7 +283,10 @@ std::vector<EngineSpan> engine_spans(const std::filesystem::path& data_dir) {
   std::vector<EngineSpan> spans;
   const Document document = read_engines(data_dir);
   for (const Value& entry : entries(document).items) {
-    const EngineSpan span{.id = text_of(entry, "id"), .since = text_of(entry, "since"), .before = {}};
+    const EngineSpan span{.id = text_of(entry, "id"),
+                          .since = text_of(entry, "since"),
+                          .before = {},
+                          .released = text_of(entry, "released")};
     for (EngineSpan& earlier : spans) {
       if (earlier.id == span.id && earlier.before.empty()) earlier.before = span.since;
     }

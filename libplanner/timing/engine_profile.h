@@ -119,6 +119,7 @@ std::vector<std::string> engine_ids(const std::filesystem::path& data_dir);
 // The entries of the file: an engine, and the version that each begins with.
 struct EngineSpan {
   std::string id, since, before;
+  std::string released = {};  // ISO 8601 date of the first version; empty for the first span
 };
 std::vector<EngineSpan> engine_spans(const std::filesystem::path& data_dir);
 

@@ -49,7 +49,7 @@ Seconds ReplicaTimer::decode_step(double sequences, double context) const {
   const Batch batch = decode_batch(at_least_one, context);
   const Trip one = trip(batch);
   const double micro_batches = at_least_one / batch.sequences;
-  const Seconds host = host_.per_step + host_.per_sequence * batch.sequences;
+  const Seconds host = host_.per_step + host_.per_sequence * (batch.sequences / layout_.attention_dp);
   return std::max(one.all + host, (one.slowest + host) * micro_batches);
 }
 
@@ -88,7 +88,7 @@ Seconds ReplicaTimer::prefill_together(double prompts, double tokens, double cac
 
 ReplicaTimer::Step ReplicaTimer::step(const Batch& batch) const {
   const Trip one = trip(batch);
-  const Seconds host = host_.per_step + host_.per_sequence * batch.sequences;
+  const Seconds host = host_.per_step + host_.per_sequence * (batch.sequences / layout_.attention_dp);
   return {.latency = one.all + host, .pace = one.slowest + host};
 }
 

@@ -9,7 +9,7 @@ namespace fathom {
 
 // What the host does between steps that nothing hides.
 struct HostWork {
-  Seconds per_step{}, per_sequence{};
+  Seconds per_step{}, per_sequence{};  // each attention group has a process of its own for its sequences
 };
 HostWork host_work(const EngineProfile& engine);
 

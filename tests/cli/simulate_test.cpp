@@ -116,6 +116,19 @@ TEST_F(Simulate, PlaysTraces) {
   EXPECT_EQ(json_of(plan + " --rate 1 --requests 50 --trace " + lengths.string()).at("requests").at("finished"), 50);
 }
 
+TEST_F(Simulate, APlanWithTheWattsOfOneLoadSaysSo) {
+  const std::string plan = plan_of("team-30-r1-32b");
+  Json old = Json::parse(content_of(plan));
+  for (Json& pool : old.at("pools")) EXPECT_EQ(pool.at("serving").erase("power"), 1u);
+  const std::string older = scratch_.write("old.json", old.dump(1)).string();
+  const Json now = json_of(plan + " --rate 0.05 --requests 500"), then = json_of(older + " --rate 0.05 --requests 500");
+  EXPECT_TRUE(now.at("notes").empty()) << now.at("notes");
+  ASSERT_EQ(then.at("notes").size(), 1u);
+  EXPECT_NE(then.at("notes")[0].get<std::string>().find("make it again"), std::string::npos);
+  EXPECT_LT(now.at("energy_j"), then.at("energy_j"));  // hardly ever two at once
+  EXPECT_EQ(now.at("e2e_s"), then.at("e2e_s"));
+}
+
 TEST_F(Simulate, RefusesWhatItCannotPlayWithOneClearMessage) {
   const std::string plan = plan_of("team-30-r1-32b");
   const auto refused = [&](const std::string& arguments, const std::string& message) {
@@ -127,7 +140,14 @@ TEST_F(Simulate, RefusesWhatItCannotPlayWithOneClearMessage) {
   refused((scratch_.path() / "none.json").string(), "no such file");
   refused((fs::path(FATHOM_SOURCE_DIR) / "examples/team-30-r1-32b/cluster.yaml").string(), "not a saved plan");
   refused(plan + " --rate 1 --concurrency 2", "excludes");
-  refused(plan + " --rate 0", "--rate");
+  refused(plan + " --rate 0", "--rate: 0 is not a number above zero");
+  refused(plan + " --rate 1 --in-step", "add --concurrency");
+  refused(plan + " --time-scale 2", "add --trace");
+  refused(plan + " --mttr '1 h'", "add --mtbf");
+  refused(plan + " --swap-bandwidth '10 GB/s'", "add --preemption swap");
+  refused(plan + " --rate 1 --sweep rate=1:2:3", "excludes");
+  refused(plan + " --mtbf '1 us'", "would be finished");
+  refused(plan + " --output-tokens 1e8", "longer than");
   refused(plan + " --cv 2", "--rate");
   refused(plan + " --ttft soon", "--ttft");
   refused(plan + " --mtbf '0 s'", "--mtbf");

@@ -137,6 +137,46 @@ TEST_F(Validate, NamesTheRankThatFailsAndItsOperator) {
   }
 }
 
+TEST_F(Validate, ServesRequestsAsTheyComeAndSimulatesTheSame) {
+  const std::string plan = plan_of("qwen3_moe", 2, "tp: 2, ep: 2") + " --rate 40 --requests 20 --seed 3";
+  const Answer run = run_program("validate " + plan + " -f json");
+  ASSERT_EQ(run.code, 0) << run.err;  // nothing is judged without --tolerance
+  const Json json = Json::parse(run.out);
+  for (const char* key : {"ttft_s", "tpot_s", "inter_token_s", "e2e_s"}) {
+    for (const char* side : {"predicted", "measured"}) {
+      for (const char* part : {"mean", "p50", "p90", "p95", "p99", "max"})
+        EXPECT_GT(json.at(key).at(side).at(part), 0) << key << " " << side << " " << part;
+    }
+    EXPECT_EQ(json.at(key).at("predicted").at("count"), json.at(key).at("measured").at("count")) << key;
+    for (const char* part : {"mean", "p50", "p99"}) EXPECT_TRUE(json.at(key).at("error").at(part).is_number());
+  }
+  EXPECT_EQ(json.at("ttft_s").at("measured").at("count"), 18);  // a tenth warms up
+  EXPECT_FALSE(json.contains("verdict"));
+  EXPECT_EQ(json.at("run").at("requests"), 20);
+  EXPECT_EQ(json.at("run").at("ranks"), 2);
+  double steps = 0;
+  for (const Json& row : json.at("steps")) steps += row.at("count").get<double>();
+  EXPECT_GT(steps, 0);
+
+  const Answer judged = run_program("validate " + plan + " --tolerance 0,0 -f json");
+  EXPECT_EQ(judged.code, 1);
+  EXPECT_EQ(Json::parse(judged.out).at("verdict").at("passed"), false);
+  const Answer text = run_program("validate " + plan + " --tolerance 100,100");
+  for (const char* part : {"time to first token", "simulated", "served", "P99", "decoding"})
+    EXPECT_NE(text.out.find(part), std::string::npos) << part << text.out;
+}
+
+TEST_F(Validate, ServesARecordedTrace) {
+  const fs::path trace = scratch_.write("trace.csv", "timestamp,input_len,output_len\n5,9,4\n5.02,12,1\n5.05,3,6\n");
+  const Answer run =
+      run_program(fmt::format("validate {} --trace {} --warm-up 0 -f json", plan_of("llama", 1), trace.string()));
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json json = Json::parse(run.out);
+  EXPECT_EQ(json.at("e2e_s").at("measured").at("count"), 3);
+  EXPECT_EQ(json.at("tpot_s").at("measured").at("count"), 2);
+  EXPECT_EQ(json.at("inter_token_s").at("measured").at("count"), 8);
+}
+
 TEST_F(Validate, RefusesWhatItCannotRunWithOneClearMessage) {
   const std::string plan = plan_of("qwen3", 1);
   const std::string cluster = (scratch_.path() / "cluster.yaml").string();
@@ -166,6 +206,16 @@ TEST_F(Validate, RefusesWhatItCannotRunWithOneClearMessage) {
   refused(plan + " --weights /no/such/folder", "/no/such/folder");
   refused(plan + " --pool gpu", "no pool \"gpu\"");
   refused(plan + " -f pdf", "pdf");
+  refused(plan + " --rate 0", "--rate");
+  refused(plan + " --rate nan", "--rate");
+  refused(plan + " --requests 5", "--rate");
+  refused(plan + " --rate 5 --tolerance 0.1", "--tolerance");
+  refused(plan + " --rate 5 --layers 1", "--layers");
+  refused(plan + " --rate 5 --tokens 1,2", "--tokens");
+  refused(plan + " --cv 2 --trace x.csv", "--cv");
+  refused(plan + " --trace " + scratch_.write("lengths.csv", "input_len,output_len\n3,2\n").string(), "needs a rate");
+  refused(plan + " --trace " + scratch_.write("long.csv", "timestamp,input_len,output_len\n0,100000000,1\n").string(),
+          "can never fit the cache");
   refused(plan + " -f json=" + plan, "input");
 }
 

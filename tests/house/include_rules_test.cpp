@@ -150,7 +150,8 @@ TEST(IncludeRules, EveryFileOfTheEngineAndTheKernelsFollowsItsTable) {
   for (const char* library : {"libengine", "kernels"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / library)) {
       const std::string path = fs::relative(entry.path(), root);
-      if (!path.ends_with(".h") && !path.ends_with(".cpp")) continue;
+      const std::string kind = entry.path().extension();
+      if (kind != ".h" && kind != ".cpp" && kind != ".cu" && kind != ".cuh") continue;
       std::ranges::copy_if(check_source(path, read_file(entry.path()), table), std::back_inserter(findings),
                            [](const std::string& finding) {
                              return finding.find("libplanner includes") == std::string::npos &&

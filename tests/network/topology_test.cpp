@@ -41,5 +41,19 @@ TEST(Span, InAMeshUsesOnlyTheLinksBetweenItsMembers) {
   EXPECT_NEAR(span(cluster.pool(), 8, 1).inner_bandwidth.value, all, 1);
 }
 
+// Nine trays of four GPUs are one NVLink domain of a rack that holds 72; boards of eight end at their node.
+TEST(MakePool, ARackScaleLinkJoinsItsNodes) {
+  const TestCluster rack(Machines{.accelerator = "nvidia-gb200-186gb", .nodes = 9, .per_node = 4, .nic_gbps = 0});
+  ASSERT_EQ(rack.pool().tiers.size(), 1u);
+  EXPECT_EQ(rack.pool().tiers.front().kind, TierKind::kScaleUp);
+  EXPECT_EQ(rack.pool().tiers.front().domain, 36);
+  EXPECT_TRUE(rack.pool().notes.empty());
+  const TestCluster racks(Machines{.accelerator = "nvidia-gb200-186gb", .nodes = 36, .per_node = 4});
+  EXPECT_EQ(racks.pool().tiers.front().domain, 72);
+  EXPECT_EQ(racks.pool().tiers.back().domain, 144);
+  const TestCluster boards(Machines{.nodes = 9, .per_node = 4});
+  EXPECT_EQ(boards.pool().tiers.front().domain, 4);
+}
+
 }  // namespace
 }  // namespace fathom

@@ -202,6 +202,24 @@ TEST(ReadPlan, LayoutsThatCannotBeAreRefusedWithTheReason) {
   EXPECT_NE(message(with(layout + "stage_layers.0", "1")).find("layers, the model has"), std::string::npos);
 }
 
+// A degree that was edited alone no longer agrees with the devices that the plan counts, nor with its step times.
+TEST(ReadPlan, EditedDegreesAreRefusedAtThePlaceThatDisagrees) {
+  const std::string layout = "pools.0.layout.";
+  const SavedPlan plan = read_text(saved());
+  const Layout l = plan.pools[0].layout;
+  const std::string more = std::to_string(l.replicas + 1);
+  EXPECT_NE(message(with(layout + "replicas", more)).find("\"devices\" is"), std::string::npos);
+  EXPECT_NE(message(with(layout + "replicas", more)).find(more + " replicas of "), std::string::npos);
+  const std::string half = message(with(layout + "tp", std::to_string(l.tp / 2)));
+  EXPECT_NE(half.find("\"devices_per_replica\" is " + std::to_string(l.devices_per_replica())), std::string::npos)
+      << half;
+  EXPECT_NE(half.find("plan.json:"), std::string::npos) << half;
+  EXPECT_NE(half.find("plan again"), std::string::npos) << half;
+  EXPECT_NE(message(with(layout + "devices", "1")).find("\"devices\" is 1"), std::string::npos);
+  EXPECT_NE(message(with("pools.0.serving.micro_batches", "7")).find("the layout's pp is"), std::string::npos);
+  EXPECT_EQ(message(without(layout + "devices")), "nothing was refused");  // older plans may not count them
+}
+
 TEST(ReadPlan, ModelsThatCannotBeAreRefused) {
   const std::string model = "model.architecture.";
   for (const char* key : {"hidden_size", "num_layers", "num_heads", "vocab_size"}) {

@@ -24,6 +24,7 @@ Profile sample_profile() {
              .memory = BytesPerSecond(31.25e9),
              .compute = FlopsPerSecond(0.8e12),
              .floor = Seconds(3.5e-6),
+             .factors = {{.flops_per_byte = 0.5, .factor = 1.1}, {.flops_per_byte = 12, .factor = 0.8}},
              .fit = {.samples = 40, .median_error = 0.03, .worst_error = 0.4, .fast = 0.9, .slow = 1.2}},
             {.kind = OperatorKind::kNorm,
              .memory = BytesPerSecond(20e9),
@@ -81,6 +82,8 @@ TEST(ProfileFile, WrongRowsAreRefused) {
   EXPECT_NE(message(with("collectives.0.kind", "norm")).find("no collective"), std::string::npos);
   EXPECT_NE(message(with("operators.0.bytes_per_s", "0")).find("\"bytes_per_s\" must be"), std::string::npos);
   EXPECT_NE(message(with("operators.0.fast", "1.5")).find("\"fast\" must be"), std::string::npos);
+  EXPECT_NE(message(with("operators.0.factors.0.factor", "0")).find("\"factor\" must be"), std::string::npos);
+  EXPECT_NE(message(with("operators.0.factors.0.flops_per_byte", "20")).find("in the order"), std::string::npos);
   EXPECT_NE(message(with("operators.0.speed", "1")).find("unknown key"), std::string::npos);
   EXPECT_NE(message(with("operators.1",
                          "{kind: norm, weights: bf16, form: max, floor_s: 0, fast: 0.9, slow: 1.1, "

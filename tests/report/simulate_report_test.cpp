@@ -51,6 +51,32 @@ TEST(SimulateReport, TextSaysWhatWasAskedAndFound) {
   EXPECT_NE(simulate_text(head(), result(), {.style = TextStyle::kMarkdown}).find("## Times"), std::string::npos);
 }
 
+TEST(SimulateReport, NoPercentileIsPrintedTwice) {
+  const auto columns = [](double percentile, const std::string& name) {
+    SimulationResult r = result();
+    r.limits.percentile = percentile;
+    const std::string text = simulate_text(head(), r, {});
+    const std::string titles = text.substr(text.find("mean"), text.find("time to first token") - text.find("mean"));
+    int count = 0;
+    for (std::size_t at = titles.find(name); at != std::string::npos; at = titles.find(name, at + 1)) ++count;
+    return count;
+  };
+  EXPECT_EQ(columns(99, "P99"), 1);
+  EXPECT_EQ(columns(90, "P90"), 1);
+  EXPECT_EQ(columns(99.9, "P99.9"), 1);
+}
+
+TEST(SimulateReport, WhatWasNeverMeasuredHasNoTimes) {
+  SimulationResult r = result();
+  r.ttft = {};
+  const nlohmann::json json = nlohmann::json::parse(simulate_json(head(), r));
+  EXPECT_EQ(json.at("ttft_s").at("count"), 0);
+  for (const char* key : {"mean", "p50", "p99", "max", "at_slo_percentile"})
+    EXPECT_TRUE(json.at("ttft_s").at(key).is_null()) << key;
+  const SweepResult sweep{.over = SweepOver::kRate, .points = {{.load = 1, .result = r}}, .highest = {}};
+  EXPECT_NE(sweep_text(head(), sweep, {}).find("none"), std::string::npos);
+}
+
 TEST(SimulateReport, JsonHasTheKeysThatScriptsRelyOn) {
   const nlohmann::json json = nlohmann::json::parse(simulate_json(head(), result()));
   EXPECT_EQ(json.at("ttft_s").at("p99"), 0.4);

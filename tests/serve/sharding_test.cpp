@@ -19,7 +19,7 @@ using testing::tiny_models;
 std::vector<Request> requests_for(const Architecture& a) {
   std::vector<Request> requests;
   for (int i = 0; i < 3; ++i) {
-    Request r{.id = i, .prompt = some_tokens(11 + 9 * i, a.vocab_size, i + 1), .output_tokens = 4, .arrival_step = i};
+    Request r{.id = i, .prompt = some_tokens(11 + 9 * i, a.vocab_size, i + 1), .output_tokens = 4, .arrival = 1.0 * i};
     r.forced = some_tokens(4, a.vocab_size, 100 + i);
     requests.push_back(r);
   }

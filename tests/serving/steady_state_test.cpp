@@ -57,6 +57,18 @@ TEST(SteadyState, FollowsItsFormulas) {
   }
 }
 
+// Nobody's prompt and nobody's step is in its way.
+TEST(SteadyState, OneRequestInFlightIsASingleStream) {
+  const Service s("llama-3.1-8b", {.replicas = 3}, h200().pool(), workload(1000, 400, 3));
+  const ServingPoint one = s.state().at_load(3.0, std::nullopt), two = s.state().at_load(6.0, std::nullopt);
+  const double read = s.timer.prefill(1000, 0, s.profile.chunk_tokens).latency.value;
+  const double step = s.timer.decode_step(1, 1000 + 400 / 2).value;
+  EXPECT_NEAR(one.ttft.value, s.profile.request_overhead.value.value + read, 1e-9);
+  EXPECT_NEAR(one.tpot.value, step, 1e-9);
+  EXPECT_GT(two.ttft.value, one.ttft.value + step / 2);
+  EXPECT_NEAR(s.state().at_load(4.5, std::nullopt).ttft.value, (one.ttft.value + two.ttft.value) / 2, 0.1 * step);
+}
+
 TEST(SteadyState, KeepsLittlesLawInAClosedLoop) {
   for (double users : {1.0, 4.0, 32.0, 120.0}) {
     const Service s("qwen2.5-32b", {.tp = 2, .replicas = 4}, h200().pool(), workload(800, 600, users));

@@ -235,6 +235,24 @@ TEST(Simulation, EnergyIsIdleAndBusyTime) {
   EXPECT_FALSE(simulate(poisson(pool(), 2, 200, 100, 20)).energy);
 }
 
+// 200 W for a step, 2 W for each sequence in it: by Little's law the mean number of sequences is what the energy tells.
+TEST(Simulation, EnergyGoesByWhatStepsWorkOn) {
+  ServingPool p = pool();
+  p.idle = 100_W;
+  p.busy = 500_W;
+  p.watts = {.x = {0, 100}, .y = {0, 2048}, .values = {200, 200, 400, 400}};
+  const auto mean_watts = [&](double rate) {
+    const SimulationResult r = simulate(poisson(p, rate, 4000, 1, 200));
+    const double watts = r.energy->value / r.window.value;
+    EXPECT_NEAR(watts, 100 + 100 * r.utilisation + 2 * r.mean_running, 0.02 * watts) << rate;
+    return watts;
+  };
+  const double light = mean_watts(0.1), middle = mean_watts(5), heavy = mean_watts(40);
+  EXPECT_LT(light, 130);
+  EXPECT_LT(middle, 0.9 * heavy);
+  EXPECT_LT(heavy, 400);
+}
+
 TEST(Simulation, MoreThanCanBeAnsweredIsCalledSo) {
   ServingPool p = pool();
   Scenario s = poisson(p, 200, 20'000, 512, 128);
@@ -270,13 +288,31 @@ TEST(Simulation, TheSeriesSumsUpToTheWhole) {
   EXPECT_LE(r.series.size(), 1024u);
 }
 
-TEST(Simulation, WhatCannotBePlayedIsRefused) {
-  EXPECT_THROW(simulate(poisson(pool(), 0, 10, 1, 1)), std::invalid_argument);
-  EXPECT_THROW(simulate(poisson(pool(), 1, 0, 1, 1)), std::invalid_argument);
-  EXPECT_THROW(simulate(closed(pool(), 0, 10, 1, 1)), std::invalid_argument);
-  EXPECT_THROW(simulate(Scenario{}), std::invalid_argument);
-  const RequestTrace empty;
-  EXPECT_THROW(simulate(of_trace(pool(), empty)), std::invalid_argument);
+// One request alone, the next when it is answered: nobody waits for anything.
+TEST(Simulation, AClosedLoopOfOneIsASingleStream) {
+  const RequestTrace trace = at_once(1, 500, 100);
+  const SimulationResult alone = simulate(of_trace(pool(), trace)), r = simulate(closed(pool(), 1, 200, 500, 100));
+  EXPECT_NEAR(r.ttft.mean.value, alone.ttft.mean.value, 1e-9);
+  EXPECT_NEAR(r.tpot.mean.value, alone.tpot.mean.value, 1e-9);
+  EXPECT_NEAR(r.e2e.max.value, alone.e2e.mean.value, 1e-9);
+  EXPECT_NEAR(r.requests_per_s, 1 / alone.e2e.mean.value, 1e-6);
+}
+
+TEST(Simulation, SharesEndAtTheWhole) {
+  ServingPool p = pool();
+  for (const double most : {1.0, 3.0, 7.0}) {
+    p.most_sequences = static_cast<int>(most);
+    for (const double kv : {700.0, 4'000.0}) {
+      p.kv_tokens = kv;
+      Scenario s = closed(p, 50, 2000, 300, 100);
+      s.limits.e2e = Seconds(1e6);
+      const SimulationResult r = simulate(s);
+      for (const double share : {r.utilisation, r.kv_use, r.kv_peak, r.good_share, r.pools[0].utilisation})
+        EXPECT_LE(share, 1.0);
+      for (const SeriesRow& row : r.series) EXPECT_LE(row.kv_use, 1.0);
+      EXPECT_EQ(r.good_share, 1.0);
+    }
+  }
 }
 
 }  // namespace

@@ -7,8 +7,8 @@ namespace {
 
 StepTimes planes() {
   // decode 10 + n + x / 100, prefill 5 + p + c / 10
-  const BatchTimes t{.decode = {.x = {1, 101}, .y = {0, 1000}, .seconds = {11, 21, 111, 121}},
-                     .prefill = {.x = {1, 101}, .y = {0, 100}, .seconds = {6, 16, 106, 116}},
+  const BatchTimes t{.decode = {.x = {1, 101}, .y = {0, 1000}, .values = {11, 21, 111, 121}},
+                     .prefill = {.x = {1, 101}, .y = {0, 100}, .values = {6, 16, 106, 116}},
                      .more = {}};
   return {.latency = {.bounds = {t}}, .pace = {}};
 }
@@ -31,7 +31,7 @@ TEST(StepTimesTable, AMixedStepPaysTheMatricesOnce) {
 TEST(StepTimesTable, TheLongerBoundCounts) {
   StepTimes t = planes();
   t.latency.bounds.push_back(t.latency.bounds.front());
-  for (double& s : t.latency.bounds.back().decode.seconds) s *= 2;
+  for (double& s : t.latency.bounds.back().decode.values) s *= 2;
   EXPECT_DOUBLE_EQ(t.seconds({.sequences = 51, .context = 500}), 2 * 66);
 }
 
@@ -43,8 +43,8 @@ TEST(StepTimesTable, APipelineWaitsForItsMicroBatches) {
   t.chunk_tokens = 100;
   t.pace = t.latency;
   for (BatchTimes& b : t.pace.bounds) {
-    for (double& s : b.decode.seconds) s /= 2;
-    for (double& s : b.prefill.seconds) s /= 2;
+    for (double& s : b.decode.values) s /= 2;
+    for (double& s : b.prefill.values) s /= 2;
   }
   EXPECT_DOUBLE_EQ(t.seconds({.sequences = 8, .context = 0}), 4 * (10 + 2) / 2.0);
   EXPECT_DOUBLE_EQ(t.seconds({.sequences = 1, .context = 0}), 11);  // one trip is longer than one pace

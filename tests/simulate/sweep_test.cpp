@@ -33,6 +33,21 @@ TEST(Sweep, SaysWhenEveryLoadOrNoneKeepsThem) {
   EXPECT_EQ(none.points.size(), 2u);
 }
 
+// A load that needs more of them for a steady state gives them to all.
+TEST(Sweep, EveryLoadSeesTheSameRequests) {
+  Scenario s = scenario();
+  s.arrivals.requests = 300;
+  s.arrivals.until_steady = true;
+  const SweepResult r = sweep(s, SweepOver::kRate, 1, 100, 4);
+  EXPECT_GT(r.points.front().result.requests, 300);
+  for (const SweepPoint& p : r.points) EXPECT_EQ(p.result.requests, r.points.front().result.requests) << p.load;
+  double before = 0;
+  for (const SweepPoint& p : r.points) {  // with the same requests more load is never faster
+    EXPECT_GE(p.result.ttft.mean.value, before) << p.load;
+    before = p.result.ttft.mean.value;
+  }
+}
+
 TEST(Sweep, ConcurrencyIsWhole) {
   const SweepResult r = sweep(scenario(), SweepOver::kConcurrency, 1, 200, 4);
   ASSERT_TRUE(r.highest);

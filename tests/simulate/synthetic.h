@@ -8,8 +8,8 @@ namespace fathom {
 // Every step takes `prefill` when it reads a prompt and `decode` when not; a step of both takes the longer, if they
 // are equal.
 inline StepTimes constant_steps(double prefill, double decode) {
-  const BatchTimes times{.decode = {.x = {1}, .y = {1}, .seconds = {decode}},
-                         .prefill = {.x = {1}, .y = {0}, .seconds = {prefill}},
+  const BatchTimes times{.decode = {.x = {1}, .y = {1}, .values = {decode}},
+                         .prefill = {.x = {1}, .y = {0}, .values = {prefill}},
                          .more = {}};
   return {.latency = {.bounds = {times}}, .pace = {}};
 }
@@ -31,12 +31,12 @@ inline StepTimes linear_steps() {
   t.decode.x = {1, 4096};
   t.decode.y = {1, 100000};
   for (const double n : t.decode.x) {
-    for (const double c : t.decode.y) t.decode.seconds.push_back(6e-3 + 1e-6 * n + 4e-11 * n * c);
+    for (const double c : t.decode.y) t.decode.values.push_back(6e-3 + 1e-6 * n + 4e-11 * n * c);
   }
   t.prefill.x = {1, 200, 8192};
   t.prefill.y = {0, 100000};
   for (const double p : t.prefill.x) {
-    for (const double c : t.prefill.y) t.prefill.seconds.push_back(std::max(6e-3, 3e-5 * p) + 1e-11 * p * c);
+    for (const double c : t.prefill.y) t.prefill.values.push_back(std::max(6e-3, 3e-5 * p) + 1e-11 * p * c);
   }
   return {.latency = {.bounds = {t}}, .pace = {}};
 }

@@ -164,6 +164,22 @@ TEST(ReplicaTimer, APipelineTradesLatencyForThroughput) {
   EXPECT_GT(four.timer.decode_step(64, 1000) * 4.001, one.timer.decode_step(64, 1000));
 }
 
+// Each attention group has a process of its own, which looks after its own sequences only.
+TEST(ReplicaTimer, TheHostsWorkPerSequenceIsSharedAmongAttentionGroups) {
+  const TestCluster cluster(Machines{});
+  EngineProfile slow = engine(), fast = engine();
+  slow.sequence_overhead.value = 100_us;
+  fast.sequence_overhead.value = 0_us;
+  const ModelEntry& r1 = shipped().model("deepseek-r1");
+  const auto host_share = [&](const Layout& layout) {
+    return (Timed(r1, layout, cluster.pool(), slow).timer.decode_step(64, 1000) -
+            Timed(r1, layout, cluster.pool(), fast).timer.decode_step(64, 1000))
+        .value;
+  };
+  EXPECT_NEAR(host_share({.tp = 8}), 64 * 100e-6, 1e-9);
+  EXPECT_NEAR(host_share({.attention_dp = 8, .ep = 8}), 8 * 100e-6, 1e-9);
+}
+
 using Change = std::function<void(TestCluster&)>;
 
 const std::vector<std::pair<const char*, Change>>& improvements() {

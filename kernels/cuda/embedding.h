@@ -1,0 +1,21 @@
+// Rows of the embedding table to the residual stream. A rank that holds a part of the vocabulary gives zeros for the rest.
+#pragma once
+
+#include <cstdint>
+
+#include "cuda/launch.h"
+
+namespace fathom::cuda {
+
+struct Embedding {
+  int rows = 0;
+  int width = 0;                         // a multiple of 4
+  const std::uint16_t* table = nullptr;  // bf16 [count, width]
+  int first = 0, count = 0;              // tokens held here
+  const std::int32_t* tokens = nullptr;  // [rows]
+  float* out = nullptr;                  // [rows, width]
+};
+
+void embed(const Launch& how, const Embedding& op);
+
+}  // namespace fathom::cuda

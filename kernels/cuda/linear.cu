@@ -1,0 +1,108 @@
+// Which kernel computes a product.
+#include <algorithm>
+
+#include "cuda/linear.h"
+#include "cuda/linear_arguments.cuh"
+#include "cuda/linear_launch.h"
+
+namespace fathom::cuda {
+namespace {
+
+MatrixPointers pointers(const Weights& w) {
+  return {static_cast<const char*>(w.codes), static_cast<const char*>(w.scales), static_cast<const char*>(w.zeros),
+          w.row_phase};
+}
+
+LinearArguments arguments(const Linear& op) {
+  LinearArguments a;
+  a.matrix[0] = pointers(op.w);
+  a.gated = op.up.codes != nullptr;
+  if (a.gated) a.matrix[1] = pointers(op.up);
+  a.rows = op.w.rows;
+  a.cols = op.w.cols;
+  a.scale_stride = op.w.scale_stride;
+  a.x = op.x;
+  a.x_stride = op.x_stride;
+  a.tokens = op.tokens;
+  a.y = op.y;
+  a.y_stride = op.y_stride;
+  a.y_fp32 = op.y_fp32;
+  a.add = op.add;
+  a.bias = op.bias;
+  return a;
+}
+
+constexpr int kStreamTokens = 8;
+
+void run_dot(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device) {
+  switch (format) {
+    case WeightFormat::kBf16:
+      return dot_bf16(how, a, device);
+    case WeightFormat::kFp8Block128:
+      return dot_fp8(how, a, device);
+    case WeightFormat::kInt4G128:
+      return dot_int4(how, a, device);
+  }
+}
+
+void run_mma(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device, int tokens,
+             int slots, const Workspace& workspace) {
+  switch (format) {
+    case WeightFormat::kBf16:
+      return mma_bf16(how, a, device, tokens, slots, workspace);
+    case WeightFormat::kFp8Block128:
+      return mma_fp8(how, a, device, tokens, slots, workspace);
+    case WeightFormat::kInt4G128:
+      return mma_int4(how, a, device, tokens, slots, workspace);
+  }
+}
+
+}  // namespace
+
+std::size_t linear_workspace_bytes(const DeviceTraits& device) {
+  // Blocks of at most 256 rows are split until nine tenths of the multiprocessors have one: fewer than twice as many as those.
+  return std::size_t{2} * device.multiprocessors * 256 * kMostLinearTokens * sizeof(float);
+}
+
+void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
+  const DeviceTraits& device = device_traits();
+  const LinearArguments a = arguments(op);
+  const bool cores = device.compute >= 80 && op.tokens <= kMostLinearTokens;
+  LinearPath path = op.path;
+  if (path == LinearPath::kAuto) {
+    const bool plain = op.tokens == 1 && op.w.format == WeightFormat::kBf16;  // no conversion: dot is as fast
+    path = plain ? LinearPath::kDot : op.tokens <= kStreamTokens ? LinearPath::kStream : LinearPath::kMma;
+  }
+  if (path == LinearPath::kDot || !cores) {
+    run_dot(how, op.w.format, a, device);
+  } else if (path == LinearPath::kStream && op.tokens <= kStreamTokens) {
+    stream_linear(how, op.w.format, a, device, 1);
+  } else {
+    run_mma(how, op.w.format, a, device, op.tokens, 1, workspace);
+  }
+}
+
+void grouped_linear(const Launch& how, const GroupedLinear& op) {
+  Linear plain;
+  plain.w = op.w;
+  plain.up = op.up;
+  plain.x = op.x;
+  plain.x_stride = op.x_stride;
+  plain.y = op.y;
+  plain.y_stride = op.y_stride;
+  plain.y_fp32 = op.y_fp32;
+  LinearArguments a = arguments(plain);
+  a.first_pair = op.first_pair;
+  a.used = op.used;
+  a.x_rows = op.x_rows;
+  a.expert_scale_bytes = (op.w.rows + 127) / 128 * ((op.w.cols + 127) / 128) * 4;
+  if (op.slots < 1) return;
+  if (device_traits().compute < 80) throw CudaError("grouped_linear needs compute capability 8.0");
+  if (op.likely_pairs <= kStreamTokens) {
+    stream_linear(how, op.w.format, a, device_traits(), op.slots);
+  } else {
+    run_mma(how, op.w.format, a, device_traits(), std::min(op.likely_pairs, kMostLinearTokens), op.slots, {});
+  }
+}
+
+}  // namespace fathom::cuda

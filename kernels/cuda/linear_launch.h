@@ -1,0 +1,26 @@
+// The launchers of each weight format; linear.cpp chooses.
+#pragma once
+
+#include "cuda/linear.h"
+
+namespace fathom::cuda {
+
+struct LinearArguments;
+
+void dot_bf16(const Launch& how, const LinearArguments& a, const DeviceTraits& device);
+void dot_fp8(const Launch& how, const LinearArguments& a, const DeviceTraits& device);
+void dot_int4(const Launch& how, const LinearArguments& a, const DeviceTraits& device);
+
+// Up to eight tokens, or any number of pairs eight at a time; `slots`: experts to visit, when grouped, else 1.
+void stream_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device,
+                   int slots);
+
+// `tokens`: what the tile is made for; `slots`: experts to visit, when grouped.
+void mma_bf16(const Launch& how, const LinearArguments& a, const DeviceTraits& device, int tokens, int slots,
+              const Workspace& workspace);
+void mma_fp8(const Launch& how, const LinearArguments& a, const DeviceTraits& device, int tokens, int slots,
+             const Workspace& workspace);
+void mma_int4(const Launch& how, const LinearArguments& a, const DeviceTraits& device, int tokens, int slots,
+              const Workspace& workspace);
+
+}  // namespace fathom::cuda

@@ -1,0 +1,68 @@
+// Numbers in registers: bf16, e4m3 and four-bit codes to fp32 and to pairs of bf16, without the toolkit's heavy headers.
+#pragma once
+
+#include <cstdint>
+
+namespace fathom::cuda {
+
+__device__ inline float from_bf16(std::uint16_t code) { return __uint_as_float(static_cast<unsigned>(code) << 16); }
+__device__ inline float low_bf16(unsigned pair) { return __uint_as_float(pair << 16); }
+__device__ inline float high_bf16(unsigned pair) { return __uint_as_float(pair & 0xffff0000u); }
+
+// Nearest, ties to even.
+__device__ inline unsigned to_bf16_pair(float low, float high) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  unsigned pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+#else
+  const auto rounded = [](float x) -> unsigned {
+    const unsigned bits = __float_as_uint(x);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fff;
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  };
+  return rounded(low) | rounded(high) << 16;
+#endif
+}
+__device__ inline std::uint16_t to_bf16(float x) { return static_cast<std::uint16_t>(to_bf16_pair(x, 0)); }
+
+__device__ inline float from_fp16(std::uint16_t code) {
+  float x;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(code));
+  return x;
+}
+
+// e4m3 without its two NaN codes. Exponent and mantissa land in bf16's places with bias 7; 2^120 makes it 127, and
+// subnormals with it.
+__device__ inline float from_e4m3(unsigned code) {
+  return __uint_as_float((code & 0x80) << 24 | (code & 0x7f) << 20) * 0x1p120f;
+}
+
+// Both halves times `factor` plus `offset`; only kernels for 8.0 and later use it.
+__device__ inline unsigned scaled_bf16_pair(unsigned pair, unsigned factor, unsigned offset) {
+  unsigned result = 0;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(pair), "r"(factor), "r"(offset));
+#endif
+  return result;
+}
+
+// Bytes 0, 1 (or 2, 3) of `word` as a pair of bf16.
+template <int kHalf>
+__device__ inline unsigned e4m3_to_bf16_pair(unsigned word) {
+  const unsigned spread = __byte_perm(word, 0, kHalf == 0 ? 0x1404 : 0x3424);  // a code in the high byte of each half
+  const unsigned pair = (spread & 0x80008000u) | (spread >> 4 & 0x07f007f0u);
+  return scaled_bf16_pair(pair, 0x7b807b80u /* 2^120 */, 0x80008000u /* -0 */);
+}
+
+// Nibbles s and s + 4 of `word` as bf16, with `minus_bias` = -(128 + zero) in both halves: 0x4300 | q is 128 + q in bf16, so
+// the difference is exact.
+template <int kStep>
+__device__ inline unsigned int4_to_bf16_pair(unsigned word, unsigned minus_bias) {
+  const unsigned pair = (word >> (4 * kStep) & 0x000f000fu) | 0x43004300u;
+  return scaled_bf16_pair(pair, 0x3f803f80u /* 1 */, minus_bias);
+}
+
+__device__ inline float silu(float x) { return x / (1 + __expf(-x)); }
+
+}  // namespace fathom::cuda

@@ -1,0 +1,155 @@
+// A warp has a head: a lane the pairs lane, lane + 32, ...
+#include "cuda/decode_attention.h"
+#include "cuda/launch.cuh"
+#include "cuda/reduce.cuh"
+#include "cuda/rope.h"
+
+namespace fathom::cuda {
+namespace {
+
+constexpr int kThreads = 128, kWarps = kThreads / 32, kMostPairs = 4;  // of a lane
+
+__global__ void angles_of_rows(const RopeRows r) {
+  const int half = r.dims / 2, i = blockIdx.x * kThreads + threadIdx.x;
+  wait_for_predecessor();
+  start_successor();
+  if (i >= r.rows * half) return;
+  double sine, cosine;
+  sincos(max(r.position[i / half], 0) * r.frequencies[i % half], &sine, &cosine);
+  r.angles[2 * i] = static_cast<float>(cosine * r.magnitude);
+  r.angles[2 * i + 1] = static_cast<float>(sine * r.magnitude);
+}
+
+// Row `position` of a page tensor whose rows are `width` values: the place within its page.
+__device__ inline std::int64_t page_of(const RopeRows& r, int row, int position, std::int64_t page_stride) {
+  return r.table[static_cast<std::int64_t>(r.sequence[row]) * r.table_stride + position / kPageTokens] * page_stride;
+}
+
+// The places of pair i of a head of `width` values, of which the first `dims` turn; beyond those, neighbours.
+struct PairPlaces {
+  int first, second;
+};
+__device__ inline PairPlaces pair_places(const RopeRows& r, int i) {
+  const int half = r.dims / 2;
+  if (i >= half || r.interleaved) return {2 * i, 2 * i + 1};
+  return {i, i + half};
+}
+
+__device__ inline void turn(const RopeRows& r, int row, int i, float& a, float& b) {
+  if (i >= r.dims / 2) return;
+  const float2 angle =
+      *reinterpret_cast<const float2*>(r.angles + (static_cast<std::int64_t>(row) * (r.dims / 2) + i) * 2);
+  const float first = a * angle.x - b * angle.y;
+  b = b * angle.x + a * angle.y;
+  a = first;
+}
+
+// Grid: (heads of q, k and v by warps, rows).
+__global__ __launch_bounds__(kThreads) void rope_head_rows(const __grid_constant__ RopeHeads op) {
+  const int lane = threadIdx.x % 32, row = blockIdx.y, half = op.head_dim / 2;
+  int head = blockIdx.x * kWarps + threadIdx.x / 32;
+  wait_for_predecessor();
+  start_successor();
+  const int position = op.rows.position[row];
+  if (head >= op.heads + 2 * op.kv_heads || position < 0) return;
+  const std::uint16_t* from;
+  std::uint16_t* to;
+  const float* norm = nullptr;
+  const bool turned = head < op.heads + op.kv_heads;
+  if (head < op.heads) {
+    from = op.q + row * op.q_stride + head * op.head_dim;
+    to = op.q_out + (static_cast<std::int64_t>(row) * op.heads + head) * op.head_dim;
+    norm = op.q_norm;
+  } else {
+    head -= op.heads;
+    to = op.pages + page_of(op.rows, row, position, op.page_stride) +
+         (static_cast<std::int64_t>(head) * kPageTokens + position % kPageTokens) * op.head_dim;
+    if (turned) {
+      from = op.k + row * op.k_stride + head * op.head_dim;
+      norm = op.k_norm;
+    } else {  // the page's values follow its keys
+      from = op.v + row * op.v_stride + (head - op.kv_heads) * op.head_dim;
+    }
+  }
+  float a[kMostPairs], b[kMostPairs], squares = 0;
+#pragma unroll
+  for (int n = 0; n < kMostPairs; ++n) {
+    const int i = 32 * n + lane;
+    a[n] = b[n] = 0;
+    if (i >= half) continue;
+    const PairPlaces place = pair_places(op.rows, i);
+    a[n] = from_bf16(from[place.first]), b[n] = from_bf16(from[place.second]);
+    squares += a[n] * a[n] + b[n] * b[n];
+  }
+  const float factor = norm == nullptr ? 1.0f : rsqrtf(warp_sum(squares) / op.head_dim + op.epsilon);
+#pragma unroll
+  for (int n = 0; n < kMostPairs; ++n) {
+    const int i = 32 * n + lane;
+    if (i >= half) continue;
+    const PairPlaces place = pair_places(op.rows, i);
+    if (norm != nullptr) a[n] *= factor * norm[place.first], b[n] *= factor * norm[place.second];
+    if (turned) turn(op.rows, row, i, a[n], b[n]);
+    to[place.first] = to_bf16(a[n]), to[place.second] = to_bf16(b[n]);
+  }
+}
+
+// Grid: (one block for the latent and its key, then four heads of q each; rows).
+__global__ __launch_bounds__(kThreads) void rope_latent_rows(const __grid_constant__ RopeLatent op) {
+  __shared__ float scratch[kWarps];
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = blockIdx.y, half = op.rows.dims / 2;
+  wait_for_predecessor();
+  start_successor();
+  const int position = op.rows.position[row];
+  if (position < 0) return;
+  const std::uint16_t* from;
+  std::uint16_t* to;
+  if (blockIdx.x == 0) {
+    from = op.latents + row * op.latent_stride;
+    to = op.pages + page_of(op.rows, row, position, op.page_stride) +
+         static_cast<std::int64_t>(position % kPageTokens) * (op.latent + op.rows.dims);
+    float squares = 0;
+    for (int i = threadIdx.x; i < op.latent; i += kThreads) squares += from_bf16(from[i]) * from_bf16(from[i]);
+    const float factor = rsqrtf(block_sum(squares, scratch) / op.latent + op.epsilon);
+    for (int i = threadIdx.x; i < op.latent; i += kThreads) {
+      to[i] = to_bf16(from_bf16(from[i]) * factor * op.norm[i]);
+    }
+    if (warp != 0) return;
+    from += op.latent, to += op.latent;
+  } else {
+    const int head = (blockIdx.x - 1) * kWarps + warp;
+    if (head >= op.heads) return;
+    from = op.q + row * op.q_stride + head * op.q_head_stride;
+    to = op.q_out + row * op.q_out_stride + head * op.q_out_head_stride;
+  }
+  for (int i = lane; i < half; i += 32) {
+    const PairPlaces place = pair_places(op.rows, i);
+    float a = from_bf16(from[place.first]), b = from_bf16(from[place.second]);
+    turn(op.rows, row, i, a, b);
+    to[place.first] = to_bf16(a), to[place.second] = to_bf16(b);
+  }
+}
+
+}  // namespace
+
+void rope_angles(const Launch& how, const RopeRows& rows) {
+  const int count = rows.rows * (rows.dims / 2);
+  if (count < 1) return;
+  launch("rope_angles", angles_of_rows, (count + kThreads - 1) / kThreads, kThreads, 0, how, rows);
+}
+
+void rope_heads(const Launch& how, const RopeHeads& op) {
+  if (op.head_dim % 2 != 0 || op.head_dim > 64 * kMostPairs || op.rows.dims > op.head_dim) {
+    throw CudaError("rope: the head's size is not supported");
+  }
+  if (op.rows.rows < 1) return;
+  const dim3 grid((op.heads + 2 * op.kv_heads + kWarps - 1) / kWarps, op.rows.rows);
+  launch("rope", rope_head_rows, grid, kThreads, 0, how, op);
+}
+
+void rope_latent(const Launch& how, const RopeLatent& op) {
+  if (op.rows.rows < 1) return;
+  const dim3 grid(1 + (op.heads + kWarps - 1) / kWarps, op.rows.rows);
+  launch("rope_latent", rope_latent_rows, grid, kThreads, 0, how, op);
+}
+
+}  // namespace fathom::cuda
