@@ -6,8 +6,8 @@
 
 namespace fathom {
 
-Findings::Findings(const RuleBook& book, const RuleLevels& levels, std::string file)
-    : book_(book), levels_(levels), file_(std::move(file)) {}
+Findings::Findings(const RuleBook& book, RuleLevels levels, std::string file)
+    : book_(book), levels_(std::move(levels)), file_(std::move(file)) {}
 
 void Findings::add(const std::string& rule, Spot spot, Said said) {
   const Rule* known = book_.find(rule);

@@ -14,7 +14,7 @@ using RuleLevels = std::map<std::string, Severity>;  // by rule id or family, ov
 
 class Findings {
  public:
-  Findings(const RuleBook& book, const RuleLevels& levels, std::string file);
+  Findings(const RuleBook& book, RuleLevels levels, std::string file);  // the book must outlive it
 
   // What a rule says about one place. Throws std::logic_error for a rule that the book does not have.
   struct Said {
@@ -32,7 +32,7 @@ class Findings {
 
  private:
   const RuleBook& book_;
-  const RuleLevels& levels_;
+  RuleLevels levels_;
   std::string file_;
   std::vector<Finding> found_;
 };

@@ -394,8 +394,9 @@ std::string folded(std::string_view word) {
 
 namespace {
 
-// Insertions, deletions, replacements and swapped neighbours (optimal string alignment).
-std::size_t edit_distance(std::string_view a, std::string_view b) {
+// Insertions, deletions, replacements and swapped neighbours (optimal string alignment). Distances from `enough` on are all
+// alike: most candidates are out after a few letters.
+std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t enough) {
   std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
@@ -405,6 +406,11 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
       const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
       if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
     }
+    // A swap reaches over one row, so both have to be out.
+    const auto least = [](const std::vector<std::size_t>& distances) {
+      return *std::min_element(distances.begin(), distances.end());
+    };
+    if (least(row) >= enough && least(last) >= enough) return enough;
     before.swap(last);
     last.swap(row);
   }
@@ -421,8 +427,10 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   std::size_t best = (word.size() < 4 ? 1 : std::max<std::size_t>(2, word.size() / 3)) + 1;
   std::string closest;
   for (const std::string& candidate : candidates) {
-    if (candidate.size() > kLongest) continue;
-    const std::size_t distance = edit_distance(wanted, folded(candidate));
+    const std::size_t longer = std::max(wanted.size(), candidate.size()),
+                      shorter = std::min(wanted.size(), candidate.size());
+    if (candidate.size() > kLongest || longer - shorter >= best) continue;
+    const std::size_t distance = edit_distance(wanted, folded(candidate), best);
     if (distance >= best || distance >= word.size()) continue;
     best = distance;
     closest = candidate;

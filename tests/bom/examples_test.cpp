@@ -59,7 +59,7 @@ TEST(Examples, CanBeRead) {
 
 TEST(Examples, HaveADesignAsStatedInEveryFolder) {
   for (const auto& entry : fs::directory_iterator(kRoot / "examples")) {
-    if (!entry.is_directory()) continue;
+    if (!entry.is_directory() || entry.path().filename() == "ci") continue;  // jobs that check designs
     EXPECT_TRUE(fs::exists(entry.path() / "cluster.yaml")) << entry.path();
     EXPECT_TRUE(fs::exists(entry.path() / "README.md")) << entry.path();
   }

@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"power.supply", kA100, "rated: 1600 W", "rated: 800 W", "rated: 800 W"},
         Fault{"power.rack", kA100, "rack_power: 20 kW", "rack_power: 0.8 kW", "    node:"},
         Fault{"power.circuit", kA100, "    rack_units: 47",
-              "    circuit_volts: 110\n    circuit_amps: 10\n    count: 16\n    rack_units: 47", "id: deepr1"},
+              "    circuit: {volts: 110, amps: 10}\n    count: 16\n    rack_units: 47", "id: deepr1"},
         Fault{"thermal.inlet", kA100, "    rack_units: 47", "    inlet: 38 C\n    rack_units: 47", "inlet: 38 C"},
         Fault{"site.pue", kA100, "    pue: {low: 1.1, typical: 1.15, high: 1.25, confidence: assumed}", "    pue: 1.02",
               "pue: 1.02"},
@@ -79,7 +79,8 @@ INSTANTIATE_TEST_SUITE_P(
               "mellanox-qm8700"},
         Fault{"bill.switches", kA100,
               "    switches:\n      - {role: leaf, part: mellanox-qm8700, count: 1}  # 16 of 40 ports; missing in the "
-              "bill\n",
+              "bill\n"
+              "    links:\n      - {from: deepr1, to: leaf, count: 16, rate: 200 Gb/s, medium: dac, length: 3 m}\n",
               "", "- id: ib"},
         Fault{"pcie.lanes", kA100, "huawei-kunpeng-920-7260, count: 2", "huawei-kunpeng-920-7260, count: 1",
               "huawei-kunpeng-920-7260, count: 1"},
