@@ -85,8 +85,8 @@ int run_calibrate(CalibrateVerbOptions options, const Session& session) {
   const Calibration result = fitted(options, catalog);
   if (!session.quiet) std::cerr << calibration_text(result);
   const std::string date = options.date.empty() ? this_month() : options.date;
-  write_output({.format = "yaml", .file = options.output}, as_yaml(result, options.fit, options.source, date));
-  if (options.output && !session.quiet) std::cerr << fmt::format("wrote {}\n", options.output->string());
+  write_outputs({{.format = "yaml", .file = options.output}}, session,
+                [&](const std::string&, bool) { return as_yaml(result, options.fit, options.source, date); });
   return kYes;
 }
 

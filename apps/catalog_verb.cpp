@@ -132,10 +132,7 @@ std::string entry_text(const Catalog& catalog, const Kind& kind, const AnyEntry&
 // Runs
 
 std::vector<OutputRequest> outputs(const CatalogOptions& options) {
-  std::vector<OutputRequest> requests;
-  for (const std::string& text : options.formats) requests.push_back(parse_output(text, {"text", "json"}));
-  if (requests.empty()) requests.push_back({.format = "text", .file = {}});
-  return requests;
+  return parse_outputs(options.formats, {"text", "json"});
 }
 
 int list_kinds(const Catalog& catalog, const CatalogOptions& options) {

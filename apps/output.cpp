@@ -13,6 +13,8 @@
 #include <iostream>
 #include <stdexcept>
 
+#include "verbs.h"
+
 namespace fathom {
 
 namespace fs = std::filesystem;
@@ -27,6 +29,21 @@ OutputRequest parse_output(const std::string& text, const std::vector<std::strin
   if (request.file && request.file->empty())
     throw CLI::ValidationError("--format", "no file name after " + request.format + "=");
   return request;
+}
+
+std::vector<OutputRequest> parse_outputs(const std::vector<std::string>& texts, const std::vector<std::string>& known) {
+  std::vector<OutputRequest> requests;
+  for (const std::string& text : texts) requests.push_back(parse_output(text, known));
+  if (requests.empty()) requests.push_back({.format = known.front(), .file = {}});
+  return requests;
+}
+
+std::vector<fs::path> files_of(const std::vector<OutputRequest>& requests) {
+  std::vector<fs::path> files;
+  for (const OutputRequest& request : requests) {
+    if (request.file) files.push_back(*request.file);
+  }
+  return files;
 }
 
 void check_outputs(const std::vector<fs::path>& targets, const fs::path& input) {
@@ -105,6 +122,21 @@ void write_output(const OutputRequest& request, const std::string& text) {
   }
   std::cout << text;
   if (!std::cout.flush()) throw std::runtime_error("cannot write to standard output");
+}
+
+void write_outputs(const std::vector<OutputRequest>& requests, const Session& session, const Printer& print) {
+  for (const OutputRequest& request : requests) {
+    if (request.file) {
+      save_file(*request.file, session, print(request.format, false));
+    } else {
+      write_output(request, print(request.format, use_colour(session)));
+    }
+  }
+}
+
+void save_file(const fs::path& path, const Session& session, const std::string& text) {
+  write_file(path, text);
+  if (!session.quiet) std::cerr << fmt::format("wrote {}\n", path.string());
 }
 
 }  // namespace fathom

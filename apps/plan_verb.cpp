@@ -1,8 +1,5 @@
 // fathom plan CLUSTER.yaml: layout, fit, speed, power, cost, availability, and what limits them.
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
-#include <iostream>
 #include <memory>
 
 #include "bom/cluster.h"
@@ -37,14 +34,8 @@ std::string print(const Plan& plan, const std::string& format, bool colour, cons
 }
 
 int run_plan(const PlanOptions& options, const Session& session) {
-  std::vector<OutputRequest> requests;
-  for (const std::string& text : options.formats) requests.push_back(parse_output(text, kFormats));
-  if (requests.empty()) requests.push_back({.format = "text", .file = {}});
-
-  std::vector<std::filesystem::path> targets;
-  for (const OutputRequest& request : requests) {
-    if (request.file) targets.push_back(*request.file);
-  }
+  const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
+  std::vector<std::filesystem::path> targets = files_of(requests);
   if (options.save) targets.push_back(*options.save);
   check_outputs(targets, options.cluster);
   if (options.profile) check_outputs(targets, *options.profile);
@@ -55,15 +46,9 @@ int run_plan(const PlanOptions& options, const Session& session) {
   if (options.profile) profile = std::make_shared<Profile>(read_profile(*options.profile));
   Plan plan = make_plan(cluster, catalog, profile);
   plan.version = FATHOM_VERSION;
-  for (const OutputRequest& request : requests) {
-    const bool colour = !request.file && use_colour(session);
-    write_output(request, print(plan, request.format, colour, options));
-    if (request.file && !session.quiet) std::cerr << fmt::format("wrote {}\n", request.file->string());
-  }
-  if (options.save) {
-    write_file(*options.save, plan_json(plan));
-    if (!session.quiet) std::cerr << fmt::format("wrote {}\n", options.save->string());
-  }
+  write_outputs(requests, session,
+                [&](const std::string& format, bool colour) { return print(plan, format, colour, options); });
+  if (options.save) save_file(*options.save, session, plan_json(plan));
   return plan.fits && plan.meets ? kYes : kNo;
 }
 

@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
 #include <memory>
 
 #include "catalog/catalog.h"
+#include "input/error.h"
 #include "output.h"
 #include "report/score_chart.h"
 #include "report/score_csv.h"
@@ -40,18 +40,23 @@ std::string print(const Score& result, const std::string& format, bool colour, b
       {.style = format == "md" ? TextStyle::kMarkdown : TextStyle::kTerminal, .colour = colour, .every_row = details});
 }
 
+// A figure over no row would look like an answer.
+void refuse_nothing(const ScoreVerbOptions& options, const RowCounts& rows) {
+  if ((options.partial ? rows.partial : rows.full) > 0) return;
+  throw InputError(options.file.string(), {},
+                   fmt::format("no {} row to score: {} full, {} partial, {} context",
+                               options.partial ? "partial" : "full", rows.full, rows.partial, rows.context),
+                   options.partial || rows.partial == 0 ? "docs/measurements-csv.md says what completeness means"
+                                                        : "--partial scores the rows that lack a condition");
+}
+
 int run_score(const ScoreVerbOptions& options, const Session& session) {
-  std::vector<OutputRequest> requests;
-  for (const std::string& text : options.formats) requests.push_back(parse_output(text, kFormats));
-  if (requests.empty()) requests.push_back({.format = "text", .file = {}});
-  std::vector<std::filesystem::path> targets;
-  for (const OutputRequest& request : requests) {
-    if (request.file) targets.push_back(*request.file);
-  }
-  check_outputs(targets, options.file);
+  const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
+  check_outputs(files_of(requests), options.file);
 
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const std::vector<Measurement> rows = read_measurements(options.file, catalog.data_dir());
+  refuse_nothing(options, count_rows(rows));
   EngineBook engines(catalog.data_dir());
   Score result = options.kfold.empty() ? score(rows, catalog, engines, {.partial = options.partial})
                                        : score_held_out(rows, catalog, kFolds);
@@ -66,11 +71,8 @@ int run_score(const ScoreVerbOptions& options, const Session& session) {
         "groups of the other {} of {} parts; rows that no engine profile moves are predicted as always",
         kFolds - 1, kFolds));
   }
-  for (const OutputRequest& request : requests) {
-    const bool colour = !request.file && use_colour(session);
-    write_output(request, print(result, request.format, colour, options.details));
-    if (request.file && !session.quiet) std::cerr << fmt::format("wrote {}\n", request.file->string());
-  }
+  write_outputs(requests, session,
+                [&](const std::string& format, bool colour) { return print(result, format, colour, options.details); });
   return kYes;
 }
 
@@ -90,7 +92,7 @@ void add_score_verb(CLI::App& program, Session& session) {
   verb->add_option("--kfold", options->kfold, "group: predict every group with profiles fitted to the others")
       ->check(CLI::IsMember({"group"}))
       ->excludes(partial);
-  verb->footer("Exit code 0 whenever the table could be read, however far off the predictions are.");
+  verb->footer("Exit code 0 whenever the table holds a row to score, however far off the predictions are.");
   verb->callback([options, &session] { session.run = [options, &session] { return run_score(*options, session); }; });
 }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <iostream>
 #include <limits>
 #include <memory>
 
@@ -223,29 +222,17 @@ std::string print(const Found& found, const SimulationHead& head, const std::str
   }
 }
 
-void save(const std::filesystem::path& path, const std::string& text, const Session& session) {
-  write_file(path, text);
-  if (!session.quiet) std::cerr << fmt::format("wrote {}\n", path.string());
-}
-
 template <class Found>
 void write_all(const Found& found, const SimulationHead& head, const Chart& chart,
                const std::vector<OutputRequest>& requests, const SimulateOptions& o, const Session& session) {
-  for (const OutputRequest& request : requests) {
-    write_output(request, print(found, head, request.format, !request.file && use_colour(session)));
-    if (request.file && !session.quiet) std::cerr << fmt::format("wrote {}\n", request.file->string());
-  }
-  if (o.plot) save(*o.plot, o.plot->extension() == ".html" ? chart_html(chart) : chart_svg(chart), session);
+  write_outputs(requests, session,
+                [&](const std::string& format, bool colour) { return print(found, head, format, colour); });
+  if (o.plot) save_file(*o.plot, session, o.plot->extension() == ".html" ? chart_html(chart) : chart_svg(chart));
 }
 
 int run_simulate(const SimulateOptions& o, const Session& session) {
-  std::vector<OutputRequest> requests;
-  for (const std::string& text : o.formats) requests.push_back(parse_output(text, kFormats));
-  if (requests.empty()) requests.push_back({.format = "text", .file = {}});
-  std::vector<std::filesystem::path> targets;
-  for (const OutputRequest& request : requests) {
-    if (request.file) targets.push_back(*request.file);
-  }
+  const std::vector<OutputRequest> requests = parse_outputs(o.formats, kFormats);
+  std::vector<std::filesystem::path> targets = files_of(requests);
   if (o.series) targets.push_back(*o.series);
   if (o.plot) targets.push_back(*o.plot);
   check_outputs(targets, o.plan);
@@ -268,7 +255,7 @@ int run_simulate(const SimulateOptions& o, const Session& session) {
     }
     const SimulationResult found = simulate(s);
     write_all(found, head, simulate_chart(head, found), requests, o, session);
-    if (o.series) save(*o.series, series_csv(found), session);
+    if (o.series) save_file(*o.series, session, series_csv(found));
     return found.meets ? kYes : kNo;
   } catch (const std::invalid_argument& error) {  // what was asked cannot be played
     throw CLI::ValidationError(o.plan.string(), error.what());

@@ -163,11 +163,9 @@ void say(const Session& session, const std::string& text) {
 template <class Found>
 int report(const Found& found, const std::vector<OutputRequest>& requests, const ValidateOptions& options,
            const Session& session) {
-  for (const OutputRequest& request : requests) {
-    const bool colour = !request.file && mpi_ranks() == 0 && use_colour(session);  // mpirun lends ranks a terminal
-    write_output(request, print(found, request.format, colour, options));
-    if (request.file) say(session, fmt::format("wrote {}", request.file->string()));
-  }
+  write_outputs(requests, session, [&](const std::string& format, bool colour) {
+    return print(found, format, colour && mpi_ranks() == 0, options);  // mpirun lends ranks a terminal
+  });
   return found.passed ? kYes : kNo;
 }
 
@@ -175,13 +173,8 @@ int validate(const ValidateOptions& options, const Session& session) {
   if (options.backend == "cuda") {
     throw std::runtime_error("this program was built without CUDA: --backend host runs the plan on the processor");
   }
-  std::vector<OutputRequest> requests;
-  for (const std::string& text : options.formats) requests.push_back(parse_output(text, kFormats));
-  if (requests.empty()) requests.push_back({.format = "text", .file = {}});
-  std::vector<std::filesystem::path> targets;
-  for (const OutputRequest& request : requests) {
-    if (request.file) targets.push_back(*request.file);
-  }
+  const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
+  std::vector<std::filesystem::path> targets = files_of(requests);
   if (options.logits) targets.push_back(*options.logits);
   if (options.profile) targets.push_back(*options.profile);
   check_outputs(targets, options.plan);

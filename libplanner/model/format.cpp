@@ -115,6 +115,24 @@ Bytes bytes(Format format, std::int64_t rows, std::int64_t cols) {
   return Bytes(elements * bits_per_weight(format) / 8);
 }
 
+bool is_gguf(Format format) {
+  switch (format) {
+    case Format::kQ8_0:
+    case Format::kQ6K:
+    case Format::kQ5K:
+    case Format::kQ4KM:
+    case Format::kQ4K:
+    case Format::kQ4_0:
+    case Format::kQ3K:
+    case Format::kQ2K:
+    case Format::kIq1S:
+    case Format::kGf4:
+      return true;
+    default:
+      return false;
+  }
+}
+
 const std::vector<WeightScheme>& weight_schemes() {
   static const std::vector<WeightScheme> schemes = {
       {.name = "bf16", .experts = Format::kBf16, .linears = Format::kBf16, .embeddings = Format::kBf16},

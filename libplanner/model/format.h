@@ -43,6 +43,10 @@ std::string to_string(Format format);
 Bytes bytes(Format format, std::int64_t rows, std::int64_t cols);
 double bits_per_weight(Format format);  // scales included, without tile rounding
 
+// Blocks of 32 to 256 weights as files for processors hold them, with kernels that expand them into vector registers: GGUF, and
+// calm's.
+bool is_gguf(Format format);
+
 // Which format each kind of weight takes. Norms stay bf16 and the router's correction bias fp32 in every scheme.
 struct WeightScheme {
   std::string name;   // "fp8", "int4-experts+fp8", …

@@ -57,7 +57,7 @@ int lanes_per_card(const Node& node) {
 
 struct Slot {
   int gen, lanes;
-  BytesPerSecond attained() const { return BytesPerSecond(pcie_x16_gbps(gen) * 1e9 * lanes / 16 * kPcieAttained); }
+  BytesPerSecond rate() const { return BytesPerSecond(pcie_x16_gbps(gen) * 1e9 * lanes / 16); }
 };
 
 Slot slot_of(const Node& node) {
@@ -138,7 +138,7 @@ void add_host(Pool& pool, const Node& node) {
   pool.tiers.push_back({.kind = TierKind::kHost,
                         .name = fmt::format("PCIe {} x{}", slot.gen, slot.lanes),
                         .domain = pool.per_node,
-                        .bandwidth = slot.attained(),
+                        .bandwidth = attained_pcie_rate(node),
                         .step_latency = 8_us,
                         .confidence = Confidence::kDerived});
 }
@@ -149,7 +149,7 @@ void add_fabric(Pool& pool, const Cluster& cluster, const Node& node) {
   for (const Fabric& fabric : cluster.fabrics) {
     BytesPerSecond sum{};
     for (const Nic& nic : node.nics) {
-      if (nic.fabric == fabric.id) sum += std::min(nic.rate, slot_of(node).attained()) * nic.count;
+      if (nic.fabric == fabric.id) sum += std::min(nic.rate, attained_pcie_rate(node)) * nic.count;
     }
     if (sum > most) {
       most = sum;
@@ -194,6 +194,9 @@ void add_host_memory(Pool& pool, const Node& node) {
 }
 
 }  // namespace
+
+BytesPerSecond pcie_rate(const Node& node) { return slot_of(node).rate(); }
+BytesPerSecond attained_pcie_rate(const Node& node) { return pcie_rate(node) * kPcieAttained; }
 
 Pool make_pool(const Cluster& cluster, const Group& group) {
   const Node& node = group.node;

@@ -47,6 +47,10 @@ struct Pool {
   int devices() const { return nodes * per_node; }
 };
 
+// One direction of the slot that each card of a node has: of the data sheet, and what copies attain of it.
+BytesPerSecond pcie_rate(const Node& node);
+BytesPerSecond attained_pcie_rate(const Node& node);
+
 // The group must have accelerators whose memory and bandwidth are known.
 Pool make_pool(const Cluster& cluster, const Group& group);
 

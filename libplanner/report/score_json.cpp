@@ -8,15 +8,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Without rows there is nothing to say, which is not an error of 0.
 Json figures(const ErrorStatistics& s) {
-  Json json = {{"rows", s.rows},
-               {"groups", s.groups},
-               {"median_abs_ln", s.median_abs_ln},
-               {"p90_abs_ln", s.p90_abs_ln},
-               {"bias_ln", s.bias_ln},
-               {"within_20", s.within_20},
-               {"mape", s.mape},
-               {"interval_coverage", s.coverage}};
+  Json json = {{"rows", s.rows}, {"groups", s.groups}};
+  if (s.rows == 0) return json;
+  json["median_abs_ln"] = s.median_abs_ln;
+  json["p90_abs_ln"] = s.p90_abs_ln;
+  json["bias_ln"] = s.bias_ln;
+  json["within_20"] = s.within_20;
+  json["mape"] = s.mape;
+  if (s.banded > 0) json["interval_coverage"] = s.coverage();
   if (s.spearman) json["spearman"] = *s.spearman;
   return json;
 }
@@ -34,6 +35,14 @@ Json list(const std::vector<ScoreSection>& sections) {
   return out;
 }
 
+Json not_scored(const RowCounts& rows) {
+  Json json = Json::object();
+  if (rows.full > 0) json["full"] = rows.full;
+  if (rows.partial > 0) json["partial"] = rows.partial;
+  if (rows.context > 0) json["context"] = rows.context;
+  return json;
+}
+
 }  // namespace
 
 std::string score_json(const Score& score, bool details) {
@@ -41,16 +50,22 @@ std::string score_json(const Score& score, bool details) {
                {"file", score.file},
                {"rows", score.rows},
                {"predicted", score.predicted},
-               {"overall", figures(score.overall)},
-               {"interval_coverage", score.interval_coverage},
-               {"categories", list(score.categories)},
-               {"metrics", list(score.metrics)},
-               {"accelerators", list(score.accelerators)},
-               {"engines", list(score.engines)},
-               {"models", list(score.models)}};
+               {"not_scored", not_scored(score.left_out)},
+               {"overall", figures(score.overall)}};
+  if (score.overall.banded > 0) json["interval_coverage"] = score.overall.coverage();
+  json["categories"] = list(score.categories);
+  json["metrics"] = list(score.metrics);
+  json["accelerators"] = list(score.accelerators);
+  json["engines"] = list(score.engines);
+  json["models"] = list(score.models);
   json["unpredicted"] = Json::array();
   for (const auto& [reason, count] : score.unpredicted)
     json["unpredicted"].push_back({{"reason", reason}, {"count", count}});
+  const DecisionSummary& decided = score.decided;
+  json["decision_summary"] = {{"sets", decided.sets},
+                              {"right", decided.right},
+                              {"right_by_regret", decided.right_by_regret},
+                              {"mean_regret", decided.mean_regret}};
   json["decisions"] = Json::array();
   for (const Decision& d : score.decisions) {
     json["decisions"].push_back({{"what", d.what},
@@ -58,7 +73,8 @@ std::string score_json(const Score& score, bool details) {
                                  {"measured_best", d.measured_best},
                                  {"predicted_best", d.predicted_best},
                                  {"regret", d.regret},
-                                 {"right", d.right}});
+                                 {"right", d.right},
+                                 {"right_by_regret", d.right_by_regret}});
   }
   json["notes"] = score.notes;
   if (details) {

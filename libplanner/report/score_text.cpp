@@ -27,7 +27,7 @@ std::string value_text(const Metric& metric, double value) {
   return unit == "1" ? figure_text(value) : figure_text(value) + " " + unit;
 }
 
-std::string band_text(const ErrorStatistics& s) { return s.banded > 0 ? percent_text(s.coverage) : ""; }
+std::string band_text(const ErrorStatistics& s) { return s.banded > 0 ? percent_text(s.coverage()) : ""; }
 
 class ScoreWriter : private Page {
  public:
@@ -58,6 +58,7 @@ class ScoreWriter : private Page {
   void headline() {
     line(fmt::format("{} of {} rows predicted, in {} groups", whole_text(s_.predicted), whole_text(s_.rows),
                      s_.overall.groups));
+    left_out();
     for (const std::string& note : s_.notes) line("Note: " + note);
     if (s_.predicted == 0) return;
     line();
@@ -69,19 +70,31 @@ class ScoreWriter : private Page {
     t.row({"bias", signed_text(o.bias_ln), "median error with its sign; + is predicted above measured"});
     t.row({"within 20 %", percent_text(o.within_20), "rows whose prediction is 0.8 to 1.2 times the measured value"});
     if (o.banded > 0) {
-      t.row({"inside the band", percent_text(s_.interval_coverage),
+      t.row({"inside the band", percent_text(o.coverage()),
              fmt::format("of {} rows whose prediction has a minimum and a maximum", whole_text(o.banded))});
     }
-    if (!s_.decisions.empty()) {
-      t.row({"right choice", fmt::format("{} / {}", right_decisions(), s_.decisions.size()),
-             "layouts measured side by side: the best one is predicted first or within 5 % of it"});
+    const DecisionSummary& d = s_.decided;
+    if (d.sets > 0) {
+      t.row({"right choice", fmt::format("{} / {}", d.right, d.sets),
+             "layouts measured side by side: the best one is predicted first or within 5 % of what is"});
+      t.row({"good choice", fmt::format("{} / {}", d.right_by_regret, d.sets),
+             fmt::format("the one predicted first measured within 5 % of the best; the mean loss is {}",
+                         percent_text(d.mean_regret, 1))});
     }
     table(t);
     gap();
   }
 
-  std::ptrdiff_t right_decisions() const {
-    return std::count_if(s_.decisions.begin(), s_.decisions.end(), [](const Decision& d) { return d.right; });
+  void left_out() {
+    std::vector<std::string> kinds;
+    const auto add = [&](int rows, const char* kind) {
+      if (rows > 0) kinds.push_back(fmt::format("{} {} {}", whole_text(rows), kind, rows == 1 ? "row" : "rows"));
+    };
+    add(s_.left_out.full, "full");
+    add(s_.left_out.partial, "partial");
+    if (s_.left_out.partial > 0) kinds.back() += " (--partial)";
+    add(s_.left_out.context, "context");
+    if (!kinds.empty()) line(fmt::format("Not scored: {}", fmt::join(kinds, ", ")));
   }
 
   void legend() {
@@ -90,11 +103,13 @@ class ScoreWriter : private Page {
         "averaged over categories. p50, p90: median and 90th percentile of the error; in 20 %: rows predicted within "
         "20 %;");
     line(
-        "in band: measured values between the predicted minimum and maximum. Every row counts alike in row p50 and row "
-        "p90");
+        "in band: measured values between the predicted minimum and maximum. Every row counts alike in the band, in "
+        "row "
+        "p50");
     line(
-        "(where there are several groups), in MAPE, the mean of |predicted / measured - 1|, and in rho, the rank "
-        "correlation.");
+        "and row p90 (where there are several groups), in MAPE, the mean of |predicted / measured - 1|, and in rho, "
+        "the "
+        "rank correlation.");
     line();
   }
 
@@ -139,19 +154,24 @@ class ScoreWriter : private Page {
   void decisions() {
     if (s_.decisions.empty()) return;
     section("Choices of a layout");
-    line(fmt::format("{} of {} are right.{}", right_decisions(), s_.decisions.size(),
-                     right_decisions() == static_cast<std::ptrdiff_t>(s_.decisions.size())
+    const DecisionSummary& sum = s_.decided;
+    line(fmt::format("{} of {} are right, {} are good.{}", sum.right, sum.sets, sum.right_by_regret,
+                     sum.right == sum.sets && sum.right_by_regret == sum.sets
                          ? ""
-                         : " The wrong ones, and what the predicted best loses against the measured best:"));
+                         : " The others, and what the predicted best loses against the measured best:"));
     gap();
     TextTable t({{"loss", Align::kRight},
+                 {"right", Align::kLeft},
+                 {"good", Align::kLeft},
                  {"measured best", Align::kLeft},
                  {"predicted best", Align::kLeft},
                  {"of", Align::kRight},
                  {"where", Align::kLeft}});
+    const auto word = [](bool yes) { return yes ? "yes" : "no"; };
     for (const Decision& d : s_.decisions) {
-      if (!d.right)
-        t.row({percent_text(d.regret), d.measured_best, d.predicted_best, std::to_string(d.layouts), d.what});
+      if (d.right && d.right_by_regret) continue;
+      t.row({percent_text(d.regret), word(d.right), word(d.right_by_regret), d.measured_best, d.predicted_best,
+             std::to_string(d.layouts), d.what});
     }
     if (!t.empty()) table(t);
   }

@@ -285,10 +285,6 @@ std::map<std::string, int> folds_of(const std::vector<Measurement>& rows, int fo
   return fold;
 }
 
-}  // namespace
-
-namespace {
-
 // Rows of one fold that an engine of the book predicts, each with what its span was found to do.
 void predict_fold(std::vector<ScoredRow>& out, const std::vector<Measurement>& rows,
                   const std::map<std::string, int>& fold_of, int fold, const EngineSpan& span,
@@ -373,6 +369,7 @@ Score score_held_out(const std::vector<Measurement>& rows, const Catalog& catalo
   Score out = summarise(std::move(details));
   out.rows = plain.rows;
   out.unpredicted = plain.unpredicted;
+  out.left_out = plain.left_out;
   return out;
 }
 

@@ -12,120 +12,8 @@
 
 namespace fathom {
 
-std::string to_string(MetricClass c) {
-  switch (c) {
-    case MetricClass::kThroughput:
-      return "throughput";
-    case MetricClass::kSingleStream:
-      return "single stream";
-    case MetricClass::kPrefill:
-      return "prefill rate";
-    case MetricClass::kTtft:
-      return "TTFT";
-    case MetricClass::kTpot:
-      return "TPOT";
-    case MetricClass::kEndToEnd:
-      return "end to end";
-    case MetricClass::kNetwork:
-      return "slow network";
-    case MetricClass::kMemory:
-      return "memory";
-    case MetricClass::kCollective:
-      return "collective";
-    case MetricClass::kBandwidth:
-      return "bandwidth";
-    case MetricClass::kGemm:
-      return "GEMM";
-    case MetricClass::kAttention:
-      return "attention";
-    case MetricClass::kPower:
-      return "power";
-    case MetricClass::kEnergy:
-      return "energy";
-    case MetricClass::kFleet:
-      return "fleet";
-  }
-  return "?";
-}
-
-std::string category_title(const std::string& category) {
-  static const std::map<std::string, std::string> titles = {{"a", "DeepSeek class, 8 devices and more"},
-                                                            {"b", "data-centre GPUs"},
-                                                            {"c", "small deployments"},
-                                                            {"d", "CPU and offload"},
-                                                            {"e", "slow networks"},
-                                                            {"f", "kernels and collectives"},
-                                                            {"g", "power"}};
-  const auto found = titles.find(category);
-  return found == titles.end() ? "" : found->second;
-}
-
-const std::vector<Metric>& metrics() {
-  using enum MetricClass;
-  static const std::vector<Metric> all = {
-      {"output_tok_per_s", "tok/s", kThroughput},
-      {"output_tok_per_s_per_gpu", "tok/s", kThroughput},
-      {"output_tok_per_s_per_node", "tok/s", kThroughput},
-      {"output_tok_per_s_per_user", "tok/s", kTpot},
-      {"output_tok_per_s_incl_prefill", "tok/s", kSingleStream},
-      {"input_tok_per_s_per_gpu", "tok/s", kThroughput},
-      {"input_tok_per_s_per_node", "tok/s", kThroughput},
-      {"total_tok_per_s", "tok/s", kThroughput},
-      {"prefill_tok_per_s", "tok/s", kPrefill},
-      {"decode_tok_per_s", "tok/s", kSingleStream},
-      {"ttft_s_mean", "s", kTtft},
-      {"ttft_s_p50", "s", kTtft},
-      {"ttft_s_p99", "s", kTtft},
-      {"ttft_s_central", "s", kTtft},
-      {"tpot_s_mean", "s", kTpot},
-      {"tpot_s_p50", "s", kTpot},
-      {"tpot_s_p99", "s", kTpot},
-      {"tpot_s_central", "s", kTpot},
-      {"e2e_s_mean", "s", kEndToEnd},
-      {"token_latency_s", "s", kNetwork},
-      {"network_s_per_token", "s", kNetwork},
-      {"network_bytes_per_token", "bytes", kNetwork},
-      {"power_w_per_gpu", "W", kPower},
-      {"power_w_node", "W", kPower},
-      {"power_frac_of_tdp", "1", kPower},
-      {"energy_j_per_token", "J/token", kEnergy},
-      {"memory_bytes", "bytes", kMemory},
-      {"host_memory_bytes", "bytes", kMemory},
-      {"usable_memory_bytes", "bytes", kMemory},
-      {"weight_bytes", "bytes", kMemory},
-      {"weight_activation_bytes_per_gpu", "bytes", kMemory},
-      {"kv_bytes_per_request", "bytes", kMemory},
-      {"kv_pool_bytes_per_gpu", "bytes", kMemory},
-      {"allreduce_s", "s", kCollective},
-      {"alltoall_s", "s", kCollective},
-      {"busbw_bytes_per_s", "bytes/s", kCollective},
-      {"link_bytes_per_s", "bytes/s", kBandwidth},
-      {"membw_bytes_per_s", "bytes/s", kBandwidth},
-      {"gemm_s", "s", kGemm},
-      {"gemm_flop_per_s", "FLOP/s", kGemm},
-      {"attention_decode_s", "s", kAttention},
-      {"attention_flop_per_s", "FLOP/s", kAttention},
-      {"dispatch_s", "s", kCollective},
-      {"combine_s", "s", kCollective},
-      {"dispatch_bytes_per_s", "bytes/s", kCollective},
-      {"combine_bytes_per_s", "bytes/s", kCollective},
-      {"fleet_nodes_mean", "1", kFleet},
-      {"fleet_nodes_peak", "1", kFleet},
-      {"fleet_cache_hit", "1", kFleet},
-      {"fleet_input_tok_per_day", "tok/day", kFleet},
-      {"fleet_output_tok_per_day", "tok/day", kFleet},
-      {"fleet_cost_usd_per_day", "USD/day", kFleet},
-      {"fleet_revenue_usd_per_day", "USD/day", kFleet},
-      {"fleet_margin", "1", kFleet},
-  };
-  return all;
-}
-
-const Metric* find_metric(const std::string& name) {
-  for (const Metric& metric : metrics()) {
-    if (name == metric.name) return &metric;
-  }
-  return nullptr;
+bool requests_differ(const Measurement& row) {
+  return row.load_kind != LoadKind::kNone && row.load_kind != LoadKind::kSingle && row.load_kind != LoadKind::kBatch;
 }
 
 std::optional<double> Measurement::number(const std::string& key) const {
@@ -140,6 +28,25 @@ std::optional<double> Measurement::number(const std::string& key) const {
 std::string Measurement::word(const std::string& key) const {
   const auto found = shape.find(key);
   return found == shape.end() ? std::string() : found->second;
+}
+
+namespace {
+
+const std::vector<std::string> kLoadKinds = {"", "single", "batch", "closed", "open", "burst", "max"};
+const std::vector<std::string> kOffloads = {"", "experts", "experts:gpu", "experts:gpu_frac", "layers:gpu", "mmap"};
+
+bool has_number(Offload::Kind kind) {
+  return kind == Offload::Kind::kExpertsPerLayer || kind == Offload::Kind::kExpertShare ||
+         kind == Offload::Kind::kLayers;
+}
+
+}  // namespace
+
+std::string to_string(LoadKind kind) { return kLoadKinds[static_cast<std::size_t>(kind)]; }
+
+std::string to_string(const Offload& offload) {
+  const std::string& name = kOffloads[static_cast<std::size_t>(offload.kind)];
+  return has_number(offload.kind) ? fmt::format("{}={:g}", name, offload.on_gpu) : name;
 }
 
 namespace {
@@ -277,21 +184,14 @@ std::optional<WorkerPool> worker_pool(const Row& row, const char* column) {
 Offload offload(const Row& row) {
   const std::string& text = row.text("offload");
   if (text.empty()) return {};
-  const std::size_t equals = text.find('=');
-  const std::string head = text.substr(0, equals == std::string::npos ? text.size() : equals);
-  static const std::map<std::string, Offload::Kind> kinds = {{"experts", Offload::Kind::kExperts},
-                                                             {"experts:gpu", Offload::Kind::kExpertsPerLayer},
-                                                             {"experts:gpu_frac", Offload::Kind::kExpertShare},
-                                                             {"layers:gpu", Offload::Kind::kLayers},
-                                                             {"mmap", Offload::Kind::kMmap}};
-  const auto kind = kinds.find(head);
+  const std::size_t equals = std::min(text.find('='), text.size());
+  const auto name = std::find(kOffloads.begin() + 1, kOffloads.end(), text.substr(0, equals));
   Offload out;
-  bool good = kind != kinds.end();
+  bool good = name != kOffloads.end();
   if (good) {
-    out.kind = kind->second;
-    const bool counted = out.kind != Offload::Kind::kExperts && out.kind != Offload::Kind::kMmap;
-    good = counted == (equals != std::string::npos);
-    if (good && counted) {
+    out.kind = static_cast<Offload::Kind>(name - kOffloads.begin());
+    good = has_number(out.kind) == (equals < text.size());
+    if (good && has_number(out.kind)) {
       const char* end = text.data() + text.size();
       const auto result = std::from_chars(text.data() + equals + 1, end, out.on_gpu);
       good = result.ec == std::errc() && result.ptr == end && out.on_gpu >= 0;
@@ -302,6 +202,74 @@ Offload offload(const Row& row) {
              "experts, experts:gpu=K, experts:gpu_frac=F, layers:gpu=N, mmap, or empty");
   }
   return out;
+}
+
+std::vector<std::string> split(const std::string& text, char between) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(between, at), text.size());
+    const std::size_t first = std::min(text.find_first_not_of(' ', at), end);
+    const std::size_t last = text.find_last_not_of(' ', end > first ? end - 1 : 0);
+    if (end > first) out.push_back(text.substr(first, last + 1 - first));
+    at = end + 1;
+  }
+  return out;
+}
+
+// "x12" between 'x' and nothing, "12ch" between nothing and "ch", "ddr5-4800" after its dash: a whole number, or nothing.
+std::optional<int> number_between(const std::string& word, const std::string& before, const std::string& after) {
+  if (word.size() <= before.size() + after.size() || !word.starts_with(before) || !word.ends_with(after))
+    return std::nullopt;
+  int value = 0;
+  const char* end = word.data() + word.size() - after.size();
+  const auto result = std::from_chars(word.data() + before.size(), end, value);
+  return result.ec == std::errc() && result.ptr == end && value > 0 && value <= 1'000'000 ? std::optional(value)
+                                                                                          : std::nullopt;
+}
+
+// "intel-xeon-6980p x2; mrdimm-8800 12ch": what follows the id may be missing.
+MeasuredHost host(const Row& row) {
+  const std::string& text = row.text("host");
+  if (text.empty()) return {};
+  const auto refuse = [&](const std::string& word) {
+    row.fail("host", fmt::format("host is \"{}\": \"{}\" is not expected there", text, word),
+             "ID xSOCKETS; MEMORY-RATE CHANNELSch, as in intel-xeon-6980p x2; mrdimm-8800 12ch");
+  };
+  MeasuredHost out;
+  const std::size_t semicolon = std::min(text.find(';'), text.size());
+  std::vector<std::string> words = split(text.substr(0, semicolon), ' ');
+  if (words.empty()) refuse(text);
+  out.cpu = words.front();
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::optional<int> sockets = number_between(words[i], "x", "");
+    if (!sockets || i > 1) refuse(words[i]);
+    out.sockets = *sockets;
+  }
+  if (semicolon == text.size()) return out;
+  words = split(text.substr(semicolon + 1), ' ');
+  if (words.empty()) refuse(";");
+  for (const std::string& word : words) {
+    const std::size_t dash = word.find('-');
+    const std::optional<int> channels = number_between(word, "", "ch");
+    const std::optional<int> rate =
+        dash == std::string::npos || dash == 0 ? std::nullopt : number_between(word, word.substr(0, dash + 1), "");
+    if (channels && !out.channels) {
+      out.channels = *channels;
+    } else if (rate && !out.transfers_per_s) {
+      out.transfers_per_s = *rate * 1e6;
+    } else {
+      refuse(word);
+    }
+  }
+  return out;
+}
+
+// The one thing that a note decides, since no column holds it: one of these, between semicolons.
+bool notes_framework(const std::string& note) {
+  const std::vector<std::string> parts = split(note, ';');
+  return std::any_of(parts.begin(), parts.end(), [](const std::string& part) {
+    return part == "through PyTorch" || part == "through torch.distributed";
+  });
 }
 
 Measurement measurement(const Row& row) {
@@ -320,7 +288,7 @@ Measurement measurement(const Row& row) {
   m.accelerator = row.text("accelerator");
   m.accelerators = row.count("accelerators");
   m.nodes = row.count("nodes");
-  m.host = row.text("host");
+  m.host = host(row);
   m.scale_up = row.text("scale_up");
   m.scale_out = row.text("scale_out");
   m.engine = row.text("engine");
@@ -339,8 +307,7 @@ Measurement measurement(const Row& row) {
   m.context_len = row.number("context_len");
   m.prefix_hit = row.number("prefix_hit");
   if (m.prefix_hit && *m.prefix_hit > 1) row.fail("prefix_hit", "prefix_hit is a share between 0 and 1");
-  m.load_kind =
-      static_cast<LoadKind>(row.choice("load_kind", {"", "single", "batch", "closed", "open", "burst", "max"}));
+  m.load_kind = static_cast<LoadKind>(row.choice("load_kind", kLoadKinds));
   m.load = row.number("load");
   m.accept_len = row.number("accept_len");
   if (m.accept_len && *m.accept_len < 1) row.fail("accept_len", "a step gives at least one token");
@@ -364,6 +331,7 @@ Measurement measurement(const Row& row) {
   m.date = row.text("date");
   m.source = row.text("source");
   m.note = row.text("note");
+  m.notes_framework = notes_framework(m.note);
   return m;
 }
 
@@ -381,6 +349,10 @@ std::vector<Measurement> measurements(const CsvTable& table) {
                        meant.empty() ? "docs/measurements-csv.md describes the columns"
                                      : fmt::format("did you mean \"{}\"?", meant));
     }
+  }
+  if (table.rows.empty()) {
+    throw InputError(table.file, {}, "the table holds no measurement",
+                     "below the names of the columns there is one line per measured value");
   }
   std::vector<Measurement> out;
   std::set<std::string> ids;

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "score/metric.h"
+
 namespace fathom {
 
 enum class Completeness { kFull, kPartial, kContext };
@@ -22,37 +24,7 @@ enum class LoadKind {
   kBurst,   // so many at once, until all are done
   kMax,     // queued at once, the engine admits what it can
 };
-
-// What a metric is a measure of; errors are reported per class.
-enum class MetricClass {
-  kThroughput,
-  kSingleStream,
-  kPrefill,
-  kTtft,
-  kTpot,
-  kEndToEnd,
-  kNetwork,
-  kMemory,
-  kCollective,
-  kBandwidth,
-  kGemm,
-  kAttention,
-  kPower,
-  kEnergy,
-  kFleet,
-};
-std::string to_string(MetricClass c);
-
-// "d" -> "CPU and offload"; empty for a category of somebody's own.
-std::string category_title(const std::string& category);
-
-struct Metric {
-  const char* name;
-  const char* unit;
-  MetricClass kind;
-};
-const std::vector<Metric>& metrics();
-const Metric* find_metric(const std::string& name);
+std::string to_string(LoadKind kind);  // as in the table: "closed"; empty for none
 
 // One pool of a disaggregated deployment.
 struct WorkerPool {
@@ -66,6 +38,14 @@ struct Offload {
   Kind kind = Kind::kNone;
   double on_gpu = 0;  // experts of each layer, share of all experts, or whole layers that stay on the accelerator
 };
+std::string to_string(const Offload& offload);  // as in the table: "experts:gpu=4"
+
+// The machine around the accelerators, as far as a row says.
+struct MeasuredHost {
+  std::string cpu;  // id; empty: nothing is said
+  int sockets = 1;
+  std::optional<double> transfers_per_s, channels;  // of its memory, per socket
+};
 
 struct Measurement {
   int line = 0;  // in the file
@@ -74,7 +54,8 @@ struct Measurement {
   std::string model, weight_format, kv_format;  // empty: not applicable
   std::string accelerator;                      // catalog id, "a*2+b" for mixed machines, "any"
   std::optional<double> accelerators, nodes;
-  std::string host, scale_up, scale_out;
+  MeasuredHost host;
+  std::string scale_up, scale_out;
   std::string engine, engine_version;
   MeasuredRole role = MeasuredRole::kAggregated;
   std::optional<double> tp, pp, ep, attention_dp, replicas;
@@ -88,10 +69,14 @@ struct Measurement {
   std::optional<double> message_bytes;
   std::map<std::string, std::string> shape;
   std::string confidence, date, source, note;
+  bool notes_framework = false;  // the note says that PyTorch called the collective
 
   std::optional<double> number(const std::string& key) const;  // of `shape`
   std::string word(const std::string& key) const;              // empty when absent
 };
+
+// Not in a single stream, nor in a batch that goes in step: there a percentile is the mean.
+bool requests_differ(const Measurement& row);
 
 // Throws InputError with line and column: a column that is unknown, missing or twice there, a cell outside its vocabulary,
 // a unit that is not the metric's, a value that is not a positive number.

@@ -2,96 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
+#include "score/played_run.h"
 #include "score/predict_micro.h"
 #include "score/predict_slow.h"
-#include "serving/offline.h"
+#include "score/served.h"
 
 namespace fathom {
 
 namespace {
-
-// One replica set on one pool, timed with one engine.
-class Served {
- public:
-  Served(const Setup& s, std::size_t pool, const EngineProfile& engine)
-      : setup_(s),
-        engine_(engine),
-        layout_(s.pools[pool].layout),
-        pool_(s.pools[pool].pool),
-        cut_(stages(s.model->architecture, s.model->tensors, layout_)),
-        timer_(s.model->architecture, s.model->tensors, layout_, cut_, device_rates(pool_, engine), host_work(engine)) {
-  }
-
-  const ReplicaTimer& timer() const { return timer_; }
-  const Layout& layout() const { return layout_; }
-  const Pool& pool() const { return pool_; }
-
-  // Tokens of one step of one sequence: above one with speculation.
-  double accepted() const { return setup_.row->accept_len.value_or(1); }
-
-  // Lengths that nobody would type are means of a distribution.
-  bool drawn_lengths() const {
-    const double n = std::max(1.0, setup_.output);
-    return std::fmod(n, 10) != 0 && std::exp2(std::round(std::log2(n))) != n;
-  }
-
-  OfflineLoad offline(double requests) const {
-    return {.requests = requests,
-            .input = setup_.input,
-            .cached = setup_.cached,
-            .output = setup_.output,
-            .ragged = drawn_lengths()};
-  }
-
-  double places() const {
-    const Problem problem = this->problem();
-    const MemoryInput input{.architecture = problem.architecture,
-                            .tensors = problem.tensors,
-                            .layout = layout_,
-                            .device_capacity = pool_.accelerator->usable_memory
-                                                   ? pool_.accelerator->usable_memory->value
-                                                   : pool_.accelerator->memory.value,
-                            .reserves = engine_.reserves,
-                            .chunk_tokens = std::min(engine_.chunk_tokens, std::max(1.0, setup_.input)),
-                            .sequences = 1};
-    const ReplicaMemory memory = replica_memory(input, cut_);
-    return fathom::places(memory, engine_, layout_, setup_.input, setup_.output);
-  }
-
-  SteadyState steady(PoolRole role, double places) const {
-    return SteadyState(timer_, workload(), engine_, layout_, role, places);
-  }
-
-  Problem problem() const { return {setup_.model->architecture, setup_.model->tensors, workload(), engine_}; }
-
- private:
-  const Workload& workload() const {
-    if (workload_.model.empty()) {
-      const auto fixed = [](double n) {
-        return LengthDistribution{.mean = n, .p50 = n, .p99 = n, .second_moment = n * n};
-      };
-      workload_.model = setup_.row->model;
-      workload_.input_tokens = fixed(std::max(1.0, setup_.input));
-      workload_.output_tokens = fixed(std::max(1.0, setup_.output));
-      workload_.prefix_cache_hit = std::min(0.999, setup_.row->prefix_hit.value_or(0));
-      if (layout_.mtp) workload_.mtp_acceptance = accepted() - 1;
-    }
-    return workload_;
-  }
-
-  const Setup& setup_;
-  const EngineProfile& engine_;
-  const Layout& layout_;
-  const Pool& pool_;
-  std::vector<Stage> cut_;
-  ReplicaTimer timer_;
-  mutable Workload workload_;
-};
-
-// Benchmarks of an open loop send a few hundred requests; tables do not say how many.
-constexpr double kOpenRequests = 500;
 
 // What a serving run shows, whatever the row asks for.
 struct Shown {
@@ -99,20 +18,8 @@ struct Shown {
   double output_tok_per_s = 0, total_tok_per_s = 0, input_tok_per_s = 0, prefill_tok_per_s = 0;
 };
 
-Shown single(const Served& served, const Setup& s, const EngineProfile& engine) {
-  Shown out;
-  const double fresh = std::max(1.0, s.input - s.cached);
-  const ReplicaTimer::Prefill prefill = served.timer().prefill(fresh, s.cached, engine.chunk_tokens);
-  out.ttft = prefill.latency + engine.request_overhead.value;
-  out.tpot = served.timer().decode_step(1, s.context) / served.accepted();
-  out.e2e = out.ttft + out.tpot * std::max(0.0, s.output - 1);
-  out.output_tok_per_s = s.output / out.e2e.value;
-  out.total_tok_per_s = (s.input + s.output) / out.e2e.value;
-  out.prefill_tok_per_s = fresh / prefill.latency.value;
-  return out;
-}
-
-Shown of(const OfflineRun& run, const Setup& s, const Layout& layout) {
+// `copies`: replicas at work.
+Shown of(const OfflineRun& run, const Setup& s, double copies) {
   Shown out;
   out.ttft = run.ttft;
   out.tpot = run.tpot;
@@ -120,9 +27,17 @@ Shown of(const OfflineRun& run, const Setup& s, const Layout& layout) {
   out.output_tok_per_s = run.output_tok_per_s;
   out.total_tok_per_s = run.total_tok_per_s;
   if (run.prefill > Seconds(0)) {
-    out.prefill_tok_per_s = run.prompts * (s.input - s.cached) / run.prefill.value * layout.replicas;
+    out.prefill_tok_per_s = run.prompts * (s.input - s.cached) / run.prefill.value * copies;
   }
   return out;
+}
+
+// One request at a time on each of so many replicas.
+Shown alone(const Served& served, const Setup& s, const EngineProfile& engine, double streams) {
+  OfflineRun run = single_stream(served.timer(), engine, served.offline(1));
+  run.output_tok_per_s *= streams;
+  run.total_tok_per_s *= streams;
+  return of(run, s, streams);
 }
 
 // A benchmark of a closed loop begins with all its requests at once and lasts about ten rounds, so a tenth of the requests
@@ -144,7 +59,7 @@ Shown of(const ServingPoint& point, const Setup& s) {
 }
 
 std::optional<Shown> prefill_pool(const Served& served, const Setup& s, const EngineProfile& engine) {
-  const double fresh = std::max(1.0, s.input - s.cached);
+  const double fresh = served.fresh();
   const double prompts = s.row->load_kind == LoadKind::kBatch
                              ? s.row->load.value_or(1) / served.layout().replicas
                              : std::max(1.0, engine.chunk_tokens / fresh) * served.layout().attention_dp;
@@ -161,10 +76,9 @@ std::optional<Shown> disaggregated(const Setup& s, const EngineProfile& engine) 
   const double flight = s.row->load.value_or(0);
   if (s.row->load_kind != LoadKind::kClosed || flight <= 0) return std::nullopt;
   const Served prefill(s, 0, engine), decode(s, 1, engine);
-  const double fresh = std::max(1.0, s.input - s.cached);
-  const ReplicaTimer::Prefill one = prefill.timer().prefill(fresh, s.cached, engine.chunk_tokens);
+  const ReplicaTimer::Prefill one = prefill.timer().prefill(prefill.fresh(), s.cached, engine.chunk_tokens);
   const Seconds read = one.latency + engine.request_overhead.value;
-  const double fastest = one.tokens_per_second * prefill.layout().replicas / fresh;  // requests/s
+  const double fastest = one.tokens_per_second * prefill.layout().replicas / prefill.fresh();  // requests/s
   const double most = decode.places() * decode.layout().replicas;
   double decoding = flight;
   Shown out;
@@ -182,43 +96,53 @@ std::optional<Shown> disaggregated(const Setup& s, const EngineProfile& engine) 
   return out;
 }
 
+Shown closed_loop(const Served& served, const Setup& s, const EngineProfile& engine, double in_flight) {
+  const Layout& layout = served.layout();
+  const bool decodes = s.row->role == MeasuredRole::kDecode;
+  if (in_flight <= layout.replicas && !decodes) return alone(served, s, engine, in_flight);
+  const SteadyState steady = served.steady(decodes ? PoolRole::kDecode : PoolRole::kServe);
+  Shown out = of(steady.at_load(in_flight, std::nullopt), s);
+  const ReplicaTimer::Prefill prompt = served.timer().prefill(served.fresh(), s.cached, engine.chunk_tokens);
+  out.ttft +=
+      Seconds(served.fresh() / prompt.tokens_per_second) * prompts_ahead(in_flight / layout.replicas, drawn_lengths(s));
+  return out;
+}
+
+// Runs of a few hundred requests never see the steady state. A mean of 500 requests needs no second run: what a fit asks a
+// hundred thousand times has to be quick.
+std::optional<Shown> open_loop(const Setup& s, const EngineProfile& engine) {
+  const std::optional<PlayedRun> run = play(s, engine, 1);
+  if (!run) return std::nullopt;
+  return Shown{.ttft = run->ttft.mean,
+               .tpot = run->tpot.mean,
+               .e2e = run->e2e,
+               .output_tok_per_s = run->requests_per_s * s.output,
+               .total_tok_per_s = run->requests_per_s * (s.input + s.output)};
+}
+
 std::optional<Shown> shown(const Setup& s, const EngineProfile& engine) {
   const Measurement& row = *s.row;
+  if (row.load_kind == LoadKind::kOpen) return open_loop(s, engine);
   if (row.role == MeasuredRole::kDisaggregated) return disaggregated(s, engine);
   const Served served(s, 0, engine);
   if (row.role == MeasuredRole::kPrefill) return prefill_pool(served, s, engine);
+  const ReplicaTimer& timer = served.timer();
+  const Layout& layout = served.layout();
   const double load = row.load.value_or(0);
+  if (row.load_kind == LoadKind::kSingle) return alone(served, s, engine, 1);
+  if (row.load_kind != LoadKind::kMax && load <= 0) return std::nullopt;
   switch (row.load_kind) {
-    case LoadKind::kSingle:
-      return single(served, s, engine);
     case LoadKind::kBatch:
-      if (load <= 0) return std::nullopt;
-      return of(static_batch(served.timer(), engine, served.layout(), served.offline(load)), s, served.layout());
+      return of(static_batch(timer, engine, layout, served.offline(load)), s, layout.replicas);
     case LoadKind::kBurst:
-      if (load <= 0) return std::nullopt;
-      return of(burst(served.timer(), engine, served.layout(), served.offline(load), served.places()), s,
-                served.layout());
     case LoadKind::kMax:
-      return of(burst(served.timer(), engine, served.layout(), served.offline(load), served.places()), s,
-                served.layout());
+      return of(burst(timer, engine, layout, served.offline(load), served.places()), s, layout.replicas);
     case LoadKind::kClosed:
-    case LoadKind::kOpen: {
-      if (load <= 0) return std::nullopt;
-      const PoolRole role = row.role == MeasuredRole::kDecode ? PoolRole::kDecode : PoolRole::kServe;
-      const SteadyState steady = served.steady(role, served.places());
-      if (row.load_kind == LoadKind::kOpen) {
-        OfflineLoad run = served.offline(kOpenRequests);
-        return of(open_run(served.timer(), engine, served.layout(), run, load, served.places()), s, served.layout());
-      }
-      Shown closed = of(steady.at_load(load, std::nullopt), s);
-      const double fresh = std::max(1.0, s.input - s.cached);
-      const ReplicaTimer::Prefill prefill = served.timer().prefill(fresh, s.cached, engine.chunk_tokens);
-      closed.ttft += Seconds(fresh / prefill.tokens_per_second) *
-                     prompts_ahead(load / served.layout().replicas, served.drawn_lengths());
-      return closed;
-    }
+      return closed_loop(served, s, engine, load);
+    case LoadKind::kOpen:
+    case LoadKind::kSingle:
     case LoadKind::kNone:
-      return std::nullopt;
+      break;
   }
   return std::nullopt;
 }
@@ -227,7 +151,18 @@ std::optional<double> positive(double value) {
   return std::isfinite(value) && value > 0 ? std::optional(value) : std::nullopt;
 }
 
+// A tail of 500 requests is five of them: that of several runs is what one may expect.
+constexpr int kTailRuns = 4;
+
+std::optional<double> percentile(const Setup& s, const EngineProfile& engine) {
+  const std::optional<PlayedRun> run = play(s, engine, kTailRuns);
+  if (!run) return std::nullopt;
+  const PlayedTimes& times = s.row->metric->kind == MetricClass::kTtft ? run->ttft : run->tpot;
+  return positive((s.row->metric->percentile == 50 ? times.p50 : times.p99).value);
+}
+
 std::optional<double> serving_value(const Setup& s, const EngineProfile& engine) {
+  if (s.row->metric->percentile > 0 && requests_differ(*s.row)) return percentile(s, engine);
   const std::optional<Shown> run = shown(s, engine);
   if (!run) return std::nullopt;
   const std::string name = s.row->metric->name;
@@ -306,10 +241,6 @@ std::string longest_operator(const Setup& s, const EngineProfile& engine) {
   }
   return name;
 }
-
-}  // namespace
-
-namespace {
 
 // Half of the 90 % band, in ln, of what no engine profile's range moves: nine tenths of the rows of each class in
 // docs/accuracy.md lie within it.

@@ -22,9 +22,7 @@ bool contains(const std::string& text, const char* part) { return text.find(part
 // A call through a framework's process group takes the host 40 us, which the kernel hides when it is long. From all-reduces of
 // 32 to 512 KiB on 8 H200, all 39 us (stas00/ml-engineering, network chapter @744d01e).
 constexpr double kFrameworkCall = 40e-6;
-bool through_framework(const Measurement& row) {
-  return row.engine == "torch" || contains(row.note, "torch") || contains(row.note, "PyTorch");
-}
+bool through_framework(const Measurement& row) { return row.engine == "torch" || row.notes_framework; }
 
 // Launching one kernel on every card of a node: Hopper and Ada nodes of ai-dynamo/aiconfigurator's nccl_perf are 4 us quicker
 // than its A100 and B200 nodes at every rank count.
@@ -128,19 +126,11 @@ constexpr double kPeerCopyShare = 0.87;
 constexpr double kNetworkCopyShare =
     0.85;  // one stream of sends: 0.77 through PyTorch (FlagPerf), 0.96 in NCCL's reckoning
 
-BytesPerSecond slot(const Setup& s) {
-  Group pair = *s.pools.front().pool.group;
-  pair.nodes = 1;
-  pair.node.accelerators = 2;
-  pair.node.scale_up = false;
-  Cluster alone;
-  return make_pool(alone, pair).tiers.front().bandwidth;
-}
-
 Value link_rate(const Setup& s) {
   const std::string op = s.row->word("op");
   const Pool& pool = s.pools.front().pool;
-  if (op == "h2d" || op == "d2h") return s.device().pcie ? Value(slot(s).value) : std::nullopt;
+  if (op == "h2d" || op == "d2h")
+    return s.device().pcie ? Value(attained_pcie_rate(pool.group->node).value) : std::nullopt;
   if (pool.devices() < 2) return std::nullopt;
   const Span pair = everyone(s);
   const double share = pair.outer->kind == TierKind::kScaleUp ? kPeerCopyShare
@@ -303,7 +293,7 @@ constexpr double kSingleStreamShare = 0.8, kDesktopWatts = 70, kSupply = 0.92;
 Value wall_power(const Setup& s) {
   const Accelerator& a = s.device();
   if (!a.tdp) return std::nullopt;
-  const bool whole_machine = s.row->scale_up == "unified" || s.row->host.rfind(a.id, 0) == 0;
+  const bool whole_machine = s.row->scale_up == "unified" || s.row->host.cpu == a.id;
   const double watts = whole_machine ? a.tdp->value.value : kSingleStreamShare * a.tdp->value.value + kDesktopWatts;
   return watts / kSupply;
 }

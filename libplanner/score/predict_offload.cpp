@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <memory>
-#include <utility>
 
 #include "memory/ledger.h"
+#include "network/topology.h"
 #include "timing/host_experts.h"
 #include "timing/replica_time.h"
 
@@ -50,25 +49,20 @@ bool is_routed(const Operator& op) { return op.kind == OperatorKind::kGroupedLin
 // Wakes the host's threads, copies activations in and out: a judgement.
 constexpr Seconds kHandOver = 20_us;
 
-// One direction of a slot: 15.75 GB/s of generation 3, doubling. Layer-wise prefill gets 0.6 of it through one card, and n
-// cards together n / (1 + 0.3 (n-1)) times that: experts are cut on the host and copied one by one. Fit to Kimi-K2 int4 and
-// MiniMax-M2.1 fp8 on one and two RTX 4090 (base of prefill time over lengths: 15.6 and 22.9, 25 and 34 GB/s).
+// Layer-wise prefill gets 0.6 of a slot through one card, and n cards together n / (1 + 0.3 (n-1)) times that: experts are cut
+// on the host and copied one by one. Fit to Kimi-K2 int4 and MiniMax-M2.1 fp8 on one and two RTX 4090 (base of prefill time
+// over lengths: 15.6 and 22.9, 25 and 34 GB/s).
 constexpr double kStreamShare = 0.6, kCardsShareHost = 0.3;
 BytesPerSecond streaming(const Setup& s) {
   const double cards = s.pools[0].layout.devices_per_replica();
-  const PcieSlot slot = s.device().pcie.value_or(PcieSlot{.generation = 4, .lanes = 16});
-  const Cpu* cpu = s.pools[0].pool.group->node.cpu;
-  const int generation = cpu != nullptr ? std::min(slot.generation, cpu->pcie.generation) : slot.generation;
-  const double lane_gbps = 15.75 / 16 * std::exp2(generation - 3);
-  return BytesPerSecond(lane_gbps * 1e9 * slot.lanes.value_or(16) * kStreamShare * cards /
-                        (1 + kCardsShareHost * (cards - 1)));
+  return pcie_rate(s.pools[0].pool.group->node) * (kStreamShare * cards / (1 + kCardsShareHost * (cards - 1)));
 }
 
 // From how many prompt tokens on KTransformers streams experts to the cards: 4,096 by its command line's default, 400 in the
 // recipe for int4 checkpoints. Releases before 0.5 do not, and GGUF experts have no such path.
 std::optional<double> streams_from(const Setup& s) {
   if (s.engine != "ktransformers") return std::nullopt;
-  if (released_before(s.row->engine_version, 0, 5)) return std::nullopt;
+  if (version_in(s.row->engine_version, "", "0.5")) return std::nullopt;
   // Experts that the host keeps in a format of its own are not what the cards multiply.
   if (s.row->weight_format.rfind("mixed:", 0) == 0) return std::nullopt;
   switch (s.pools[0].layout.weights.experts) {
@@ -155,15 +149,6 @@ class HybridTimer {
 };
 
 }  // namespace
-
-bool released_before(const std::string& version, int major, int minor) {
-  const std::size_t digit = version.find_first_of("0123456789");
-  if (digit == std::string::npos) return false;
-  const int first = std::atoi(version.c_str() + digit);
-  const std::size_t dot = version.find('.', digit);
-  const int second = dot == std::string::npos ? 0 : std::atoi(version.c_str() + dot + 1);
-  return std::pair(first, second) < std::pair(major, minor);
-}
 
 bool has_offloaded_experts(const Setup& s) {
   return s.model && !s.pools.empty() && s.pools[0].layout.offload_experts && s.model->architecture.moe;

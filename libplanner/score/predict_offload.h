@@ -16,9 +16,6 @@ struct SlowTimes {
   std::function<Seconds(double sequences, double context)> step;  // one token of each
 };
 
-// "V0.2.1" before 0.5; false for a version that is not told, which counts as the newest.
-bool released_before(const std::string& version, int major, int minor);
-
 bool has_offloaded_experts(const Setup& setup);
 SlowTimes offload_times(const Setup& setup, const EngineProfile& engine);
 SlowTimes processor_times(const Setup& setup, const EngineProfile& engine);

@@ -48,7 +48,7 @@ bool has_link(const Setup& s) {
 // ---- distributed-llama
 
 // Until release 0.7 the root node gathers slices and deals them out again; since 0.8 every node sends sums of the whole width.
-bool deals_slices(const Setup& s) { return released_before(s.row->engine_version, 0, 8); }
+bool deals_slices(const Setup& s) { return version_in(s.row->engine_version, "", "0.8"); }
 
 double bytes_per_value(const Setup& s) {
   const std::string buffer = s.row->word("buffer");
@@ -313,6 +313,7 @@ bool is_slow(const Setup& s) {
 
 std::optional<double> slow_value(const Setup& s, const EngineProfile& engine) {
   if (is_memory(s)) return memory_value(s, engine);
+  if (s.row->metric->percentile > 0 && requests_differ(*s.row)) return std::nullopt;  // no queue is modelled here
   if (s.engine == "distributed-llama") return distributed_llama_value(s, engine);
   const SlowTimes times = times_of(s, engine);
   if (!times.step) return std::nullopt;

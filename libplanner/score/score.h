@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "score/decisions.h"
 #include "score/measurement.h"
 #include "score/predict.h"
 #include "score/statistics.h"
@@ -26,26 +27,24 @@ struct ScoreSection {
   ErrorStatistics each, macro;
 };
 
-// Layouts that were measured under the same conditions.
-struct Decision {
-  std::string what;                           // "llama-3.1-70b on nvidia-l40s-48gb, tensorrt-llm, 128 in, 128 out"
-  std::string measured_best, predicted_best;  // "TP4"
-  int layouts = 0;
-  double regret = 0;   // of the predicted best: measured, over the measured best, minus one
-  bool right = false;  // the measured best is predicted first, or within 5 % of what is
+// Rows of a table by completeness.
+struct RowCounts {
+  int full = 0, partial = 0, context = 0;
 };
+RowCounts count_rows(const std::vector<Measurement>& rows);
 
 struct Score {
   std::string file;
   int rows = 0;  // of the completeness asked for
   int predicted = 0;
-  ErrorStatistics overall;       // macro: groups, then categories
-  double interval_coverage = 0;  // of all rows whose prediction has a band
+  RowCounts left_out;       // rows of another completeness, not scored
+  ErrorStatistics overall;  // macro: groups, then categories
   std::vector<ScoreSection> categories, metrics, accelerators, engines, models;
   std::vector<std::pair<std::string, int>> unpredicted;  // reason, rows; most frequent first
   std::vector<ScoredRow> details;                        // as in the file
   std::vector<std::size_t> worst;                        // of those, the largest error first
   std::vector<Decision> decisions;
+  DecisionSummary decided;
   std::vector<std::string> notes;  // assumptions made
 };
 
@@ -57,9 +56,8 @@ struct ScoreOptions {
 class EngineBook {
  public:
   explicit EngineBook(std::filesystem::path data_dir) : data_dir_(std::move(data_dir)) {}
-  // nullptr when there is no such engine.
+  // nullptr when there is no such engine: a benchmark is none.
   const EngineProfile* find(const std::string& id, const std::string& version);
-  void replace(const std::string& id, const std::string& version, const EngineProfile& profile);
 
  private:
   std::filesystem::path data_dir_;

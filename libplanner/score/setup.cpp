@@ -43,23 +43,6 @@ std::optional<Format> format_named(const std::string& name) {
   return found == formats.end() ? std::nullopt : std::optional(found->second);
 }
 
-bool is_gguf(Format f) {
-  switch (f) {
-    case Format::kQ8_0:
-    case Format::kQ6K:
-    case Format::kQ5K:
-    case Format::kQ4KM:
-    case Format::kQ4_0:
-    case Format::kQ3K:
-    case Format::kQ2K:
-    case Format::kIq1S:
-    case Format::kGf4:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // "bpw:3.93": the known format whose files come closest.
 Format nearest_format(double bits) {
   Format best = Format::kQ4KM;
@@ -165,23 +148,18 @@ void join_inside(Node& node, Accelerator& device, const std::string& scale_up) {
   }
 }
 
-// "intel-xeon-gold-6454s x2; ddr5-4800 8ch"
-void read_host(const Measurement& row, const Catalog& catalog, Node& node) {
-  if (row.host.empty()) return;
-  const std::string id = row.host.substr(0, row.host.find_first_of(" ;"));
+constexpr double kBytesPerTransfer = 8;  // of one channel
+
+void add_host(const MeasuredHost& host, const Catalog& catalog, Node& node) {
+  if (host.cpu.empty()) return;
   try {
-    node.cpu = &catalog.cpu(id);
+    node.cpu = &catalog.cpu(host.cpu);
   } catch (const LookupError&) {
-    throw CannotPredict{fmt::format("processor {} is not in the catalog", id)};
+    throw CannotPredict{fmt::format("processor {} is not in the catalog", host.cpu)};
   }
-  node.cpus = 1;
-  if (const std::size_t x = row.host.find(" x"); x != std::string::npos) node.cpus = std::max(1, row.host[x + 2] - '0');
-  const std::size_t rate = row.host.find("-", row.host.find(';')), channels = row.host.find("ch");
-  if (row.host.find(';') != std::string::npos && rate != std::string::npos && channels != std::string::npos) {
-    const std::size_t blank = row.host.rfind(' ', channels);
-    const double mts = std::atof(row.host.c_str() + rate + 1), count = std::atof(row.host.c_str() + blank + 1);
-    if (mts > 0 && count > 0) node.memory_bandwidth = BytesPerSecond(mts * 1e6 * 8 * count * node.cpus);
-  }
+  node.cpus = host.sockets;
+  if (host.transfers_per_s && host.channels)
+    node.memory_bandwidth = BytesPerSecond(*host.transfers_per_s * kBytesPerTransfer * *host.channels * host.sockets);
   node.memory = Bytes(4e12);  // what a host holds is not among the conditions
 }
 
@@ -223,7 +201,7 @@ class Builder {
     group.node.accelerators = std::max(1, (count + nodes - 1) / nodes);
     join_inside(group.node, *device, row_.scale_up);
     group.node.accelerator = device.get();
-    read_host(row_, catalog_, group.node);
+    add_host(row_.host, catalog_, group.node);
     if (processor != nullptr) {
       group.node.cpu = processor;
       group.node.cpus = group.node.accelerators;

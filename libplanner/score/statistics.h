@@ -19,14 +19,15 @@ struct ErrorStatistics {
   double bias_ln = 0;              // median signed error
   double within_20 = 0;            // share of rows with |predicted / measured - 1| <= 0.2
   double mape = 0;                 // mean of |predicted / measured - 1|
-  int banded = 0;                  // rows whose prediction has a band
-  double coverage = 0;             // share of those inside it
+  int banded = 0, inside = 0;      // rows whose prediction has a band, and those in it
   std::optional<double> spearman;  // rank correlation; needs three rows that differ
+
+  double coverage() const { return banded > 0 ? static_cast<double>(inside) / banded : 0; }  // every row counts alike
 };
 
 ErrorStatistics statistics(const std::vector<ErrorPair>& rows);
 
-// The mean of each figure over several sets that count alike.
+// The mean of each figure over several sets that count alike; rows are added up, and with them the coverage.
 ErrorStatistics mean_of(const std::vector<ErrorStatistics>& sets);
 
 // Linear between order statistics; `sorted` not empty.

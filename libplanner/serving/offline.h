@@ -1,5 +1,6 @@
-// Requests that are all there from the start: a static batch, a burst, a queue that never empties.
-// docs/formulas/serving.md#offline
+// What a benchmark does: one request after the other, a static batch, a burst, a queue that never empties.
+// The host's work on a request (`request_overhead`) is part of every TTFT and every wall time, once: for those that wait it is
+// done meanwhile. docs/formulas/serving.md#offline
 #pragma once
 
 #include "serving/steady_state.h"
@@ -9,6 +10,8 @@ namespace fathom {
 struct OfflineLoad {
   double requests = 0;                       // at once; 0: more than anybody counts
   double input = 0, cached = 0, output = 0;  // tokens each; `cached` of the input
+  double context = 0;                        // mean length while decoding
+  double tokens_per_step = 1;                // of one sequence, above 1 with speculation
   bool ragged = false;                       // answers of unequal length, as in traces; else all of `output` tokens
 };
 
@@ -22,6 +25,9 @@ struct OfflineRun {
   double sequences = 0;                              // in the batch while it is full, one replica
 };
 
+// One request after the other on one replica; the others of the deployment are not asked.
+OfflineRun single_stream(const ReplicaTimer& timer, const EngineProfile& engine, const OfflineLoad& load);
+
 // A batch in step: all prompts first, then all decode together.
 OfflineRun static_batch(const ReplicaTimer& timer, const EngineProfile& engine, const Layout& layout,
                         const OfflineLoad& load);
@@ -29,11 +35,6 @@ OfflineRun static_batch(const ReplicaTimer& timer, const EngineProfile& engine, 
 // Continuous batching of a burst or a full queue; at most `places` sequences decode at once on one replica.
 OfflineRun burst(const ReplicaTimer& timer, const EngineProfile& engine, const Layout& layout, const OfflineLoad& load,
                  double places);
-
-// An open loop of `load.requests` arrivals at `rate` per second, all replicas together, from an empty engine until the last
-// answer ends: short runs never see the steady state. Arrivals are a fluid; no queue of single prompts.
-OfflineRun open_run(const ReplicaTimer& timer, const EngineProfile& engine, const Layout& layout,
-                    const OfflineLoad& load, double rate, double places);
 
 // How many sequences of this load one replica keeps at once: what its cache holds as the engine admits requests, and at
 // most what the engine schedules.

@@ -16,25 +16,6 @@ FlopsPerSecond rate_of(const Peaks& peaks, PeakRate kind) {
   return found == peaks.end() ? FlopsPerSecond(0) : found->second.value;
 }
 
-// GGUF kernels expand blocks into vector registers; no engine multiplies these formats with tiles.
-bool is_gguf(Format f) {
-  switch (f) {
-    case Format::kQ8_0:
-    case Format::kQ6K:
-    case Format::kQ5K:
-    case Format::kQ4KM:
-    case Format::kQ4K:
-    case Format::kQ4_0:
-    case Format::kQ3K:
-    case Format::kQ2K:
-    case Format::kIq1S:
-    case Format::kGf4:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // Blocks that are looked up in a code book, not shifted and scaled.
 bool has_code_book(Format f) { return f == Format::kIq1S; }
 
@@ -107,6 +88,7 @@ FlopsPerSecond HostRates::products(Format weights, bool few_rows) const {
   const bool fp8 = is_fp8(weights);
   if (has_code_book(weights)) return processor_.vector * (vector_share_ * kCodeBook);
   const double share = vector_share_ * (few_rows ? k.experts : 1);
+  // No engine multiplies GGUF blocks with tiles.
   if (processor_.has_tiles() && k.tiles > 0 && !is_gguf(weights) && (!fp8 || k.fp8 == 0)) {
     const bool bytes = !fp8 && bits_per_weight(weights) < 12;
     return (bytes ? processor_.tile_int8 : processor_.tile_bf16) * (share * k.tiles);

@@ -85,6 +85,36 @@ TEST_F(ScoreVerb, ScoresPartialAndHeldOutRows) {
   EXPECT_NE(held_out.out.find("held out"), std::string::npos) << held_out.out;
 }
 
+TEST_F(ScoreVerb, SaysWhatItLeavesOut) {
+  const Json json = Json::parse(run_program("score " + table() + " -f json").out);
+  EXPECT_EQ(json.at("not_scored"), Json({{"partial", 1}}));
+  EXPECT_NE(run_program("score " + table()).out.find("Not scored: 1 partial row (--partial)"), std::string::npos);
+  for (const char* key : {"sets", "right", "right_by_regret", "mean_regret"})
+    EXPECT_TRUE(json.at("decision_summary").at(key).is_number()) << key;
+}
+
+TEST_F(ScoreVerb, NothingToScoreIsWrongInput) {
+  const Answer empty = run_program("score " + scratch_.write("e.csv", table_of({})).string());
+  EXPECT_EQ(empty.code, 2);
+  EXPECT_EQ(empty.out, "");
+  EXPECT_NE(empty.err.find("the table holds no measurement"), std::string::npos) << empty.err;
+  const std::string partial = scratch_.write("p.csv", table_of({good_row({{"completeness", "partial"}})})).string();
+  const Answer refused = run_program("score " + partial);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("no full row to score: 0 full, 1 partial, 0 context"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("--partial"), std::string::npos) << refused.err;
+  EXPECT_EQ(run_program("score " + partial + " --kfold group").code, 2);
+  EXPECT_EQ(run_program("score " + partial + " --partial").code, 0);
+}
+
+TEST_F(ScoreVerb, ABandHoldsTheSameShareWhereverItStands) {
+  const Json json = Json::parse(run_program("score " + table() + " -f json").out);
+  const double share = json.at("interval_coverage");
+  EXPECT_EQ(json.at("overall").at("interval_coverage"), share);
+  EXPECT_EQ(json.at("categories").at(0).at("interval_coverage"), share);  // the only one
+  EXPECT_EQ(json.at("categories").at(0).at("each").at("interval_coverage"), share);
+}
+
 TEST_F(ScoreVerb, WrongInputIsTwo) {
   EXPECT_EQ(run_program("score gone.csv").code, 2);
   EXPECT_EQ(run_program("score " + table() + " -f yaml").code, 2);

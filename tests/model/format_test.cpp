@@ -37,5 +37,10 @@ TEST(Format, EverySchemeIsFoundByItsName) {
   EXPECT_FALSE(parse_kv_format("int4"));
 }
 
+TEST(Format, ProcessorsExpandBlocksOfTheirOwnFiles) {
+  for (Format f : {Format::kQ8_0, Format::kQ4K, Format::kQ4KM, Format::kIq1S, Format::kGf4}) EXPECT_TRUE(is_gguf(f));
+  for (Format f : {Format::kBf16, Format::kFp8Block128, Format::kInt4G128, Format::kMxfp4}) EXPECT_FALSE(is_gguf(f));
+}
+
 }  // namespace
 }  // namespace fathom

@@ -41,6 +41,19 @@ TEST(Span, InAMeshUsesOnlyTheLinksBetweenItsMembers) {
   EXPECT_NEAR(span(cluster.pool(), 8, 1).inner_bandwidth.value, all, 1);
 }
 
+// An L40S has a slot of generation 4, 31 GB/s each way; a host of generation 3 halves it. Copies attain 0.88 of it.
+TEST(PcieRate, IsThatOfTheSlowerEndAndWhatPeersShare) {
+  TestCluster cluster(Machines{.accelerator = "nvidia-l40s-48gb", .per_node = 2});
+  Node node = cluster.pool().group->node;
+  EXPECT_NEAR(pcie_rate(node).value, 31e9, 1);
+  EXPECT_NEAR(attained_pcie_rate(node).value, 0.88 * 31e9, 1);
+  EXPECT_EQ(cluster.pool().tiers.front().bandwidth, attained_pcie_rate(node));
+  Cpu old = *node.cpu;
+  old.pcie.generation = 3;
+  node.cpu = &old;
+  EXPECT_NEAR(pcie_rate(node).value, 15.75e9, 1);
+}
+
 // Nine trays of four GPUs are one NVLink domain of a rack that holds 72; boards of eight end at their node.
 TEST(MakePool, ARackScaleLinkJoinsItsNodes) {
   const TestCluster rack(Machines{.accelerator = "nvidia-gb200-186gb", .nodes = 9, .per_node = 4, .nic_gbps = 0});

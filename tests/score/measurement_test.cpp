@@ -41,6 +41,7 @@ TEST(Measurements, CellsBecomeValues) {
                               {"load_kind", "closed"},
                               {"load", "32"},
                               {"shape", "op=gemm m=16 n=8192"},
+                              {"host", "intel-xeon-6980p x12; mrdimm-8800 12ch"},
                               {"note", "one, two"}});
   EXPECT_EQ(m.line, 2);
   EXPECT_EQ(m.role, MeasuredRole::kDisaggregated);
@@ -57,6 +58,38 @@ TEST(Measurements, CellsBecomeValues) {
   EXPECT_EQ(m.metric->kind, MetricClass::kTpot);
   EXPECT_DOUBLE_EQ(m.value, 0.0075);
   EXPECT_EQ(m.note, "one, two");
+  EXPECT_FALSE(m.notes_framework);
+  EXPECT_EQ(m.host.cpu, "intel-xeon-6980p");
+  EXPECT_EQ(m.host.sockets, 12);
+  EXPECT_DOUBLE_EQ(m.host.transfers_per_s.value(), 8800e6);
+  EXPECT_DOUBLE_EQ(m.host.channels.value(), 12);
+  EXPECT_EQ(to_string(m.offload), "experts:gpu_frac=0.25");
+  EXPECT_EQ(to_string(m.load_kind), "closed");
+}
+
+TEST(Measurements, AHostSaysWhatIsKnownOfIt) {
+  EXPECT_TRUE(read({}).host.cpu.empty());
+  EXPECT_EQ(read({{"host", "amd-epyc-9654"}}).host.sockets, 1);
+  EXPECT_FALSE(read({{"host", "amd-epyc-9654 x2"}}).host.channels.has_value());
+  EXPECT_DOUBLE_EQ(read({{"host", "amd-epyc-9654; 12ch"}}).host.channels.value(), 12);
+  EXPECT_DOUBLE_EQ(read({{"host", "amd-epyc-9654; ddr5-4800"}}).host.transfers_per_s.value(), 4800e6);
+}
+
+// Other words in a note are for people, whatever they are.
+TEST(Measurements, ANoteDecidesOnlyWithItsOwnWords) {
+  EXPECT_TRUE(read({{"note", "median over ranks; through PyTorch"}}).notes_framework);
+  EXPECT_TRUE(read({{"note", "through torch.distributed"}}).notes_framework);
+  EXPECT_FALSE(read({{"note", "not through PyTorch"}}).notes_framework);
+  EXPECT_FALSE(read({{"note", "torch 2.4 was installed"}}).notes_framework);
+}
+
+TEST(Measurements, ATableWithoutRowsIsRefused) {
+  try {
+    parse_measurements(table_of({}), "t.csv");
+    ADD_FAILURE();
+  } catch (const InputError& error) {
+    EXPECT_NE(error.message().find("holds no measurement"), std::string::npos) << error.message();
+  }
 }
 
 TEST(Measurements, ACellOutsideItsVocabularyIsPointedAt) {
@@ -79,6 +112,13 @@ TEST(Measurements, ACellOutsideItsVocabularyIsPointedAt) {
   refused({{"decode_pool", "workes=2"}}, "unknown key");
   refused({{"offload", "experts:gpu"}}, "offload is");
   refused({{"offload", "expert"}}, "offload is");
+  refused({{"host", "intel xeon gold"}}, "\"xeon\" is not expected");
+  refused({{"host", "amd-epyc-9654 x2b"}}, "\"x2b\" is not expected");
+  refused({{"host", "amd-epyc-9654 x0"}}, "\"x0\" is not expected");
+  refused({{"host", "amd-epyc-9654 x2; 4800"}}, "\"4800\" is not expected");
+  refused({{"host", "amd-epyc-9654 x2; ddr5-4800 ddr5-4800"}}, "not expected");
+  refused({{"host", "amd-epyc-9654;"}}, "not expected");
+  refused({{"host", "; 12ch"}}, "not expected");
   refused({{"shape", "op"}}, "key=value");
   refused({{"metric", "tpot_s"}}, "unknown metric");
   refused({{"unit", "ms"}}, "is in s");

@@ -3,15 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 
+#include "support/measurement_table.h"
 #include "support/planning.h"
 
 namespace fathom {
 namespace {
-
-using Cells = std::map<std::string, std::string>;
 
 Cells with(Cells row, const Cells& changes) {
   for (const auto& [column, cell] : changes) row[column] = cell;
@@ -19,57 +17,12 @@ Cells with(Cells row, const Cells& changes) {
 }
 
 std::optional<double> predicted(const Cells& cells) {
-  const std::vector<std::string> columns = {"id",
-                                            "category",
-                                            "group",
-                                            "completeness",
-                                            "model",
-                                            "weight_format",
-                                            "kv_format",
-                                            "accelerator",
-                                            "accelerators",
-                                            "nodes",
-                                            "host",
-                                            "scale_up",
-                                            "scale_out",
-                                            "engine",
-                                            "engine_version",
-                                            "role",
-                                            "tp",
-                                            "pp",
-                                            "ep",
-                                            "attention_dp",
-                                            "replicas",
-                                            "prefill_pool",
-                                            "decode_pool",
-                                            "offload",
-                                            "input_len",
-                                            "output_len",
-                                            "context_len",
-                                            "prefix_hit",
-                                            "load_kind",
-                                            "load",
-                                            "accept_len",
-                                            "metric",
-                                            "value",
-                                            "unit",
-                                            "message_bytes",
-                                            "shape",
-                                            "confidence",
-                                            "date",
-                                            "source",
-                                            "note"};
   const Cells usual = {{"id", "row-1"},        {"category", "d"},      {"group", "g"}, {"completeness", "full"},
                        {"value", "1"},         {"nodes", "1"},         {"load", "1"},  {"accelerators", "1"},
                        {"role", "aggregated"}, {"load_kind", "single"}};
   Cells row = with(usual, cells);
   row["unit"] = find_metric(row["metric"])->unit;
-  std::string head, line;
-  for (const std::string& column : columns) {
-    head += (head.empty() ? "" : ",") + column;
-    line += (line.empty() ? "" : ",") + row[column];
-  }
-  const std::vector<Measurement> rows = parse_measurements(head + "\n" + line + "\n", "test.csv");
+  const std::vector<Measurement> rows = parse_measurements(table_of({row}), "test.csv");
   SetupBuilder builder(shipped());
   const auto built = builder.build(rows.front());
   if (!std::holds_alternative<Setup>(built)) return std::nullopt;

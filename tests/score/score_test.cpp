@@ -54,6 +54,21 @@ TEST(Score, OnlyRowsOfTheCompletenessAskedForCount) {
   EXPECT_EQ(scored(rows, {.partial = true}).score.rows, 2);
 }
 
+TEST(Score, RowsOfAnotherCompletenessAreCounted) {
+  const std::vector<Cells> rows = {good_row({{"id", "1"}}), good_row({{"id", "2"}, {"completeness", "partial"}}),
+                                   good_row({{"id", "3"}, {"completeness", "partial"}}),
+                                   good_row({{"id", "4"}, {"completeness", "context"}})};
+  const Scored s = scored(rows), partial = scored(rows, {.partial = true});
+  EXPECT_EQ(s.score.left_out.partial, 2);
+  EXPECT_EQ(s.score.left_out.context, 1);
+  EXPECT_EQ(s.score.left_out.full, 0);
+  EXPECT_EQ(partial.score.left_out.full, 1);
+  EXPECT_EQ(partial.score.left_out.partial, 0);
+  const std::string text = score_text(s.score, {});
+  EXPECT_NE(text.find("Not scored: 2 partial rows (--partial), 1 context row\n"), std::string::npos) << text;
+  EXPECT_EQ(score_text(scored({good_row()}).score, {}).find("Not scored"), std::string::npos);
+}
+
 TEST(Score, ErrorsAreLogarithmsOfPredictedOverMeasured) {
   const Scored s = scored({good_row({{"id", "1"}, {"value", "0.01"}}), good_row({{"id", "2"}, {"value", "0.02"}})});
   ASSERT_EQ(s.score.details.size(), 2u);
@@ -85,6 +100,7 @@ TEST(Score, ADecisionIsRightWhenTheMeasuredBestIsPredictedFirst) {
   EXPECT_EQ(right.score.decisions[0].layouts, 2);
   EXPECT_EQ(right.score.decisions[0].measured_best, "TP2");
   EXPECT_TRUE(right.score.decisions[0].right);
+  EXPECT_TRUE(right.score.decisions[0].right_by_regret);
   EXPECT_NEAR(right.score.decisions[0].regret, 0, 1e-12);
 
   Cells slow = tp2;
@@ -93,7 +109,10 @@ TEST(Score, ADecisionIsRightWhenTheMeasuredBestIsPredictedFirst) {
   ASSERT_EQ(wrong.score.decisions.size(), 1u);
   EXPECT_EQ(wrong.score.decisions[0].measured_best, "1 device");
   EXPECT_FALSE(wrong.score.decisions[0].right);
+  EXPECT_FALSE(wrong.score.decisions[0].right_by_regret);
   EXPECT_NEAR(wrong.score.decisions[0].regret, 1, 1e-9);  // twice as slow
+  const std::string text = score_text(wrong.score, {});
+  EXPECT_NE(text.find("0 of 1 are right, 0 are good"), std::string::npos) << text;
 }
 
 TEST(Score, ReportsSayWhatWasNotPredicted) {
@@ -163,14 +182,15 @@ TEST_F(ShippedTable, TimesPerTokenAreNear) {
 }
 
 TEST_F(ShippedTable, TheBestLayoutIsUsuallyFound) {
-  double right = 0;
-  for (const Decision& d : score_->decisions) right += d.right ? 1 : 0;
-  EXPECT_GE(score_->decisions.size(), 150u);
-  EXPECT_GE(right, 0.85 * static_cast<double>(score_->decisions.size()));
+  const DecisionSummary& d = score_->decided;
+  EXPECT_GE(d.sets, 150);
+  EXPECT_GE(d.right, 0.85 * d.sets);
+  EXPECT_GE(d.right_by_regret, 0.85 * d.sets);
+  EXPECT_LE(d.mean_regret, 0.02);
 }
 
 TEST_F(ShippedTable, BandsHoldMostMeasurements) {
-  EXPECT_GE(score_->interval_coverage, 0.85);
+  EXPECT_GE(score_->overall.coverage(), 0.85);
   for (const ScoredRow& row : score_->details) {
     EXPECT_LE(row.prediction.min, row.prediction.likely * 1.000001) << row.row->id;
     EXPECT_GE(row.prediction.max * 1.000001, row.prediction.likely) << row.row->id;

@@ -31,7 +31,7 @@ TEST(Statistics, OfFourRows) {
   EXPECT_DOUBLE_EQ(s.within_20, 0.75);               // 0.8 counts, 2 does not
   EXPECT_NEAR(s.mape, (0.1 + 0.2 + 1 + 0) / 4, 1e-12);
   EXPECT_EQ(s.banded, 3);
-  EXPECT_NEAR(s.coverage, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(s.coverage(), 2.0 / 3, 1e-12);
   EXPECT_FALSE(s.spearman.has_value());  // all measured alike
 }
 
@@ -68,7 +68,24 @@ TEST(Statistics, MeansCountSetsAlike) {
   EXPECT_NEAR(mean.median_abs_ln, std::log(2.0) / 2, 1e-12);
   EXPECT_DOUBLE_EQ(mean.within_20, 0.5);
   EXPECT_DOUBLE_EQ(mean.mape, 0.5);
-  EXPECT_NEAR(mean.coverage, 2.0 / 3, 1e-12);  // a set without bands has no say
+  EXPECT_NEAR(mean.coverage(), 2.0 / 3, 1e-12);  // a set without bands has no say
+}
+
+TEST(Statistics, CoverageCountsRowsAndNotSets) {
+  const ErrorStatistics one = statistics({{.measured = 1, .predicted = 1, .inside = false}});
+  const ErrorStatistics three = statistics({{.measured = 1, .predicted = 1, .inside = true},
+                                            {.measured = 2, .predicted = 2, .inside = true},
+                                            {.measured = 3, .predicted = 3, .inside = true}});
+  EXPECT_DOUBLE_EQ(mean_of({one, three}).coverage(), 3.0 / 4);
+  EXPECT_EQ(statistics({}).coverage(), 0);
+}
+
+TEST(Statistics, TheMeanOfWholeSharesIsWhole) {
+  const ErrorStatistics all = statistics({{.measured = 1, .predicted = 1.1, .inside = true}});
+  for (std::size_t sets = 1; sets < 60; ++sets) {
+    EXPECT_EQ(mean_of(std::vector(sets, all)).within_20, 1) << sets;  // sevenths do not add up to one
+    EXPECT_EQ(mean_of(std::vector(sets, all)).coverage(), 1) << sets;
+  }
 }
 
 }  // namespace

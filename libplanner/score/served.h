@@ -1,0 +1,40 @@
+// One replica set of a measured deployment: its layout cut into stages and timed with one engine.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "memory/ledger.h"
+#include "score/setup.h"
+#include "serving/offline.h"
+
+namespace fathom {
+
+// Lengths that nobody would type are means of a distribution.
+bool drawn_lengths(const Setup& setup);
+
+// Pool number `pool` of the setup; both arguments must outlive it.
+class Served {
+ public:
+  Served(const Setup& setup, std::size_t pool, const EngineProfile& engine);
+
+  const ReplicaTimer& timer() const { return timer_; }
+  const Layout& layout() const { return layout_; }
+
+  double fresh() const;     // tokens of a prompt that no cache holds
+  double accepted() const;  // tokens of one step of one sequence: above one with speculation
+  ReplicaMemory memory() const;
+  double places() const;  // sequences that one replica keeps at once
+  OfflineLoad offline(double requests) const;
+  SteadyState steady(PoolRole role) const;
+
+ private:
+  const Setup& setup_;
+  const EngineProfile& engine_;
+  const Layout& layout_;
+  const Pool& pool_;
+  std::vector<Stage> cut_;
+  ReplicaTimer timer_;
+};
+
+}  // namespace fathom
