@@ -75,6 +75,9 @@ needs_configure() {
   return 0
 }
 
+# configure PRESET CMAKE-OPTION...
 configure() {
-  cmake --fresh -S "$root" --preset "$1"
+  local preset=$1
+  shift
+  cmake --fresh -S "$root" --preset "$preset" "$@"
 }

@@ -1,4 +1,4 @@
-# Warnings are for this repository's own code; CI sets FATHOM_WERROR, and the preset dev makes them errors.
+# Warnings are for this repository's own code; CI sets FATHOM_WERROR, and the presets make them errors.
 function(use_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wswitch)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)

@@ -181,25 +181,52 @@ std::vector<Point> shapes_of(std::vector<Point> points) {
   return shapes;
 }
 
-// What the two rates miss, by intensity: shapes within a tenth of each other are one point. Its factor is the median of its
-// shapes, held back by one shape that says 1, so that the noise of a few does not pass for the machine's.
-constexpr double kSameIntensity = 1.10, kLeastFactor = 0.2, kMostFactor = 5;
+// ---------------------------------------------------------------------------------------------------------------------
+// What the two rates of a row miss, by intensity
 
-std::vector<ProfileFactor> factors_of(std::vector<Point> points, const ProfileRow& row) {
+struct SameIntensity {
+  double flops_per_byte = 0;
+  std::vector<double> missed;  // logarithms of measured over fitted time, one for each shape
+  double middle = 0;           // their median
+};
+
+constexpr double kSameIntensity = 1.10;  // shapes so near each other are one
+
+std::vector<SameIntensity> by_intensity(std::vector<Point> points, const ProfileRow& row) {
   std::erase_if(points, [](const Point& p) { return !(p.x > 0 && p.y > 0); });
   const auto intensity = [](const Point& p) { return p.y / p.x; };
   std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) { return intensity(a) < intensity(b); });
-  std::vector<ProfileFactor> factors;
+  std::vector<SameIntensity> groups;
   for (std::size_t i = 0; i < points.size();) {
     const double first = intensity(points[i]);
-    std::vector<Point> group;
-    for (; i < points.size() && intensity(points[i]) <= first * kSameIntensity; ++i) group.push_back(points[i]);
-    const auto shapes = static_cast<double>(group.size());
-    const double missed = std::pow(median(ratios(group, row)), shapes / (shapes + 1));
-    factors.push_back({.flops_per_byte = intensity(group[group.size() / 2]),
-                       .factor = std::clamp(missed, kLeastFactor, kMostFactor)});
+    std::vector<Point> same;
+    for (; i < points.size() && intensity(points[i]) <= first * kSameIntensity; ++i) same.push_back(points[i]);
+    SameIntensity& group = groups.emplace_back();
+    group.flops_per_byte = intensity(same[same.size() / 2]);
+    for (const double ratio : ratios(same, row)) group.missed.push_back(std::log(ratio));
+    group.middle = median(group.missed);
   }
-  return factors.size() > 1 ? factors : std::vector<ProfileFactor>();  // one alone says nothing that the rates do not
+  return groups;
+}
+
+// Shapes of one intensity scatter, and their median by so much less: a factor counts as far as it stands out of that.
+std::vector<ProfileFactor> factors_of(const std::vector<Point>& points, const ProfileRow& row) {
+  const std::vector<SameIntensity> groups = by_intensity(points, row);
+  double scatter = 0, degrees = 0;
+  for (const SameIntensity& group : groups) {
+    for (const double missed : group.missed) scatter += (missed - group.middle) * (missed - group.middle);
+    degrees += static_cast<double>(group.missed.size()) - 1;
+  }
+  if (groups.size() < 2 || degrees < 1) return {};
+  scatter /= degrees;
+  std::vector<ProfileFactor> factors;
+  for (const SameIntensity& group : groups) {
+    const double squared = group.middle * group.middle;
+    const double noise = scatter / static_cast<double>(group.missed.size());
+    const double believed = squared > 0 ? squared / (squared + noise) : 0;
+    factors.push_back({.flops_per_byte = group.flops_per_byte, .factor = std::exp(group.middle * believed)});
+  }
+  return factors;
 }
 
 constexpr double kLeastSpread = 0.05;  // no machine repeats itself better than this
