@@ -50,7 +50,7 @@ add_library(kernels_cuda STATIC ${cuda_kernel_sources})
 target_include_directories(kernels_cuda PUBLIC kernels)
 set_target_properties(kernels_cuda PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static)
 target_compile_options(kernels_cuda PRIVATE ${cuda_targets} $<$<CONFIG:Debug>:-O2>)
-target_link_libraries(kernels_cuda PUBLIC CUDA::cudart_static)
+target_link_libraries(kernels_cuda PUBLIC CUDA::cudart_static PRIVATE CUDA::cublasLt)
 
 # kernels_cuda_bench: what each kernel reaches on this machine's GPU.
 file(GLOB cuda_bench_sources CONFIGURE_DEPENDS benchmarks/cuda/*.cpp benchmarks/cuda/*.cu)
