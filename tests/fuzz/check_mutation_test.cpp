@@ -40,7 +40,9 @@ const std::vector<std::string> kConditions = {
     "memory.used_bytes / memory.capacity_bytes > 90 % or pools[0].layout.tp == 8",
     "-(power.it_peak_w * 1.3 + 2 kW) <= 8.5 万 CNY / cost.capex",
     "known(power.rated_w) and count(verdict.reasons) != 0 and layout.weights == 'fp8'",
-    "predictions.output_tok_per_s >= 12,000 /h"};
+    "predictions.output_tok_per_s >= 12,000 /h",
+    "cost.total > 1234567890123456 CNY",  // most damage leaves a number
+    "memory.used_bytes * 123456789 < 987654321 * 123456789"};
 
 TEST(CheckMutation, ConditionsAreReadOrRefusedAndAnswered) {
   std::mt19937 random(22);
