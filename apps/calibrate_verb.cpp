@@ -24,7 +24,7 @@ struct CalibrateVerbOptions {
   std::filesystem::path file;
   CalibrationOptions fit;
   std::optional<std::filesystem::path> output;
-  std::string source = "FIT", date;
+  std::string source, date;
   bool one_for_all = false;
   int folds = 5;
 };
@@ -77,6 +77,21 @@ Calibration fitted(const CalibrateVerbOptions& options, const Catalog& catalog) 
   }
 }
 
+EntryOrigin origin_of(const CalibrateVerbOptions& options, const Calibration& result,
+                      const std::filesystem::path& data_dir) {
+  EntryOrigin origin{.source = options.source,
+                     .date = options.date.empty() ? this_month() : options.date,
+                     .span = {.id = options.fit.engine, .since = options.fit.since, .before = options.fit.before}};
+  if (origin.source.empty()) {
+    origin.source = fmt::format("fathom calibrate {}: {} rows in {} groups", options.file.filename().string(),
+                                result.rows, result.groups);
+  }
+  for (const EngineSpan& span : engine_spans(data_dir)) {
+    if (span.id == origin.span.id && span.since == origin.span.since) origin.span.released = span.released;
+  }
+  return origin;
+}
+
 int run_calibrate(CalibrateVerbOptions options, const Session& session) {
   if (options.output) check_outputs({*options.output}, options.file);
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
@@ -84,9 +99,9 @@ int run_calibrate(CalibrateVerbOptions options, const Session& session) {
   options.fit.by_device = !options.one_for_all;
   const Calibration result = fitted(options, catalog);
   if (!session.quiet) std::cerr << calibration_text(result);
-  const std::string date = options.date.empty() ? this_month() : options.date;
+  const EntryOrigin origin = origin_of(options, result, catalog.data_dir());
   write_outputs({{.format = "yaml", .file = options.output}}, session,
-                [&](const std::string&, bool) { return as_yaml(result, options.fit, options.source, date); });
+                [&](const std::string&, bool) { return as_yaml(result, origin); });
   return kYes;
 }
 
@@ -104,7 +119,8 @@ void add_calibrate_verb(CLI::App& program, Session& session) {
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
   verb->add_flag("--one-for-all", options->one_for_all, "the same values on all devices");
-  verb->add_option("--source", options->source, "what the entry names as the source of its values");
+  verb->add_option("--source", options->source,
+                   "what the entry names as the source of its values (default: the table)");
   verb->add_option("--date", options->date, "and as their date (default: this month)");
   verb->add_option("-o,--output", options->output, "the entry for catalogs/engines.yaml (default: standard output)");
   verb->footer("What moved goes to standard error. How far that holds elsewhere: fathom score --kfold group.");

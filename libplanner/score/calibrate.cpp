@@ -310,7 +310,8 @@ void predict_fold(std::vector<ScoredRow>& out, const std::vector<Measurement>& r
 }  // namespace
 
 std::vector<ScoredRow> predict_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& book,
-                                        const std::vector<EngineSpan>& spans, int folds) {
+                                        const std::vector<EngineSpan>& spans, int folds,
+                                        const CalibrationOptions& like) {
   const std::map<std::string, int> fold_of = folds_of(rows, folds);
   SetupBuilder builder(catalog);
   std::vector<ScoredRow> out;
@@ -320,7 +321,10 @@ std::vector<ScoredRow> predict_held_out(const std::vector<Measurement>& rows, co
                  [&](const Measurement& row) { return fold_of.at(row.group) != fold; });
     std::map<std::string, std::vector<CalibrationFactor>> known;  // by engine, as far as its versions went
     for (const EngineSpan& span : spans) {
-      CalibrationOptions options{.engine = span.id, .since = span.since, .before = span.before};
+      CalibrationOptions options = like;
+      options.engine = span.id;
+      options.since = span.since;
+      options.before = span.before;
       options.inherited = known[span.id];
       try {
         known[span.id] = calibrate(others, catalog, book, options).factors;
@@ -351,7 +355,7 @@ std::optional<ErrorStatistics> held_out_error(const std::vector<Measurement>& ro
   std::copy_if(rows.begin(), rows.end(), std::back_inserter(own),
                [&](const Measurement& row) { return groups.contains(row.group); });
   const std::vector<ScoredRow> found =
-      predict_held_out(own, catalog, book, {{options.engine, options.since, options.before}}, folds);
+      predict_held_out(own, catalog, book, {{options.engine, options.since, options.before}}, folds, options);
   if (found.empty()) return std::nullopt;
   return macro(found);
 }
@@ -379,12 +383,22 @@ std::string fact_text(const EngineParameter& p, double value) {
   return p.share != nullptr ? fmt::format("{:.3g}", value) : fmt::format("{:.3g} us", value * 1e6);
 }
 
+// Between double quotes, whatever is in it.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return out + "\"";
+}
+
 }  // namespace
 
-std::string as_yaml(const Calibration& c, const CalibrationOptions& options, const std::string& source,
-                    const std::string& date) {
-  std::string out = fmt::format("  - id: {}\n    name: {}\n", c.profile.id, c.profile.name);
-  if (!options.since.empty()) out += fmt::format("    since: \"{}\"\n", options.since);
+std::string as_yaml(const Calibration& c, const EntryOrigin& origin) {
+  std::string out = fmt::format("  - id: {}\n    name: {}\n", c.profile.id, quoted(c.profile.name));
+  if (!origin.span.since.empty()) out += fmt::format("    since: {}\n", quoted(origin.span.since));
+  if (!origin.span.released.empty()) out += fmt::format("    released: {}\n", quoted(origin.span.released));
   const auto fact = [&](const CalibratedParameter& p) {
     EngineProfile engine = c.profile;
     p.parameter->set(engine, p.after);
@@ -393,7 +407,7 @@ std::string as_yaml(const Calibration& c, const CalibrationOptions& options, con
     return fmt::format("{}: {{value: {}, low: {}, high: {}, source: {}, date: {}, confidence: derived}}\n",
                        p.parameter->name, fact_text(*p.parameter, p.after),
                        fact_text(*p.parameter, std::min({a, b, p.after})),
-                       fact_text(*p.parameter, std::max({a, b, p.after})), source, date);
+                       fact_text(*p.parameter, std::max({a, b, p.after})), quoted(origin.source), origin.date);
   };
   std::string last;
   for (const CalibratedParameter& p : c.parameters) {

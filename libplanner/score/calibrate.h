@@ -46,8 +46,10 @@ Calibration calibrate(const std::vector<Measurement>& rows, const Catalog& catal
 
 // Rows of engines predicted by profiles that were fitted to groups other than their own, `folds` times: a fifth of the groups
 // is left out each time when it is five. `spans` in the order of versions; each starts from what the one before was found to do.
+// Parameters that `like` holds fixed stay so, and devices differ only where it lets them.
 std::vector<ScoredRow> predict_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& book,
-                                        const std::vector<EngineSpan>& spans, int folds);
+                                        const std::vector<EngineSpan>& spans, int folds,
+                                        const CalibrationOptions& like = {});
 
 // The error of such predictions for the rows of one calibration, macro over groups. Starts from the folder `priors` of the
 // catalogs, because the shipped profiles have seen the public rows. nullopt when no row was predicted.
@@ -58,8 +60,13 @@ std::optional<ErrorStatistics> held_out_error(const std::vector<Measurement>& ro
 // its own. Rows that no engine profile moves (kernels, processors, slow networks) are predicted as score() does.
 Score score_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, int folds);
 
+// What an entry says of where its values come from.
+struct EntryOrigin {
+  std::string source, date;
+  EngineSpan span;  // the versions that it speaks of
+};
+
 // The entry for catalogs/engines.yaml, as text.
-std::string as_yaml(const Calibration& calibration, const CalibrationOptions& options, const std::string& source,
-                    const std::string& date);
+std::string as_yaml(const Calibration& calibration, const EntryOrigin& origin);
 
 }  // namespace fathom

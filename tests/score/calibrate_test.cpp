@@ -7,6 +7,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "input/value.h"
 #include "support/measurement_table.h"
 #include "support/planning.h"
 
@@ -69,10 +70,20 @@ TEST(Calibrate, SaysWhenThereIsNothingToFitTo) {
 
 TEST(Calibrate, WritesAnEntryForTheCatalog) {
   const CalibrationOptions options = {.engine = "vllm", .since = "0.10"};
-  const std::string yaml = as_yaml(fitted(1.15, options), options, "FIT", "2026-01");
+  const EntryOrigin origin = {.source = "rows of \"ours\": 3",
+                              .date = "2026-01",
+                              .span = {.id = "vllm", .since = "0.10", .before = "", .released = "2025-07"}};
+  const std::string yaml = as_yaml(fitted(1.15, options), origin);
   EXPECT_EQ(yaml.rfind("  - id: vllm\n", 0), 0u) << yaml;
   EXPECT_NE(yaml.find("since: \"0.10\""), std::string::npos) << yaml;
-  EXPECT_NE(yaml.find("source: FIT, date: 2026-01"), std::string::npos) << yaml;
+  EXPECT_NE(yaml.find("released: \"2025-07\""), std::string::npos) << yaml;
+  const Document read = parse_yaml("entries:\n" + yaml, "engines.yaml");
+  std::vector<std::string> sources;
+  for (const Entry& e : read.root.find("entries")->items.front().entries) {
+    if (const Value* source = e.value.find("source")) sources.push_back(source->text);
+  }
+  ASSERT_FALSE(sources.empty()) << yaml;
+  EXPECT_EQ(sources.front(), origin.source);
 }
 
 TEST(Calibrate, HeldOutRowsArePredictedByTheOthers) {
