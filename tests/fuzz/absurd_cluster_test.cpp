@@ -55,7 +55,7 @@ void expect_answer(const std::string& what, const std::string& text) {
       EXPECT_FALSE(std::regex_search(report, no_number)) << report;
     }
   });
-  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 5.0 * kThinning);
+  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 5.0 * kPlanThinning);
 }
 
 YamlEdit example(const std::string& name) {
@@ -188,8 +188,8 @@ TEST(AbsurdCluster, EveryAbsurdValueIsAnsweredOrRefused) {
   std::size_t count = 0;
   for (const Absurd& absurd : kAbsurd) {
     for (const char* value : absurd.values) {
-      if (++count % kThinning != 0) continue;
-      YamlEdit edit = bases()[count / kThinning % bases().size()];
+      if (++count % kPlanThinning != 0) continue;
+      YamlEdit edit = bases()[count / kPlanThinning % bases().size()];
       if (!edit.has(parent(absurd.path))) edit = bases().front();
       edit.set(absurd.path, value);
       expect_answer(std::string(absurd.path) + ": " + value, edit.text());
@@ -233,7 +233,7 @@ TEST(AbsurdCluster, EveryPinIsAnswered) {
                             "role: prefill",
                             "role: decode",
                             "tp: 128, pp: 61, replicas: 5"}) {
-      if (++count % kThinning != 0) continue;
+      if (++count % kPlanThinning != 0) continue;
       YamlEdit edit = base;
       edit.set("layout", "[{group: " + group + ", " + pin + "}]");
       expect_answer(pin, edit.text());
@@ -245,7 +245,7 @@ TEST(AbsurdCluster, AnOpenLoopOfAnyRateIsAnswered) {
   int count = 0;
   for (const YamlEdit& base : bases()) {
     for (const char* rate : {"1e-300 /s", "1e-9 /s", "1 /day", "1 /s", "1e4 /s", "1e8 /s"}) {
-      if (++count % std::min(kThinning, 4) != 0) continue;
+      if (++count % std::min(kPlanThinning, 4) != 0) continue;
       YamlEdit edit = base;
       edit.remove("workload.concurrency");
       edit.set("workload.arrival_rate", rate);
@@ -260,7 +260,7 @@ TEST(AbsurdCluster, EveryOptionalSectionMayBeMissing) {
     for (const std::string& path : base.paths()) {
       const bool listed =
           path.find(".0.") != std::string::npos && path.find("groups.0") != 0 && path.find("sites.0") != 0;
-      if (path.starts_with("claims.") || listed || ++count % kThinning != 0) continue;
+      if (path.starts_with("claims.") || listed || ++count % kPlanThinning != 0) continue;
       YamlEdit edit = base;
       edit.remove(path);
       expect_answer("without " + path, edit.text());
@@ -272,7 +272,7 @@ TEST(AbsurdCluster, EveryOptionalSectionMayBeMissing) {
 TEST(AbsurdCluster, TenMillionNodesTakeNoMinutes) {
   std::size_t turn = 0;
   for (const char* domain : {"1", "20", "5000", "10000000"}) {
-    if (kThinning > 1 && turn > 1) break;
+    if (kPlanThinning > 1 && turn > 1) break;
     YamlEdit edit = bases()[turn++ % bases().size()];
     edit.set("groups.0.nodes", "10000000");
     edit.set("groups.0.spares", "0");
@@ -285,7 +285,7 @@ TEST(AbsurdCluster, TenMillionNodesTakeNoMinutes) {
 
 TEST(AbsurdCluster, ManyGroupsAreAnswered) {
   std::string groups = "\n";
-  for (int i = 0; i < (kThinning == 1 ? 24 : 6); ++i) {
+  for (int i = 0; i < (kPlanThinning == 1 ? 24 : 6); ++i) {
     groups += "  - {id: g" + std::to_string(i) +
               ", site: hall, nodes: 1000000, role: auto, node: {accelerator: {part: nvidia-h100-sxm5-80gb, count: " +
               std::to_string(1 + i % 4) + "}, nics: [{rate: 400 Gb/s, fabric: ib}]}}\n";
@@ -300,13 +300,13 @@ TEST(AbsurdCluster, ManyGroupsAreAnswered) {
 TEST(AbsurdCluster, EveryModelAndEveryAcceleratorIsAnswered) {
   int count = 0;
   for (const ModelEntry& model : shipped().all<ModelEntry>()) {
-    if (++count % kThinning != 0) continue;
+    if (++count % kPlanThinning != 0) continue;
     YamlEdit edit = bases().front();
     edit.set("workload.model", model.id);
     expect_answer(model.id, edit.text());
   }
   for (const Accelerator& part : shipped().all<Accelerator>()) {
-    if (++count % kThinning != 0) continue;
+    if (++count % kPlanThinning != 0) continue;
     YamlEdit edit = bases()[1];
     edit.set("groups.0.node.accelerator", "{part: " + part.id + ", count: 8}");
     expect_answer(part.id, edit.text());

@@ -14,9 +14,11 @@
 namespace fathom {
 
 #if defined(__SANITIZE_ADDRESS__)
-inline constexpr int kThinning = 12;  // a plan takes about that much longer, so every twelfth must do
+inline constexpr int kThinning = 12;  // reading takes about that much longer, so every twelfth must do
+inline constexpr int kPlanThinning = 40;  // and a plan that much
 #else
 inline constexpr int kThinning = 1;
+inline constexpr int kPlanThinning = 1;
 #endif
 
 const std::vector<std::filesystem::path>& example_files();  // in the order of their names
