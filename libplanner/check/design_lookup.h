@@ -1,0 +1,37 @@
+// What the rules ask of a design: the catalog's entry behind a name, the model that it serves, the groups that serve it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "check/design.h"
+#include "model/architecture.h"
+#include "timing/engine_profile.h"
+
+namespace fathom {
+
+// nullptr for the writer's own words: not every part is in the catalog.
+template <class T>
+const T* known(const Catalog& catalog, const std::string& name) {
+  if (name.empty()) return nullptr;
+  try {
+    return &catalog.find<T>(name);
+  } catch (const LookupError&) {
+    return nullptr;
+  }
+}
+
+bool serves(const Group& group);  // has accelerators and takes part in serving
+
+const PoolChoice* pin_of(const Cluster& cluster, const Group& group);  // nullptr when nothing is pinned
+
+// Throws InputError for a config.json that cannot be read.
+Architecture model_of(const Design& design);
+
+// Nothing for an engine that engines.yaml does not have.
+std::optional<EngineProfile> engine_of(const Design& design);
+
+// Weight schemes that the file allows a group; when it names none, the checkpoint's own and the smallest that keeps answers.
+std::vector<WeightScheme> allowed_schemes(const Cluster& cluster, const Group& group, const Architecture& model);
+
+}  // namespace fathom
