@@ -26,7 +26,7 @@ void spares(const Design& design, Findings& findings) {
                 .help = "spares: in the group, or a target that a repair of some days meets"});
 }
 
-// The nodes that one copy takes at least; all others of the group stand in for them, and no request is too many.
+// One copy is enough for the load, and every node that it does not take belongs to another.
 PoolPlan best_case(const Design& d, const Group& g, const Architecture& model) {
   double devices = 0;
   for (const WeightScheme& scheme : allowed_schemes(d.cluster, g, model)) {
@@ -34,10 +34,10 @@ PoolPlan best_case(const Design& d, const Group& g, const Architecture& model) {
     devices = devices == 0 ? needed : std::min(devices, needed);
   }
   const int per_copy = static_cast<int>(std::min<double>(g.nodes, std::ceil(devices / g.node.accelerators)));
-  return {.replicas = 1, .nodes_per_replica = per_copy, .nodes_used = per_copy};
+  const int copies = g.nodes / per_copy;
+  return {.replicas = copies, .nodes_per_replica = per_copy, .nodes_used = copies * per_copy, .replicas_needed = 1};
 }
 
-// Even when one copy is enough and everything else is a spare.
 void out_of_reach(const Design& d, Findings& out) {
   const double target = d.cluster.availability.target->value;
   const Group* only = nullptr;
@@ -51,12 +51,13 @@ void out_of_reach(const Design& d, Findings& out) {
   const AvailabilityReport best =
       service_availability(service_case(*only, d.cluster.site_of(*only), d.cluster.availability, plan));
   if (best.service.max >= target) return;
-  out.add("availability.service", d.at({"availability", "target"}),
-          {.message = fmt::format("{} are asked for; with {} of {} nodes for one copy and all others as spares {} are "
-                                  "reached at best",
-                                  percent(target), plan.nodes_per_replica, only->nodes, percent(best.service.max)),
-           .terms = {fmt::format("one node is up {} of the time", percent(best.per_replica)), best.limited_by},
-           .help = "more nodes, nodes that fail less, or a lower target"});
+  out.add(
+      "availability.service", d.at({"availability", "target"}),
+      {.message = fmt::format("{} are asked for, {} are reached at best: {} of {} nodes for one copy, all others in "
+                              "reserve",
+                              percent(target), percent(best.service.max), plan.nodes_per_replica, only->nodes),
+       .terms = {best.limited_by},
+       .help = "more nodes, nodes that fail less, or a lower target"});
 }
 
 // Everything in one place that fails as a whole.

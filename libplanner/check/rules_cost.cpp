@@ -54,12 +54,12 @@ void unpriced(const Design& d, Findings& out) {
   std::string list;
   for (std::size_t i = 0; i < missing.size() && i < 8; ++i) list += (i > 0 ? ", " : "") + missing[i];
   if (missing.size() > 8) list += fmt::format(" and {} more", missing.size() - 8);
-  out.add(
-      "bill.unpriced", d.at({"groups"}),
-      {.message = fmt::format("{} of the bill have no price",
-                              missing.size() == 1 ? std::string("one line") : fmt::format("{} lines", missing.size())),
-       .terms = {list},
-       .help = "a price for each, or price_covers_parts where a node's price holds them"});
+  out.add("bill.unpriced", d.at({"groups"}),
+          {.message = fmt::format("{} no price", missing.size() == 1
+                                                     ? std::string("one line of the bill has")
+                                                     : fmt::format("{} lines of the bill have", missing.size())),
+           .terms = {list},
+           .help = "a price for each, or price_covers_parts where a node's price holds them"});
 }
 
 // A price in the wrong unit: ten thousands left out, another currency, a whole machine for one card. What dealers and days

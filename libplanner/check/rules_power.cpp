@@ -172,7 +172,7 @@ void rooms(const Design& d, Findings& out) {
                                       to_string(recommended.high.value), to_string(allowed.high.value)),
                .help = fmt::format("at most {} for servers with accelerators", to_string(allowed.high.value))});
     }
-    if (!site.pue || site.kind == SiteKind::kHome) continue;  // a home has no plant to account for
+    if (!site.pue || site.kind != SiteKind::kDatacentre) continue;  // homes and desks have no plant to account for
     const PueClass& cooling = d.catalog.find<PueClass>(site.liquid_cooling ? "cold-plate" : "air-cooled");
     const double least = cooling.value.low_or_value();
     if (site.pue->value >= least - 1e-9) continue;

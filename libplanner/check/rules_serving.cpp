@@ -102,8 +102,9 @@ void memory(const Serving& s, Findings& out) {
   const Group& g = groups[*first];
   const WeightScheme scheme = smallest(s, g);
   const Bytes weights = copy_bytes(s.model, scheme), there = device_memory(*g.node.accelerator) * devices_of(g);
-  std::string message = fmt::format("{}: {} in {} fits in no layout on {} x {}", g.id, s.model.name, scheme.name,
-                                    devices_of(g), g.node.accelerator->name);
+  std::string message =
+      fmt::format("{}: {} in {} fits in no {}layout on {} x {}", g.id, s.model.name, scheme.name,
+                  pin_of(s.design.cluster, g) == nullptr ? "" : "pinned ", devices_of(g), g.node.accelerator->name);
   if (weights > there) {
     message += fmt::format(": {} are missing for the weights alone", to_string(weights - there));
   } else if (lacking.each > Bytes(0)) {

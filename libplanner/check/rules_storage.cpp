@@ -60,17 +60,20 @@ void domains(const Design& d, Findings& out) {
   }
 }
 
-// Raw bytes that no disk of the bill holds. Storage with a price of its own is a machine of its own.
+// Storage with a price of its own is a machine of its own; one without, or at 0, lies on the disks of the nodes.
+bool on_nodes(const Storage& s) { return !s.price || s.price->value.is_zero(); }
+
+// Raw bytes that no disk of the bill holds.
 void raw(const Design& d, Findings& out) {
   Bytes disks;
   for (const Group& g : d.cluster.groups) {
     for (const Disk& disk : g.node.disks) disks += disk.capacity * disk.count * g.nodes;
   }
   Bytes raw;
-  for (const Storage& s : d.cluster.storage) raw += s.price ? Bytes(0) : s.raw;
+  for (const Storage& s : d.cluster.storage) raw += on_nodes(s) ? s.raw : Bytes(0);
   if (disks == Bytes(0) || raw <= disks * 1.02) return;
   for (std::size_t i = 0; i < d.cluster.storage.size(); ++i) {
-    if (d.cluster.storage[i].price) continue;
+    if (!on_nodes(d.cluster.storage[i])) continue;
     out.add("storage.raw", d.at({"storage", i, "raw"}),
             {.message = fmt::format("{} raw, all disks of the bill hold {}", to_string(raw), to_string(disks)),
              .help = "more disks, or a price where it is a machine of its own"});
