@@ -1,6 +1,7 @@
 #include "check/design_lookup.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace fathom {
 
@@ -14,6 +15,12 @@ const PoolChoice* pin_of(const Cluster& cluster, const Group& group) {
     if (choice.group == group.id) return &choice;
   }
   return nullptr;
+}
+
+int year_of(const std::string& date) {
+  int year = 0;
+  std::from_chars(date.data(), date.data() + std::min<std::size_t>(date.size(), 4), year);
+  return year;
 }
 
 Architecture model_of(const Design& design) {

@@ -25,6 +25,8 @@ bool serves(const Group& group);  // has accelerators and takes part in serving
 
 const PoolChoice* pin_of(const Cluster& cluster, const Group& group);  // nullptr when nothing is pinned
 
+int year_of(const std::string& date);  // that an ISO date begins with; 0 when it has none
+
 // Throws InputError for a config.json that cannot be read.
 Architecture model_of(const Design& design);
 

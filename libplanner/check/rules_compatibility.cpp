@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "check/design_lookup.h"
 #include "check/design_rules.h"
@@ -125,13 +124,6 @@ void hosts(const Design& d, std::size_t i, Findings& out) {
   out.add("part.memory_bandwidth", d.at({"groups", i, "node", "memory", "bandwidth"}),
           {.message = fmt::format("{}: {} x {} reads {} at most, not {}", d.cluster.groups[i].id, node.cpus,
                                   node.cpu->name, to_string(there), to_string(*node.memory_bandwidth))});
-}
-
-// The year that a date begins with; 0 when it has none.
-int year_of(const std::string& date) {
-  int year = 0;
-  std::from_chars(date.data(), date.data() + std::min<std::size_t>(date.size(), 4), year);
-  return year;
 }
 
 void dates(const Design& d, Findings& out) {

@@ -17,7 +17,8 @@ constexpr double kRounding = 1.02;
 
 std::string gigabits(BytesPerSecond rate) { return fmt::format("{:g} Gb/s", rate.value * 8 / 1e9); }
 
-const LinkGeneration* generation(const Catalog& catalog, const std::string& family, const std::string& name) {
+const LinkGeneration* generation(const Catalog& catalog, const std::string& kind, const std::string& name) {
+  const std::string family = kind == "roce" ? "ethernet" : kind;
   for (const LinkGeneration& link : catalog.all<LinkGeneration>()) {
     if (words(LinkFamily{})[static_cast<std::size_t>(link.family)] == family && link.name == name) return &link;
   }
