@@ -10,15 +10,13 @@
 
 namespace fathom {
 
-// nullptr for the writer's own words: not every part is in the catalog.
+// By id: reading the file has put it in the place of names and aliases. nullptr for the writer's own words.
 template <class T>
-const T* known(const Catalog& catalog, const std::string& name) {
-  if (name.empty()) return nullptr;
-  try {
-    return &catalog.find<T>(name);
-  } catch (const LookupError&) {
-    return nullptr;
+const T* known(const Catalog& catalog, const std::string& id) {
+  for (const T& entry : catalog.all<T>()) {
+    if (entry.id == id) return &entry;
   }
+  return nullptr;
 }
 
 bool serves(const Group& group);  // has accelerators and takes part in serving

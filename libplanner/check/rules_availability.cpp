@@ -66,7 +66,7 @@ void common_cause(const Design& d, Findings& out) {
   const double target = d.cluster.availability.target->value;
   for (std::size_t i = 0; i < d.cluster.groups.size(); ++i) {
     const Group& g = d.cluster.groups[i];
-    if (!serves(g) || g.nodes < 2 || g.nodes_per_failure_domain.value_or(1) < g.nodes || target <= kOneFeed) continue;
+    if (!serves(g) || g.nodes < 2 || g.nodes_per_failure_domain.value_or(1) < g.nodes || target < kOneFeed) continue;
     out.add(
         "availability.common_cause", d.at({"groups", i, "nodes_per_failure_domain"}),
         {.message = fmt::format("{}: all {} nodes fail together, and {} are asked for", g.id, g.nodes, percent(target)),
