@@ -62,6 +62,25 @@ void unpriced(const Design& d, Findings& out) {
            .help = "a price for each, or price_covers_parts where a node's price holds them"});
 }
 
+// Cards that a bridge joins, and none that is bought. A price for the whole node may hold it.
+void bridges(const Design& d, Findings& out) {
+  for (std::size_t i = 0; i < d.cluster.groups.size(); ++i) {
+    const Node& node = d.cluster.groups[i].node;
+    const bool joined = node.accelerator != nullptr && node.accelerator->scale_up.kind == ScaleUpKind::kBridge &&
+                        node.scale_up.value_or(false);
+    if (!joined || (node.price && node.price_covers_parts)) continue;
+    const auto is_bridge = [&](const Item& item) {
+      return item.what.find("ridge") != std::string::npos || item.what.find("桥") != std::string::npos ||
+             item.what.find(node.accelerator->scale_up.name) != std::string::npos;
+    };
+    if (std::any_of(d.cluster.items.begin(), d.cluster.items.end(), is_bridge)) continue;
+    out.add("bill.bridge", d.at({"groups", i, "node", "scale_up"}),
+            {.message = fmt::format("{}: cards joined by {} and no bridge in the bill", d.cluster.groups[i].id,
+                                    node.accelerator->scale_up.name),
+             .help = "an item for each pair, or scale_up: false"});
+  }
+}
+
 // A price in the wrong unit: ten thousands left out, another currency, a whole machine for one card. What dealers and days
 // explain is left to claims.
 constexpr double kOtherUnit = 4;
@@ -148,6 +167,7 @@ void tariffs(const Design& d, Findings& out) {
 void check_cost(const Design& design, Findings& findings) {
   licences(design, findings);
   unpriced(design, findings);
+  bridges(design, findings);
   prices(design, findings);
   tariffs(design, findings);
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "check/design_rules.h"
+#include "check/node_watts.h"
 #include "power/from_cluster.h"
 #include "units/text.h"
 
@@ -159,6 +160,29 @@ void order(const Design& d, Findings& out) {
   }
 }
 
+// Stated watts against those of the parts.
+void stated_watts(const Design& d, Findings& out) {
+  for (std::size_t i = 0; i < d.cluster.groups.size(); ++i) {
+    const Group& g = d.cluster.groups[i];
+    const NodePower& power = g.node.power;
+    if (!power.peak && !power.mean) continue;
+    const NodeRange range = node_range(g.node, d.cluster.site_of(g), d.catalog);
+    if (!range.unknown.empty()) continue;
+    const auto judge = [&](std::string_view key, const std::optional<Fact<Watts>>& stated) {
+      if (!stated) return;
+      const Verdict verdict = judge_watts(range, key == "peak", stated->value);
+      if (verdict == Verdict::kHolds) return;
+      out.add("power.node", verdict == Verdict::kContradicted ? Severity::kError : Severity::kWarning,
+              d.at({"groups", i, "node", "power", key}),
+              {.message = fmt::format("{}: a {} of {}; its parts draw {} idle and at most {} to {}", g.id, key,
+                                      to_string(stated->value), to_string(range.idle), to_string(range.peak_least),
+                                      to_string(range.peak_most))});
+    };
+    judge("mean", power.mean);
+    judge("peak", power.peak);
+  }
+}
+
 void rooms(const Design& d, Findings& out) {
   const InletClass& recommended = d.catalog.find<InletClass>("recommended");
   const InletClass& allowed = d.catalog.find<InletClass>("a2");
@@ -191,6 +215,7 @@ void check_power(const Design& design, Findings& findings) {
   racks(design, findings);
   rack_count(design, findings);
   order(design, findings);
+  stated_watts(design, findings);
   rooms(design, findings);
 }
 
