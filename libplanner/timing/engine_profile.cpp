@@ -33,22 +33,25 @@ std::array<int, 3> version_numbers(const std::string& version) {
   return out;
 }
 
-// The file is long and is asked for at every design of a run: parsed once for as long as it stays the same.
-std::shared_ptr<const Document> read_engines(const std::filesystem::path& data_dir) {
-  struct Parsed {
-    std::filesystem::file_time_type changed;
-    std::shared_ptr<const Document> document;
-  };
+// The file is long and is asked for at every design of a run: it is parsed once, and so is each engine in it, for as long as
+// it stays the same.
+struct EnginesFile {
+  std::filesystem::file_time_type changed;
+  Document document;
+  std::mutex mutex = {};
+  std::map<std::pair<std::string, std::string>, EngineProfile> read = {};  // by id and version
+};
+std::shared_ptr<EnginesFile> read_engines(const std::filesystem::path& data_dir) {
   static std::mutex mutex;
-  static std::map<std::filesystem::path, Parsed> files;
+  static std::map<std::filesystem::path, std::shared_ptr<EnginesFile>> files;
   const std::filesystem::path path = data_dir / "engines.yaml";
   std::error_code missing;  // read_yaml() says what is wrong
   const auto changed = std::filesystem::last_write_time(path, missing);
   const std::lock_guard lock(mutex);
-  Parsed& known = files[path];
-  if (known.document == nullptr || missing || known.changed != changed)
-    known = {.changed = changed, .document = std::make_shared<const Document>(read_yaml(path))};
-  return known.document;
+  std::shared_ptr<EnginesFile>& known = files[path];
+  if (known == nullptr || missing || known->changed != changed)
+    known = std::shared_ptr<EnginesFile>(new EnginesFile{.changed = changed, .document = read_yaml(path)});
+  return known;
 }
 
 const Value& entries(const Document& document) {
@@ -289,8 +292,8 @@ double link_latency_factor(Corner corner) {
 
 std::vector<std::string> engine_ids(const std::filesystem::path& data_dir) {
   std::vector<std::string> ids;
-  const std::shared_ptr<const Document> file = read_engines(data_dir);
-  const Document& document = *file;
+  const std::shared_ptr<EnginesFile> file = read_engines(data_dir);
+  const Document& document = file->document;
   for (const Value& entry : entries(document).items) {
     const std::string id = text_of(entry, "id");
     if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
@@ -300,8 +303,8 @@ std::vector<std::string> engine_ids(const std::filesystem::path& data_dir) {
 
 std::vector<EngineSpan> engine_spans(const std::filesystem::path& data_dir) {
   std::vector<EngineSpan> spans;
-  const std::shared_ptr<const Document> file = read_engines(data_dir);
-  const Document& document = *file;
+  const std::shared_ptr<EnginesFile> file = read_engines(data_dir);
+  const Document& document = file->document;
   for (const Value& entry : entries(document).items) {
     const EngineSpan span{.id = text_of(entry, "id"),
                           .since = text_of(entry, "since"),
@@ -324,8 +327,10 @@ bool version_in(const std::string& version, const std::string& since, const std:
 // Entries of one engine stand in order of their versions, each from `since` on; the first holds for what came before too.
 EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id,
                                   const std::string& version) {
-  const std::shared_ptr<const Document> file = read_engines(data_dir);
-  const Document& document = *file;
+  const std::shared_ptr<EnginesFile> file = read_engines(data_dir);
+  const Document& document = file->document;
+  const std::lock_guard lock(file->mutex);
+  if (const auto known = file->read.find({id, version}); known != file->read.end()) return known->second;
   const std::vector<Value>& list = entries(document).items;
   if (list.empty())
     throw InputError(document.file, document.root.at, "no engine in the list; the first must be `reference`");
@@ -341,7 +346,7 @@ EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const s
   }
   if (!found) throw std::out_of_range(id);
   name_sources(document, engine);
-  return engine;
+  return file->read[{id, version}] = engine;
 }
 
 }  // namespace fathom
