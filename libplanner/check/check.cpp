@@ -14,16 +14,34 @@ namespace fathom {
 
 namespace {
 
+// The word or quoted text at a place that a reader complained of, so that it can be underlined.
+int word_width(std::string_view text, Position at) {
+  const auto line = line_of(text, at.line);
+  if (!line) return 0;
+  const std::string_view rest = line->substr(offset_of_column(*line, at.column));
+  const bool quoted = rest.starts_with('"') || rest.starts_with('\'');
+  const std::size_t end = quoted ? rest.find(rest[0], 1) + 1 : rest.find_first_of(" \t,:[]{}#");
+  return std::max(1, code_points(rest.substr(0, end == 0 ? rest.size() : end)));
+}
+
+Findings::Said what(const InputError& error, const std::string& text) {
+  return {.message = error.message(), .help = error.hint(), .mend = spelling_mend(error, text)};
+}
+
 void check_cluster(const Document& text, const Catalog& catalog, const CheckOptions& options, Findings& findings,
                    CheckedFile& out) {
   const Cluster cluster = read_cluster(text, catalog);
   const Design design{cluster, text, catalog};
-  for (const auto rule : {check_power, check_network, check_compatibility, check_storage, check_cost,
-                          check_availability, check_serving}) {
+  for (const auto rule : {check_power, check_network, check_fabric, check_compatibility, check_storage, check_cost,
+                          check_availability, check_workload, check_layout, check_serving}) {
     rule(design, findings);
   }
   if (!options.claims) return;
-  const std::vector<ClaimVerdict> verdicts = audit_claims(design);
+  const std::vector<ClaimVerdict> verdicts = audit_claims(design, [&](const InputError& error) {
+    if (error.file() != out.file) throw error;  // about a file that the design names
+    out.unreadable = true;
+    findings.add("schema.input", {error.at(), word_width(out.text, error.at())}, what(error, out.text));
+  });
   report_claims(verdicts, findings);
   for (const ClaimVerdict& v : verdicts) {
     out.claims_held += v.verdict == Verdict::kHolds ? 1 : 0;
@@ -51,16 +69,6 @@ void measure(std::string_view text, Spot& spot) {
   spot.width = std::max(1, code_points(line->substr(0, end)) - spot.at.column + 1);
 }
 
-// The word or quoted text at a place that a reader complained of, so that it can be underlined.
-int word_width(std::string_view text, Position at) {
-  const auto line = line_of(text, at.line);
-  if (!line) return 0;
-  const std::string_view rest = line->substr(offset_of_column(*line, at.column));
-  const bool quoted = rest.starts_with('"') || rest.starts_with('\'');
-  const std::size_t end = quoted ? rest.find(rest[0], 1) + 1 : rest.find_first_of(" \t,:[]{}#");
-  return std::max(1, code_points(rest.substr(0, end == 0 ? rest.size() : end)));
-}
-
 }  // namespace
 
 void finish(CheckedFile& file) {
@@ -76,8 +84,7 @@ void refuse(CheckedFile& file, const InputError& error, const RuleBook& book) {
   static const RuleLevels kNone;
   Findings findings(book, kNone, error.file());
   if (error.file() != file.file) file.text = text_if_readable(error.file());
-  findings.add("schema.input", {error.at(), word_width(file.text, error.at())},
-               {.message = error.message(), .help = error.hint(), .mend = spelling_mend(error, file.text)});
+  findings.add("schema.input", {error.at(), word_width(file.text, error.at())}, what(error, file.text));
   file.findings = findings.sorted();
   file.unreadable = true;
   finish(file);

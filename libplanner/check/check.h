@@ -21,14 +21,14 @@ struct CheckedFile {
   std::string kind;  // "cluster", "bill", "plan", "manifest", "rules", "script"
   std::vector<Finding> findings;
   int claims_held = 0, claims_contradicted = 0, claims_misleading = 0, claims_unchecked = 0;
-  bool unreadable = false;  // its only finding is schema.input
+  bool unreadable = false;  // as a whole or in one of its claims: it has a finding of schema.input
   int suppressed = 0;       // findings that a comment in the file ignores
   int known = 0;            // findings that the baseline has; they are not among `findings`
   std::string text;         // of the file that the findings stand in
 };
 
 // "-" is standard input. Never throws for what is in the file: a file that cannot be read has one finding, schema.input,
-// which no level and no comment takes away.
+// which no level and no comment takes away. So has each claim that cannot be read, beside the findings of all others.
 CheckedFile check_file(const std::filesystem::path& path, const Catalog& catalog, const RuleBook& book,
                        const CheckOptions& options);
 

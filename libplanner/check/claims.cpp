@@ -83,9 +83,19 @@ ClaimVerdict audit_claim(const Design& design, std::size_t index) {
 }
 
 std::vector<ClaimVerdict> audit_claims(const Design& design) {
+  return audit_claims(design, [](const InputError& error) { throw error; });
+}
+
+std::vector<ClaimVerdict> audit_claims(const Design& design, const std::function<void(const InputError&)>& refused) {
   Audit audit{.design = design};
   std::vector<ClaimVerdict> out;
-  for (std::size_t i = 0; i < design.cluster.claims.size(); ++i) out.push_back(audit_one(audit, i));
+  for (std::size_t i = 0; i < design.cluster.claims.size(); ++i) {
+    try {
+      out.push_back(audit_one(audit, i));
+    } catch (const InputError& error) {
+      refused(error);
+    }
+  }
   return out;
 }
 

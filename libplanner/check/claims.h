@@ -1,6 +1,7 @@
 // Claims of a design about itself, held against what can be computed. docs/check.md#claims
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct ClaimVerdict {
 
 // Every claim of the file, in its order. Throws InputError for a claim whose terms cannot be read, std::logic_error never.
 std::vector<ClaimVerdict> audit_claims(const Design& design);
+
+// The same for those who go on: a claim that cannot be read has no verdict, and `refused` is told why.
+std::vector<ClaimVerdict> audit_claims(const Design& design, const std::function<void(const InputError&)>& refused);
 
 // One of them, for those who want to go on after one that cannot be read. Throws InputError.
 ClaimVerdict audit_claim(const Design& design, std::size_t index);

@@ -269,15 +269,17 @@ Judgement works_with(Terms& claim) {
 
 Judgement pcie_generation(Terms& claim) {
   const NamedPart part = claim.part("part");
-  const auto slot = part.cpu != nullptr           ? std::optional(part.cpu->pcie)
-                    : part.accelerator != nullptr ? part.accelerator->pcie
-                    : part.nic != nullptr         ? part.nic->pcie
-                                                  : std::nullopt;
+  const std::optional<PcieSlot> none;
+  const std::optional<PcieSlot>& device_slot = part.accelerator != nullptr ? part.accelerator->pcie
+                                               : part.nic != nullptr       ? part.nic->pcie
+                                                                           : none;
+  const PcieSlot* slot = part.cpu != nullptr ? &part.cpu->pcie : device_slot ? &*device_slot : nullptr;
   const Accelerator* device = claim.find_entry<Accelerator>("device");
   const int stated = static_cast<int>(claim.number_value());
-  if (!slot) return unchecked("the PCIe generation of " + part.name() + " is not in the catalog");
-  std::string text = fmt::format("{} is PCIe {}", part.name(), slot->generation);
-  if (slot->generation >= stated) return holds(text);
+  if (slot == nullptr) return unchecked("the PCIe generation of " + part.name() + " is not in the catalog");
+  const int offered = slot->generation;
+  std::string text = fmt::format("{} is PCIe {}", part.name(), offered);
+  if (offered >= stated) return holds(text);
   if (device == nullptr) return contradicted(fmt::format("{}, not {}", text, stated));
   const auto rate = [&claim](int generation) -> std::string {
     for (const LinkGeneration& link : claim.catalog().all<LinkGeneration>()) {
@@ -285,8 +287,8 @@ Judgement pcie_generation(Terms& claim) {
     }
     return "an unknown rate";
   };
-  return misleading(fmt::format("{}: {} runs at {} instead of {} each way", text, device->name, rate(slot->generation),
-                                rate(stated)));
+  return misleading(
+      fmt::format("{}: {} runs at {} instead of {} each way", text, device->name, rate(offered), rate(stated)));
 }
 
 Judgement disk_size(Terms& claim) {

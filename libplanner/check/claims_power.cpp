@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "check/claims_terms.h"
-#include "plan/host_device.h"
+#include "check/node_watts.h"
 #include "power/from_cluster.h"
 #include "units/number.h"
 #include "units/text.h"
@@ -83,35 +83,15 @@ Judgement efficiency_gain(Terms& claim) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Nodes
 
-// From the parts alone: what the design states about the node's power is what is being checked.
-NodeParts parts_of(Terms& claim, const Group& group, bool highest) {
-  Node node = with_processor_once(group.node);
-  node.power = {};
-  NodeParts parts = node_parts(node, claim.cluster().site_of(group), claim.catalog());
-  if (highest) {  // where the sheets give a range: unlocked cards, turbo limits
-    if (node.accelerator != nullptr && node.accelerator->tdp)
-      parts.accelerator = accelerator_power_model(node.accelerator->id, node.accelerator->tdp->high_or_value());
-    if (node.cpu != nullptr && node.cpu->tdp) parts.cpu_tdp = node.cpu->tdp->high_or_value();
-  }
-  return parts;
-}
-
-NodeWatts watts_of_parts(Terms& claim, const Group& group, bool highest) {
-  return node_power(parts_of(claim, group, highest), Activity{});
-}
-
 Judgement node_power_claim(Terms& claim) {
   const bool peak = claim.choice("kind", {"mean", "peak"}) == 1;
   const Group& group = claim.group("group");
   const Watts stated = claim.value<Watts>();
-  const NodeWatts usual = watts_of_parts(claim, group, false), most = watts_of_parts(claim, group, true);
-  if (!usual.unknown.empty()) return unchecked("not known: " + listed(usual.unknown, " and "));
-  const std::string text =
-      fmt::format("{}; its parts draw {} idle and at most {} to {}", to_string(stated), to_string(usual.idle.likely),
-                  to_string(usual.peak.min), to_string(most.peak.max));
-  if (stated < (peak ? usual.peak.min * 0.85 : usual.idle.min)) return contradicted(text);
-  if (stated > most.peak.max * 2) return contradicted(text);
-  return stated > most.peak.max * 1.4 ? misleading(text) : holds(text);
+  const NodeRange range = node_range(group.node, claim.cluster().site_of(group), claim.catalog());
+  if (!range.unknown.empty()) return unchecked("not known: " + listed(range.unknown, " and "));
+  const std::string text = fmt::format("{}; its parts draw {} idle and at most {} to {}", to_string(stated),
+                                       to_string(range.idle), to_string(range.peak_least), to_string(range.peak_most));
+  return {judge_watts(range, peak, stated), text};
 }
 
 // A processor and an accelerator together: between both idle and both at full power.
@@ -135,7 +115,7 @@ Judgement supply(Terms& claim) {
   const Watts each = claim.value<Watts>();
   const int needed = group.node.psu ? group.node.psu->needed : 1;
   if (!(each > Watts(0))) claim.fail_value("a supply has a rating");
-  NodeParts parts = parts_of(claim, group, true);
+  NodeParts parts = bare_parts(group.node, claim.cluster().site_of(group), claim.catalog(), true);
   parts.psu = PsuBank{.curve = {{.load = 1, .efficiency = 1}}, .rated = each};
   const NodeWatts node = node_power(parts, Activity{});
   if (!node.unknown.empty()) return unchecked("not known: " + listed(node.unknown, " and "));

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cmath>
 
 #include "check/design_rules.h"
+#include "check/node_watts.h"
 #include "power/from_cluster.h"
 #include "units/text.h"
 
@@ -87,6 +90,99 @@ void racks(const Design& d, Findings& out) {
   }
 }
 
+// Machines are as high as they are: one that no rack holds, and racks that are too few.
+bool is_rack(const std::string& what) {
+  static const std::vector<std::string> kParts = {"rail", "pdu",   "kit",  "switch", "door",  "unit",
+                                                  "ups",  "panel", "tray", "mount",  "cable", "导轨"};
+  std::string lower = what;
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const auto has = [&](const std::string& word) { return lower.find(word) != std::string::npos; };
+  return (has("rack") || has("cabinet") || has("机柜")) && std::none_of(kParts.begin(), kParts.end(), has);
+}
+
+// Racks that the nodes of one site take at least, by height and by power.
+double racks_taken(const Design& d, const Site& site) {
+  double racks = 0;
+  for (const Group& g : d.cluster.groups) {
+    if (g.site != site.id && d.cluster.sites.size() > 1) continue;
+    double by_height = 0, by_power = 0;
+    if (site.rack_units && g.node.height_u && *g.node.height_u > 0)
+      by_height = g.nodes / std::floor(*site.rack_units / *g.node.height_u);
+    if (site.rack_power && g.node.accelerators > 0) by_power = g.nodes / std::floor(*site.rack_power / peak_of(d, g));
+    racks += std::max(by_height, by_power);
+  }
+  return racks;
+}
+
+void rack_count(const Design& d, Findings& out) {
+  for (std::size_t i = 0; i < d.cluster.groups.size(); ++i) {
+    const Group& g = d.cluster.groups[i];
+    const Site& site = d.cluster.site_of(g);
+    if (!site.rack_units || !g.node.height_u || *g.node.height_u <= *site.rack_units) continue;
+    out.add(
+        "rack.units", d.at({"groups", i, "node", "height_u"}),
+        {.message = fmt::format("{}: a node of {:g} units in racks of {}", g.id, *g.node.height_u, *site.rack_units)});
+    return;
+  }
+  if (d.cluster.sites.size() != 1) return;
+  double bought = 0;
+  std::optional<std::size_t> first;
+  for (std::size_t i = 0; i < d.cluster.items.size(); ++i) {
+    if (!is_rack(d.cluster.items[i].what)) continue;
+    bought += d.cluster.items[i].count;
+    if (!first) first = i;
+  }
+  const double taken = racks_taken(d, d.cluster.sites.front());
+  if (!first || !std::isfinite(taken) || std::ceil(taken - 1e-9) <= bought) return;
+  out.add("rack.count", d.at({"items", *first, "count"}),
+          {.message = fmt::format("{:g} racks for machines that take {:g}", bought, std::ceil(taken - 1e-9)),
+           .help = "more racks, or racks with more power"});
+}
+
+// What a node draws idle, on average, at worst, and what its plate says: in this order.
+void order(const Design& d, Findings& out) {
+  for (std::size_t i = 0; i < d.cluster.groups.size(); ++i) {
+    const NodePower& power = d.cluster.groups[i].node.power;
+    const std::vector<std::pair<std::string_view, std::optional<Fact<Watts>>>> figures = {
+        {"idle", power.idle}, {"mean", power.mean}, {"peak", power.peak}, {"rated", power.rated}};
+    const std::pair<std::string_view, std::optional<Fact<Watts>>>* below = nullptr;
+    for (const auto& figure : figures) {
+      if (!figure.second) continue;
+      if (below != nullptr && below->second->value > figure.second->value) {
+        out.add(
+            "power.order", d.at({"groups", i, "node", "power", figure.first}),
+            {.message = fmt::format("{}: {} of {} and {} of {}", d.cluster.groups[i].id, below->first,
+                                    to_string(below->second->value), figure.first, to_string(figure.second->value))});
+        break;
+      }
+      below = &figure;
+    }
+  }
+}
+
+// Stated watts against those of the parts.
+void stated_watts(const Design& d, Findings& out) {
+  for (std::size_t i = 0; i < d.cluster.groups.size(); ++i) {
+    const Group& g = d.cluster.groups[i];
+    const NodePower& power = g.node.power;
+    if (!power.peak && !power.mean) continue;
+    const NodeRange range = node_range(g.node, d.cluster.site_of(g), d.catalog);
+    if (!range.unknown.empty()) continue;
+    const auto judge = [&](std::string_view key, const std::optional<Fact<Watts>>& stated) {
+      if (!stated) return;
+      const Verdict verdict = judge_watts(range, key == "peak", stated->value);
+      if (verdict == Verdict::kHolds) return;
+      out.add("power.node", verdict == Verdict::kContradicted ? Severity::kError : Severity::kWarning,
+              d.at({"groups", i, "node", "power", key}),
+              {.message = fmt::format("{}: a {} of {}; its parts draw {} idle and at most {} to {}", g.id, key,
+                                      to_string(stated->value), to_string(range.idle), to_string(range.peak_least),
+                                      to_string(range.peak_most))});
+    };
+    judge("mean", power.mean);
+    judge("peak", power.peak);
+  }
+}
+
 void rooms(const Design& d, Findings& out) {
   const InletClass& recommended = d.catalog.find<InletClass>("recommended");
   const InletClass& allowed = d.catalog.find<InletClass>("a2");
@@ -100,7 +196,7 @@ void rooms(const Design& d, Findings& out) {
                                       to_string(recommended.high.value), to_string(allowed.high.value)),
                .help = fmt::format("at most {} for servers with accelerators", to_string(allowed.high.value))});
     }
-    if (!site.pue || site.kind == SiteKind::kHome) continue;  // a home has no plant to account for
+    if (!site.pue || site.kind != SiteKind::kDatacentre) continue;  // homes and desks have no plant to account for
     const PueClass& cooling = d.catalog.find<PueClass>(site.liquid_cooling ? "cold-plate" : "air-cooled");
     const double least = cooling.value.low_or_value();
     if (site.pue->value >= least - 1e-9) continue;
@@ -117,6 +213,9 @@ void check_power(const Design& design, Findings& findings) {
   supplies(design, findings);
   circuits(design, findings);
   racks(design, findings);
+  rack_count(design, findings);
+  order(design, findings);
+  stated_watts(design, findings);
   rooms(design, findings);
 }
 

@@ -36,15 +36,6 @@ double chunk_tokens(const Problem& p) {
   return std::min(p.engine.chunk_tokens, std::max(1.0, p.workload.input_tokens.p99));
 }
 
-std::string engine_refused(const Pool& pool, const EngineProfile& engine) {
-  if (engine.stacks.empty()) return {};
-  const std::string& stack = pool.accelerator->stack;
-  for (const std::string& known : engine.stacks) {
-    if (stack.find(known) != std::string::npos) return {};
-  }
-  return fmt::format("{} does not run on {} ({})", engine.name, pool.accelerator->name, stack);
-}
-
 class Enumeration {
  public:
   Enumeration(const Problem& problem, const Pool& pool, PoolRole role, const PoolChoice* pinned)
@@ -204,6 +195,14 @@ class Enumeration {
 
 }  // namespace
 
+std::string engine_refused(const Accelerator& accelerator, const EngineProfile& engine) {
+  if (engine.stacks.empty()) return {};
+  for (const std::string& known : engine.stacks) {
+    if (accelerator.stack.find(known) != std::string::npos) return {};
+  }
+  return fmt::format("{} does not run on {} ({})", engine.name, accelerator.name, accelerator.stack);
+}
+
 std::string format_refused(const Accelerator& accelerator, const WeightScheme& scheme) {
   for (Format f : {scheme.linears, scheme.experts}) {
     if ((f == Format::kFp8 || f == Format::kFp8Block128) && !accelerator.native.fp8 &&
@@ -219,7 +218,7 @@ std::vector<Candidate> enumerate(const Problem& problem, const Pool& pool, PoolR
   std::vector<WeightScheme> usable;
   std::vector<Candidate> refused;
   for (const WeightScheme& scheme : schemes) {
-    std::string why = engine_refused(pool, problem.engine);
+    std::string why = engine_refused(*pool.accelerator, problem.engine);
     if (why.empty()) why = format_refused(*pool.accelerator, scheme);
     if (why.empty()) {
       usable.push_back(scheme);

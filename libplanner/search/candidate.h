@@ -43,6 +43,9 @@ ReplicaMemory memory_of(const Problem& problem, const Pool& pool, const Layout& 
 void evaluate(Candidate& candidate, const Problem& problem, Corner corner, std::optional<double> concurrency,
               std::optional<Hertz> arrival_rate, Seconds transfer = Seconds(0));
 
+// Why an engine does not run on a device; empty when it does.
+std::string engine_refused(const Accelerator& accelerator, const EngineProfile& engine);
+
 // Why a device cannot hold weights in this scheme at all; empty when it can.
 std::string format_refused(const Accelerator& accelerator, const WeightScheme& scheme);
 

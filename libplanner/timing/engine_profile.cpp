@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <map>
+#include <mutex>
 #include <stdexcept>
 
 #include "input/reader.h"
@@ -31,7 +33,26 @@ std::array<int, 3> version_numbers(const std::string& version) {
   return out;
 }
 
-Document read_engines(const std::filesystem::path& data_dir) { return read_yaml(data_dir / "engines.yaml"); }
+// The file is long and is asked for at every design of a run: it is parsed once, and so is each engine in it, for as long as
+// it stays the same.
+struct EnginesFile {
+  std::filesystem::file_time_type changed;
+  Document document;
+  std::mutex mutex = {};
+  std::map<std::pair<std::string, std::string>, EngineProfile> read = {};  // by id and version
+};
+std::shared_ptr<EnginesFile> read_engines(const std::filesystem::path& data_dir) {
+  static std::mutex mutex;
+  static std::map<std::filesystem::path, std::shared_ptr<EnginesFile>> files;
+  const std::filesystem::path path = data_dir / "engines.yaml";
+  std::error_code missing;  // read_yaml() says what is wrong
+  const auto changed = std::filesystem::last_write_time(path, missing);
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<EnginesFile>& known = files[path];
+  if (known == nullptr || missing || known->changed != changed)
+    known = std::shared_ptr<EnginesFile>(new EnginesFile{.changed = changed, .document = read_yaml(path)});
+  return known;
+}
 
 const Value& entries(const Document& document) {
   const Value* list = document.root.find("entries");
@@ -271,7 +292,8 @@ double link_latency_factor(Corner corner) {
 
 std::vector<std::string> engine_ids(const std::filesystem::path& data_dir) {
   std::vector<std::string> ids;
-  const Document document = read_engines(data_dir);
+  const std::shared_ptr<EnginesFile> file = read_engines(data_dir);
+  const Document& document = file->document;
   for (const Value& entry : entries(document).items) {
     const std::string id = text_of(entry, "id");
     if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
@@ -281,7 +303,8 @@ std::vector<std::string> engine_ids(const std::filesystem::path& data_dir) {
 
 std::vector<EngineSpan> engine_spans(const std::filesystem::path& data_dir) {
   std::vector<EngineSpan> spans;
-  const Document document = read_engines(data_dir);
+  const std::shared_ptr<EnginesFile> file = read_engines(data_dir);
+  const Document& document = file->document;
   for (const Value& entry : entries(document).items) {
     const EngineSpan span{.id = text_of(entry, "id"),
                           .since = text_of(entry, "since"),
@@ -304,7 +327,10 @@ bool version_in(const std::string& version, const std::string& since, const std:
 // Entries of one engine stand in order of their versions, each from `since` on; the first holds for what came before too.
 EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id,
                                   const std::string& version) {
-  const Document document = read_engines(data_dir);
+  const std::shared_ptr<EnginesFile> file = read_engines(data_dir);
+  const Document& document = file->document;
+  const std::lock_guard lock(file->mutex);
+  if (const auto known = file->read.find({id, version}); known != file->read.end()) return known->second;
   const std::vector<Value>& list = entries(document).items;
   if (list.empty())
     throw InputError(document.file, document.root.at, "no engine in the list; the first must be `reference`");
@@ -320,7 +346,7 @@ EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const s
   }
   if (!found) throw std::out_of_range(id);
   name_sources(document, engine);
-  return engine;
+  return file->read[{id, version}] = engine;
 }
 
 }  // namespace fathom

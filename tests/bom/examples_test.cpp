@@ -71,6 +71,7 @@ TEST(Examples, MakeOnlyClaimsThatSomebodyJudged) {
   const std::set<std::string> words = {"right", "wrong", "inconsistent", "flag", "unverified"};
   std::set<std::string> seen;
   for (const fs::path& file : example_files()) {
+    if (file.filename() == "corrected.yaml") continue;  // the same claims, mended: none of them may be wrong
     for (const Claim& claim : read_cluster(file, catalog).claims) {
       SCOPED_TRACE(claim.id);
       EXPECT_TRUE(seen.insert(claim.id).second) << "this id stands in two files";

@@ -168,6 +168,7 @@ TEST(ClaimsOfTheExamples, AreFreeOfErrorsInCorrectedDesigns) {
     if (entry.path().filename() != "corrected.yaml") continue;
     const Document text = read_yaml(entry.path());
     const Cluster cluster = read_cluster(text, catalog);
+    EXPECT_GE(cluster.claims.size(), 20u) << entry.path() << " says nothing about itself";
     for (const ClaimVerdict& verdict : audit_claims({cluster, text, catalog}))
       EXPECT_NE(static_cast<int>(verdict.verdict), static_cast<int>(Verdict::kContradicted)) << verdict.claim->id;
   }

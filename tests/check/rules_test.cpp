@@ -99,5 +99,27 @@ TEST(DesignRules, TheCorrectedExamplesHaveNoError) {
   }
 }
 
+// A claim that cannot be read says so at its own place, and the others get their verdicts.
+TEST(Claims, ThatCannotBeReadHideNoOthers) {
+  std::string text = text_of_file(kExamples / "team-30-r1-32b" / "corrected.yaml");
+  for (const auto& [before, after] : {std::pair<std::string, std::string>{"value: 5 /s", "value: 5 furlongs"},
+                                      {"value: 16\n", "value: 32\n"},
+                                      {"about: software.runs_on", "about: software.runs_off"}}) {
+    const std::size_t at = text.find(before);
+    ASSERT_NE(at, std::string::npos) << before;
+    text.replace(at, before.size(), after);
+  }
+  const ScratchFolder folder;
+  const CheckedFile found = check_file(folder.write("cluster.yaml", text), shipped(), book(), {});
+  EXPECT_TRUE(found.unreadable);
+  std::vector<std::pair<std::string, int>> places;
+  for (const Finding& f : found.findings) places.emplace_back(f.rule, f.spot.at.line);
+  const std::vector<std::pair<std::string, int>> expected = {{"part.cores", line_of(text, "value: 32\n")},
+                                                             {"schema.input", line_of(text, "5 furlongs")},
+                                                             {"schema.input", line_of(text, "software.runs_off")}};
+  EXPECT_EQ(places, expected);
+  EXPECT_GE(found.claims_held, 15);
+}
+
 }  // namespace
 }  // namespace fathom
