@@ -177,8 +177,8 @@ class Threshold {
     const Vocabulary& v = e_.vocabulary;
     if (selector.name != "DCGM_FI_DEV_GPU_TEMP" || !above() || number_.number <= v.slowdown_c) return;
     report("prometheus.temperature",
-           fmt::format("a device slows itself down at {:g} C and stops at {:g} C: {:g} C comes too late", v.slowdown_c,
-                       v.shutdown_c, number_.number),
+           fmt::format("{} slows itself down at {:g} C and stops at {:g} C: {:g} C comes too late", v.hot_device,
+                       v.slowdown_c, v.shutdown_c, number_.number),
            "below the temperature at which nvidia-smi -q says it slows down");
   }
 
@@ -205,10 +205,11 @@ class Threshold {
     if (!above() || guarded_ || number_.number > 0.95 || number_.number < 0.5) return;
     const PromNode* selector = is_share(left_) ? &left_.parts[0] : nullptr;
     if (selector == nullptr || selector->name != "DCGM_FI_DEV_FB_USED") return;
-    report("prometheus.memory",
-           fmt::format("vLLM and SGLang take 0.9 of the memory when they start: {} {:g} speaks all the time", op_,
-                       number_.number),
-           "vllm:kv_cache_usage_perc together with requests that wait");
+    report(
+        "prometheus.memory",
+        fmt::format("vLLM takes 0.9 of the memory when it starts, unless told otherwise: {} {:g} speaks all the time",
+                    op_, number_.number),
+        "vllm:kv_cache_usage_perc together with requests that wait");
   }
 
   const AlertExpression& e_;

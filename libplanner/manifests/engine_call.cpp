@@ -1,6 +1,7 @@
 #include "manifests/engine_call.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "manifests/quantity.h"
 #include "model/tensors.h"
@@ -149,6 +150,9 @@ const ModelEntry* known_model(const std::string& name, const Catalog& catalog) {
   for (const ModelEntry& model : catalog.all<ModelEntry>()) {
     if (model.hf_repo && !last.empty() && model.hf_repo->ends_with("/" + last)) return &model;
   }
+  // Tuned for chat, the weights have the same shapes; and what was Meta-Llama is Llama.
+  if (last.ends_with("-Instruct")) return known_model(name.substr(0, name.size() - 9), catalog);
+  if (last.starts_with("Meta-Llama-")) return known_model(last.substr(5), catalog);
   return nullptr;
 }
 
@@ -166,8 +170,8 @@ Seconds least_load_time(const ModelEntry& model, const Catalog& catalog) {
   return published_weights(model) / fastest;
 }
 
-double devices_of(const Container& container, const Vocabulary& vocabulary) {
-  double sum = 0;
+Devices devices_of(const Container& container, const Vocabulary& vocabulary) {
+  Devices sum;
   for (const Entry& e : entries(find(container.value, {"resources", "limits"}))) {
     for (const DeviceResources& r : vocabulary.resources) {
       if (!e.key.starts_with(r.domain + "/")) continue;
@@ -175,7 +179,8 @@ double devices_of(const Container& container, const Vocabulary& vocabulary) {
       const bool device = std::any_of(r.devices.begin(), r.devices.end(),
                                       [&](const std::string& pattern) { return matches(pattern, name); });
       const auto count = parse_kubernetes_quantity(text(&e.value));
-      if (device && count && count->value > 0 && count->value < 1e6) sum += count->value;
+      const bool whole = count && count->value > 0 && count->value < 1e6 && std::floor(count->value) == count->value;
+      if (device && whole) sum = {sum.count + count->value, r.vendor};
     }
   }
   return sum;

@@ -50,7 +50,11 @@ Bytes published_weights(const ModelEntry& model);
 // The time that the fastest disk of the catalog takes to read them: no load is faster from one disk. 0 where it is not known.
 Seconds least_load_time(const ModelEntry& model, const Catalog& catalog);
 
-// All accelerators that a container may use, of whatever vendor.
-double devices_of(const Container& container, const Vocabulary& vocabulary);
+// The accelerators that a container may use, and who makes them; of several makers, the last.
+struct Devices {
+  double count = 0;
+  std::string vendor = {};
+};
+Devices devices_of(const Container& container, const Vocabulary& vocabulary);
 
 }  // namespace fathom::manifests

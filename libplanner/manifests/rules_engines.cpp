@@ -18,6 +18,7 @@ struct Started {
   const Container& container;
   const EngineCall& call;
   double devices = 0;  // of this container
+  std::string vendor;
 
   Mark mark() const { return manifests::mark(*entry(container.value, "name")); }
 };
@@ -67,7 +68,10 @@ void check_degrees(const Started& s, Remarks& out) {
   const Mark mark = place ? place->mark : s.mark();
   const std::string product = fmt::format("tensor {:g} x pipeline {:g} = {:g} devices", tensor, pipeline, ranks);
   if (s.devices == 0) {
-    if (ranks == 1 || find(s.workload.pod, {"resourceClaims"}) != nullptr) return;
+    const std::vector<Entry>& limits = entries(find(s.container.value, {"resources", "limits"}));
+    const bool named =
+        std::any_of(limits.begin(), limits.end(), [](const Entry& e) { return e.key.find('/') != std::string::npos; });
+    if (ranks == 1 || named || find(s.workload.pod, {"resourceClaims"}) != nullptr) return;
     out.push_back(
         {.rule = "manifest.parallel",
          .mark = mark,
@@ -181,7 +185,7 @@ void check_host_memory(const Started& s, Bytes weights, Remarks& out) {
   if (limit == nullptr) return;
   const auto bytes = parse_kubernetes_quantity(text(&limit->value));
   const Bytes share = weights / static_cast<double>(s.workload.group_size);
-  if (!bytes || bytes->value <= 0 || bytes->value > 0.25 * share.value) return;
+  if (!bytes || bytes->suffix == "m" || bytes->value > 0.25 * share.value) return;
   out.push_back(
       {.rule = "manifest.host_memory",
        .mark = mark(*limit),
@@ -214,15 +218,17 @@ void check_model(const Started& s, const ManifestCase& c, Remarks& out) {
   check_host_memory(s, weights, out);
   const Accelerator* largest = nullptr;
   for (const Accelerator& a : c.catalog.all<Accelerator>()) {
-    if (a.status == PartStatus::kOk && (largest == nullptr || largest->memory.value < a.memory.value)) largest = &a;
+    if (a.status == PartStatus::kOk && a.vendor == s.vendor &&
+        (largest == nullptr || largest->memory.value < a.memory.value))
+      largest = &a;
   }
   if (s.call.has(s.call.engine->several_nodes) && s.workload.group_size == 1) return;  // other pods help
   const double devices = s.devices * s.workload.group_size;
   if (largest == nullptr || largest->memory.value * devices >= weights) return;
   out.push_back({.rule = "manifest.weights",
                  .mark = named->mark,
-                 .message = fmt::format("{} of weights do not fit on {:g} device{}, whichever it is",
-                                        to_string(weights), devices, devices == 1 ? "" : "s"),
+                 .message = fmt::format("{} of weights do not fit on {:g} device{} of {}, whichever it is",
+                                        to_string(weights), devices, devices == 1 ? "" : "s", s.vendor),
                  .terms = {fmt::format("{:g} x {} of the largest in the catalog ({}) = {}", devices,
                                        to_string(largest->memory.value), largest->name,
                                        to_string(largest->memory.value * devices))},
@@ -235,11 +241,11 @@ void check_engines(const ManifestCase& c, Remarks& out) {
   for (const Workload& w : c.file.workloads) {
     for (const Container& container : w.containers) {
       const auto call = engine_call(container, c.vocabulary);
-      const double devices = devices_of(container, c.vocabulary);
-      if (call || devices > 0) check_image(container, out);
-      if (devices > 0) check_variables(container, c, out);
+      const Devices devices = devices_of(container, c.vocabulary);
+      if (call || devices.count > 0) check_image(container, out);
+      if (devices.count > 0) check_variables(container, c, out);
       if (!call || entry(container.value, "name") == nullptr) continue;
-      const Started started{w, container, *call, devices};
+      const Started started{w, container, *call, devices.count, devices.vendor};
       check_degrees(started, out);
       check_shared_memory(started, out);
       check_triton(started, out);

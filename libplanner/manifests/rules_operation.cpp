@@ -100,6 +100,7 @@ void check_scaler(const Object& scaler, Remarks& out) {
                                             "threshold to scale in by",
                                             what),
                      .help = "one target; behavior.scaleDown says how slowly to leave"});
+      continue;
     }
     seen.push_back(what);
     if (!is_device_use(what)) continue;
@@ -159,7 +160,7 @@ void check_operation(const ManifestCase& c, Remarks& out) {
   for (const Workload& w : c.file.workloads) {
     for (const Container& container : w.containers) {
       const auto call = engine_call(container, c.vocabulary);
-      if (call && devices_of(container, c.vocabulary) > 0) check_startup(container, *call, c, out);
+      if (call && devices_of(container, c.vocabulary).count > 0) check_startup(container, *call, c, out);
     }
     check_affinity(w, out);
     check_claims(w, c, out);

@@ -162,6 +162,7 @@ void check_smi_options(const ShellCommand& command, const Vocabulary& v, Remarks
 
 void check_smi(const ScriptCase& c, Remarks& out) {
   const Vocabulary& v = c.vocabulary;
+  bool geforce = is_geforce(std::string(c.text));
   for (const ShellCommand& command : c.script.commands) {
     if (!command.runs("nvidia-smi")) continue;
     const bool vgpu = command.runs("nvidia-smi", {"vgpu"});
@@ -179,7 +180,8 @@ void check_smi(const ScriptCase& c, Remarks& out) {
            .help = "vGPUs are made by the hypervisor, or through mdev or SR-IOV in sysfs"});
     }
     const bool mode = command.has("-vm") || command.has("--virt-mode") || command.has("-gpu-virtualization-mode");
-    if ((vgpu || mode) && is_geforce(std::string(c.text))) {
+    if ((vgpu || mode) && geforce) {
+      geforce = false;  // once is enough
       out.push_back({.rule = "script.vgpu_geforce",
                      .mark = mark(command),
                      .message = "GeForce cards have no vGPU: they are not among the devices that its software supports",
@@ -330,7 +332,7 @@ void check_host(const ScriptCase& c, Remarks& out) {
   });
   if (!remote) return;
   for (const ShellCommand& command : c.script.commands) {
-    if (!command.runs("nvidia-smi") || command.words.size() > 2) continue;
+    if (!command.runs("nvidia-smi") || command.words.size() > 1) continue;
     out.push_back({.rule = "script.host",
                    .mark = mark(command),
                    .message = "this looks for a GPU where kubectl runs, which is seldom where the pods do",

@@ -60,7 +60,8 @@ Exporter read_exporter(MapReader reader) {
     histogram(time.key, lowest);
   }
   for (const Entry& gone : reader.need("gone").entries) {
-    const Metric metric{MetricKind::kGone, gone.value.text};
+    const bool renamed = gone.value.text.find(' ') == std::string::npos;
+    const Metric metric{MetricKind::kGone, (renamed ? e.prefix : "") + gone.value.text};
     for (const char* end : {"", "_bucket", "_sum", "_count"}) add(gone.key + end, metric);
   }
   reader.finish();
@@ -87,6 +88,7 @@ Vocabulary read_vocabulary(const std::filesystem::path& data_dir) {
     v.exporters.push_back(read_exporter({document.file, item, "an exporter"}));
   }
   MapReader temperatures = section("temperatures");
+  v.hot_device = temperatures.required<std::string>("device");
   v.slowdown_c = temperatures.required<double>("slowdown_c");
   v.shutdown_c = temperatures.required<double>("shutdown_c");
   MapReader smi = section("nvidia_smi");

@@ -42,6 +42,7 @@ struct Vocabulary {
   std::vector<Engine> engines;
   std::map<std::string, std::string> unread_variables;  // name to what does it instead
   std::vector<Exporter> exporters;
+  std::string hot_device;  // of which the next two are
   double slowdown_c = 0, shutdown_c = 0;
   std::vector<std::string> smi_commands, smi_options;
   std::vector<std::string> charts;

@@ -159,6 +159,8 @@ TEST(EngineCall, ImagesComeApart) {
 TEST(EngineCall, ModelsAreKnownByTheirRepository) {
   EXPECT_NE(known_model("deepseek-ai/DeepSeek-R1", shipped()), nullptr);
   EXPECT_EQ(known_model("/models/DeepSeek-R1", shipped()), known_model("deepseek-ai/DeepSeek-R1", shipped()));
+  EXPECT_EQ(known_model("meta-llama/Meta-Llama-3.1-8B-Instruct", shipped()),
+            known_model("meta-llama/Llama-3.1-8B", shipped()));
   EXPECT_EQ(known_model("deepseek-ai/DeepSeek-R1-AWQ", shipped()), nullptr);
   EXPECT_EQ(known_model("", shipped()), nullptr);
 }
