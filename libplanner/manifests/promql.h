@@ -1,5 +1,5 @@
 // An expression of PromQL as a tree: enough to see which metrics it asks for and what it compares with what.
-// prometheus.io/docs/prometheus/latest/querying
+// Grammar: Prometheus documentation, Querying basics and Operators.
 #pragma once
 
 #include <memory>

@@ -52,7 +52,7 @@ class Reader {
       advance();
     } else if (c == '#') {
       while (at_ < text_.size() && text_[at_] != '\n') advance();
-    } else if (c == '<' || c == '>') {
+    } else if (c == '<' || c == '>' || text_.substr(at_, 2) == "&>") {
       redirection();
     } else if (c == '|' || c == ';' || c == '&' || c == '(' || c == ')') {
       const bool pipe = c == '|' && text_.substr(at_, 2) != "||";
@@ -79,6 +79,8 @@ class Reader {
     const int line = line_;
     read_word(w.text);
     w.mark.width = line == line_ ? column_ - w.mark.at.column : 0;
+    const bool redirects = at_ < text_.size() && (text_[at_] == '<' || text_[at_] == '>');
+    if (redirects && w.text.find_first_not_of("0123456789") == std::string::npos) return;  // the 2 of 2>&1
     if (words_.empty() && (is_keyword(w.text) || is_assignment(w.text))) return;
     words_.push_back(std::move(w));
   }

@@ -83,6 +83,7 @@ TEST(Shell, CommandsAreReadAsWords) {
   EXPECT_EQ(commands("a 'b c' \"d $e\" f\\ g # h\n"), "<a><b c><d $e><f g>;");
   EXPECT_EQ(commands("a | b && c || d; e & f"), "<a>|<b>;<c>;<d>;<e>;<f>;");
   EXPECT_EQ(commands("if ! a &>/dev/null 2>&1; then\n  b \\\n    c\nfi"), "<a>;<b><c>;");
+  EXPECT_EQ(commands("a 2>/dev/null b <in 2"), "<a><b><2>;");
   EXPECT_EQ(commands("X=1 sudo a b=c > file"), "<a><b=c>;");
   EXPECT_EQ(commands("x=$(curl a | bash)"), "<curl><a>|<bash>;");
   EXPECT_EQ(commands("a \"unclosed\nb"), "<a><unclosed\nb>;");
