@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "manifests/engine_call.h"
 #include "manifests/manifest_rules.h"
@@ -48,6 +47,34 @@ void check_startup(const Container& container, const EngineCall& call, const Man
        .message = fmt::format("{} kills the container after {:g} s: it never finishes loading", first->key, patience),
        .terms = terms,
        .help = "a startupProbe whose failureThreshold x periodSeconds covers the load twice over"});
+}
+
+// The number behind a probe's port: written, or that of the container's port of this name. 0 when it is not known.
+int port_number(const Container& container, const Value& port) {
+  if (const auto written = number(&port)) return static_cast<int>(std::clamp(*written, 0.0, 65535.0));
+  for (const Value& p : items(find(container.value, {"ports"}))) {
+    if (text(find(&p, {"name"})) == port.text) {
+      return static_cast<int>(std::clamp(number_or(find(&p, {"containerPort"}), 0), 0.0, 65535.0));
+    }
+  }
+  return 0;
+}
+
+// A probe that asks where the engine does not listen never succeeds.
+void check_probe_ports(const Container& container, const EngineCall& call, Remarks& out) {
+  const int listens = call.port();
+  if (!call.engine->shared_memory || listens <= 0 || call.has({"--config", "--config-file"})) return;
+  for (const char* probe : {"startupProbe", "livenessProbe", "readinessProbe"}) {
+    for (const char* how : {"httpGet", "tcpSocket"}) {
+      const Entry* port = entry(find(container.value, {probe, how}), "port");
+      const int asked = port == nullptr ? 0 : port_number(container, port->value);
+      if (asked == 0 || asked == listens) continue;
+      out.push_back({.rule = "manifest.probe_port",
+                     .mark = mark(*port),
+                     .message = fmt::format("{} asks port {}, and {} listens on {}{}", probe, asked, call.engine->name,
+                                            listens, call.option(call.engine->port) ? "" : " unless told otherwise")});
+    }
+  }
 }
 
 void check_budget(const Object& budget, const ManifestCase& c, Remarks& out) {
@@ -161,6 +188,7 @@ void check_operation(const ManifestCase& c, Remarks& out) {
     for (const Container& container : w.containers) {
       const auto call = engine_call(container, c.vocabulary);
       if (call && devices_of(container, c.vocabulary).count > 0) check_startup(container, *call, c, out);
+      if (call) check_probe_ports(container, *call, out);
     }
     check_affinity(w, out);
     check_claims(w, c, out);

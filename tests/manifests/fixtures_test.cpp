@@ -97,7 +97,7 @@ const std::vector<Faulty> kFaulty = {
      "manifest",
      {"20 manifest.parallel", "21 manifest.startup", "32 manifest.shared_memory", "32 manifest.quantity",
       "34 manifest.claim", "47 manifest.leader", "54 manifest.disruption", "65 manifest.group_traffic",
-      "68 manifest.namespace_label", "70 manifest.dns"}},
+      "68 manifest.namespace_label", "70 manifest.dns", "83 manifest.probe_port"}},
     {"triton-without-selector.yaml",
      "manifest",
      {"6 manifest.required", "13 manifest.affinity", "19 manifest.triton_image", "20 manifest.model_folder",
