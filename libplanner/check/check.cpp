@@ -9,6 +9,7 @@
 #include "input/content.h"
 #include "input/excerpt.h"
 #include "input/utf8.h"
+#include "manifests/judge.h"
 
 namespace fathom {
 
@@ -97,7 +98,14 @@ CheckedFile check_file(const std::filesystem::path& path, const Catalog& catalog
   Findings findings(book, options.levels, out.file);
   try {
     out.text = text_of_file(piped ? "/dev/stdin" : path);
-    check_cluster(parse_yaml(out.text, out.file), catalog, options, findings, out);
+    if (const auto kind = manifests::kind_of_file(out.file, out.text)) {
+      out.kind = to_string(*kind);
+      for (const manifests::Remark& r : manifests::judge(*kind, out.file, out.text, catalog)) {
+        findings.add(r.rule, {r.mark.at, r.mark.width}, {.message = r.message, .terms = r.terms, .help = r.help});
+      }
+    } else {
+      check_cluster(parse_yaml(out.text, out.file), catalog, options, findings, out);
+    }
     out.findings = findings.sorted();
     out.suppressed = suppress(out.text, book, options.levels, out.file, out.findings);
   } catch (const InputError& error) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "input/error.h"
+#include "manifests/file_kind.h"
 
 namespace fathom {
 
@@ -16,23 +17,36 @@ namespace {
 // The key `format` may stand behind a page of comments, but not behind the design.
 constexpr std::streamsize kHead = 16384;
 
-bool says_cluster(const fs::path& path) {
+std::string head_of(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::string head(static_cast<std::size_t>(kHead), '\0');
   in.read(head.data(), kHead);
   head.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, in.gcount())));
+  return head;
+}
+
+bool says_cluster(const std::string& head) {
   for (const char* form : {"\nformat: fathom-cluster", "\nformat: \"fathom-cluster", "\nformat: 'fathom-cluster"}) {
     if (("\n" + head).find(form) != std::string::npos) return true;
   }
   return false;
 }
 
-bool is_design(const fs::directory_entry& entry) {
+// A design, or a file of its operation. Templates of helm are neither before they are rendered.
+bool is_wanted(const fs::directory_entry& entry) {
   std::error_code ignored;
   if (!entry.is_regular_file(ignored)) return false;
   const fs::path& path = entry.path();
   if (path.filename() == "cluster.yaml") return true;
-  return (path.extension() == ".yaml" || path.extension() == ".yml") && says_cluster(path);
+  const fs::path kind = path.extension();
+  const bool yaml = kind == ".yaml" || kind == ".yml";
+  if (!yaml && kind != ".sh" && kind != ".bash") return false;
+  const std::string head = head_of(path);
+  if (yaml && says_cluster(head)) return true;
+  for (const char* mark : {"{{- ", "{{ .Values", "{{.Values", "{{ .Release", "{{ include"}) {
+    if (head.find(mark) != std::string::npos) return false;
+  }
+  return manifests::kind_of_file(path.string(), head) && manifests::speaks_of_serving(head);
 }
 
 std::vector<fs::path> designs_in(const fs::path& folder) {
@@ -43,7 +57,7 @@ std::vector<fs::path> designs_in(const fs::path& folder) {
     std::error_code ignored;
     const bool hidden = at->path().filename().string().starts_with('.');
     if (hidden && at->is_directory(ignored)) at.disable_recursion_pending();
-    if (is_design(*at)) found.push_back(at->path());
+    if (is_wanted(*at)) found.push_back(at->path());
   }
   if (trouble) throw InputError(folder.string(), {}, "the folder cannot be read: " + trouble.message());
   if (found.empty()) {

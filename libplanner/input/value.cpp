@@ -123,17 +123,20 @@ Anchor measured(const Value& value) {
 
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(std::string file, Locator& locator) : file_(std::move(file)), locator_(locator) {}
+  TreeBuilder(std::string file, Locator& locator, bool several)
+      : file_(std::move(file)), locator_(locator), several_(several) {}
 
-  Value take_root() { return std::move(root_); }
+  std::vector<Value> take_roots() { return std::move(roots_); }
 
   // Where the innermost list or mapping starts that has not ended.
   Position innermost_open() const { return frames_.empty() ? Position{} : frames_.back().value.at; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++documents_ > 1) {
+    if (!several_ && !roots_.empty()) {
       fail(mark, "a second document starts here, but a file holds one", "split the file, or check the indentation");
     }
+    anchors_.clear();  // an anchor's number says which one it is within its document only
+    roots_.emplace_back();
   }
   void OnDocumentEnd() override {}
 
@@ -219,7 +222,7 @@ class TreeBuilder : public YAML::EventHandler {
   void complete(Value value, const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (anchor != 0) remember(value, mark, anchor);
     if (frames_.empty()) {
-      root_ = std::move(value);
+      roots_.back() = std::move(value);
     } else if (Frame& frame = frames_.back(); frame.value.kind == Value::Kind::kSequence) {
       frame.value.items.push_back(std::move(value));
     } else if (frame.pending) {
@@ -272,12 +275,12 @@ class TreeBuilder : public YAML::EventHandler {
 
   std::string file_;
   Locator& locator_;
-  Value root_;
+  bool several_;
+  std::vector<Value> roots_;  // of the documents
   std::vector<Frame> frames_;
   std::map<YAML::anchor_t, Anchor> anchors_;
   std::size_t nodes_ = 0;
   std::size_t bytes_ = 0;
-  int documents_ = 0;
 };
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -348,6 +351,29 @@ InputError in_plain_words(const YAML::Exception& error, const std::string& file,
   return {file, at, "invalid YAML: " + error.msg};
 }
 
+// The roots of the documents in `text`, at least one.
+std::vector<Value> roots_of(std::string text, const std::string& file_name, bool several) {
+  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
+  if (!text.ends_with('\n')) text += '\n';  // without it, yaml-cpp points one token before an unexpected end
+  Locator locator(text);
+  if (text.size() > kMostFileBytes) throw InputError(file_name, {}, "the file is larger than 64 MiB");
+  check_text(text, file_name, locator);
+
+  TreeBuilder builder(file_name, locator, several);
+  try {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const YAML::Exception& error) {
+    throw in_plain_words(error, file_name, locator, builder);
+  }
+  std::vector<Value> roots = builder.take_roots();
+  std::erase_if(roots, [](const Value& root) { return root.kind == Value::Kind::kNull; });
+  if (roots.empty()) throw InputError(file_name, {}, "the file is empty");
+  return roots;
+}
+
 }  // namespace
 
 const Value* Value::find(std::string_view key) const {
@@ -358,24 +384,14 @@ const Value* Value::find(std::string_view key) const {
 }
 
 Document parse_yaml(std::string text, std::string file_name) {
-  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
-  if (!text.ends_with('\n')) text += '\n';  // without it, yaml-cpp points one token before an unexpected end
-  Locator locator(text);
-  if (text.size() > kMostFileBytes) throw InputError(file_name, {}, "the file is larger than 64 MiB");
-  check_text(text, file_name, locator);
+  std::vector<Value> roots = roots_of(std::move(text), file_name, false);
+  return {std::move(file_name), std::move(roots.front())};
+}
 
-  TreeBuilder builder(file_name, locator);
-  try {
-    std::istringstream stream(text);
-    YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {
-    }
-  } catch (const YAML::Exception& error) {
-    throw in_plain_words(error, file_name, locator, builder);
-  }
-  Document document{std::move(file_name), builder.take_root()};
-  if (document.root.kind == Value::Kind::kNull) throw InputError(document.file, {}, "the file is empty");
-  return document;
+std::vector<Document> parse_yaml_stream(std::string text, const std::string& file_name) {
+  std::vector<Document> documents;
+  for (Value& root : roots_of(std::move(text), file_name, true)) documents.push_back({file_name, std::move(root)});
+  return documents;
 }
 
 Document read_yaml(const std::filesystem::path& path) { return parse_yaml(text_of_file(path), path.string()); }

@@ -1,7 +1,7 @@
 // A parsed YAML or JSON text as a plain tree that remembers where each key and value stands.
 //
-// Strict where YAML is loose: duplicate keys, invalid UTF-8, aliases that refer to themselves, several documents in one
-// file and absurd size are InputErrors. Scalars stay text; what they mean is the reader's business (input/reader.h).
+// Strict where YAML is loose: duplicate keys, invalid UTF-8, aliases that refer to themselves, several documents where
+// one is expected and absurd size are InputErrors. Scalars stay text; what they mean is the reader's business (input/reader.h).
 #pragma once
 
 #include <filesystem>
@@ -40,6 +40,11 @@ struct Document {
 };
 
 Document parse_yaml(std::string text, std::string file_name);
+
+// The documents between the lines "---" of one file, as Kubernetes writes them; empty ones are left out. The limits hold for
+// all of them together, and a file without any is an InputError as it is above.
+std::vector<Document> parse_yaml_stream(std::string text, const std::string& file_name);
+
 Document read_yaml(const std::filesystem::path& path);  // JSON is read as the subset of YAML that it is
 
 // "TP" and "tp", "gpu-count" and "gpu_count" are one word in two spellings.

@@ -41,6 +41,18 @@ TEST_F(CheckFiles, OfAFolderAreItsDesignsByName) {
   EXPECT_EQ(names({folder_.path()}), (Names{"a one/deep/er.yaml", "b/cluster.yaml", "b/two.yml"}));
 }
 
+TEST_F(CheckFiles, OfAFolderAreItsManifestsRulesAndScriptsThatSpeakOfServing) {
+  write("cluster.yaml", "");
+  write("k8s/vllm.yaml", "apiVersion: v1\nkind: Pod\nimage: vllm/vllm-openai\n");
+  write("k8s/nginx.yaml", "apiVersion: v1\nkind: Pod\nimage: nginx\n");
+  write("k8s/chart.yaml", "apiVersion: v1\nkind: Pod\nimage: {{ .Values.vllm }}\n");
+  write("k8s/alerts.yml", "groups:\n- rules:\n  - expr: DCGM_FI_DEV_GPU_UTIL > 1\n");
+  write("deploy.sh", "nvidia-smi\n");
+  write("build.sh", "make\n");
+  write("deploy", "#!/bin/sh\nnvidia-smi\n");
+  EXPECT_EQ(names({folder_.path()}), (Names{"cluster.yaml", "deploy.sh", "k8s/alerts.yml", "k8s/vllm.yaml"}));
+}
+
 TEST_F(CheckFiles, KeepTheOrderInWhichTheyAreNamedAndStandOnce) {
   write("z.yaml", "");
   write("[a*].yaml", "");

@@ -135,6 +135,17 @@ TEST(ParseYaml, PointsAtTheFirstBadByte) {
   EXPECT_EQ(error_of("a: \x04"), "1:4 the control character 0x04 does not belong in a text file");
 }
 
+TEST(ParseYaml, ReadsTheDocumentsOfAStreamWithTheirPlaces) {
+  const auto all = parse_yaml_stream("---\na: &x 1\n---\n# nothing\n---\nb: &x 2\nc: *x\n...\n", "f.yaml");
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].root.find("a")->text, "1");
+  EXPECT_EQ(all[1].file, "f.yaml");
+  EXPECT_EQ(all[1].root.find("c")->text, "2");
+  EXPECT_EQ(all[1].root.find("b")->at.line, 6);
+  EXPECT_THROW(parse_yaml_stream("---\n---\n", "f.yaml"), InputError);
+  EXPECT_THROW(parse_yaml_stream("a: &x 1\n---\nb: *x\n", "f.yaml"), InputError);
+}
+
 TEST(ParseYaml, RefusesTheLooseEndsOfYaml) {
   EXPECT_EQ(error_of(""), "0:0 the file is empty");
   EXPECT_EQ(error_of("# only a comment\n"), "0:0 the file is empty");
