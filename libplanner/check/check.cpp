@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "check/baseline.h"
+#include "check/bill_rules.h"
+#include "check/check_files.h"
 #include "check/design_rules.h"
 #include "check/mend.h"
+#include "check/plan_rules.h"
 #include "check/suppressions.h"
 #include "input/content.h"
 #include "input/excerpt.h"
@@ -90,7 +93,14 @@ CheckedFile check_file(const std::filesystem::path& path, const Catalog& catalog
   Findings findings(book, options.levels, out.file);
   try {
     out.text = text_of_file(piped ? "/dev/stdin" : path);
-    check_cluster(parse_yaml(out.text, out.file), catalog, options, findings, out);
+    out.kind = kind_of_file(path, out.text);
+    if (out.kind == "bill") {
+      check_bill(bill::read_bill(out.text, out.file, options.bill), catalog, findings);
+    } else if (out.kind == "plan") {
+      check_saved_plan(parse_yaml(out.text, out.file), options.version, findings);
+    } else {
+      check_cluster(parse_yaml(out.text, out.file), catalog, options, findings, out);
+    }
     out.findings = findings.sorted();
     out.suppressed = suppress(out.text, book, options.levels, out.file, out.findings);
   } catch (const InputError& error) {
