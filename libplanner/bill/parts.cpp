@@ -50,7 +50,7 @@ const KindWords kKindWords[] = {
                           "调试",        "部署",         "实施",    "调优",     "集成",       "support",    "warranty",
                           "maintenance", "installation", "service", "services", "deployment", "integration"}},
     {PartKind::kStaff, {"团队", "人力", "人员", "工程师", "staff", "team", "engineer", "engineers", "personnel"}},
-    {PartKind::kSpares, {"备件", "备用", "备品", "spare", "spares"}},
+    {PartKind::kSpares, {"备件", "备品", "spare", "spares"}},
     {PartKind::kElectricity, {"电费", "电力", "用电", "能耗", "electricity", "energy"}},
     {PartKind::kSpace, {"机房", "空间", "场地", "托管", "colocation", "hosting", "floor space"}},
     {PartKind::kAccessory,
@@ -267,7 +267,7 @@ PartKind kind_of(std::string_view text) {
     for (const std::string_view word : row.words) {
       for (std::size_t at = head.find(word); at != std::string::npos; at = head.find(word, at + 1)) {
         if (!stands_alone(head, at, word)) continue;
-        if (word == "机架" || head.compare(at, word.size() + 3, "机架式") == 0) continue;
+        if (row.kind == PartKind::kSpares) return row.kind;  // of whatever they are
         const std::size_t end = at + word.size();
         if (end < last || (end == last && word.size() <= longest)) continue;
         kind = row.kind;

@@ -37,33 +37,25 @@ bool contains_any(const std::string& text, std::initializer_list<const char*> wo
 // ---------------------------------------------------------------------------------------------------------------------
 // Names
 
-struct Official {
-  std::string vendor, name;
-};
-
-template <class T>
-std::optional<Official> official(const std::vector<const T*>& meant) {
-  if (meant.empty()) return std::nullopt;
-  return Official{meant.front()->vendor, meant.front()->name};
-}
-
 // "NYUDA A100": the part is known without its first word, and that word is none of its maker's.
 template <class T>
 void spelling(const Checked& checked, const Part& part, const std::vector<const T*>& meant, Findings& out) {
-  const auto known = official(meant);
+  if (meant.empty() || part.called.empty()) return;
   const std::size_t blank = part.called.find(' ');
-  if (!known || part.called.empty()) return;
   const std::string first = part.called.substr(0, blank);
   const std::string rest = blank == std::string::npos ? part.called : part.called.substr(blank + 1);
+  // Of several variants the writer's own word is the name.
+  const std::string name = meant.size() > 1 && part.kind == PartKind::kAccelerator ? rest : meant.front()->name;
   const auto tell = [&](const std::string& words, const CsvCell& cell) {
-    if (const auto wrong = misspelt_word(checked.catalog, known->vendor, known->name, words))
-      out.add("part.name", spot(cell), {.message = *wrong, .help = known->vendor + " " + known->name});
+    const auto wrong = misspelt_word(checked.catalog, meant.front()->vendor, name, words);
+    if (wrong) out.add("part.name", spot(cell), {.message = *wrong});
   };
-  if (blank != std::string::npos && !checked.catalog.meant_by<T>(rest).empty()) tell(first, part.row->first);
+  const bool prefixed = blank != std::string::npos && !checked.catalog.meant_by<T>(rest).empty();
+  if (prefixed) tell(first, part.row->first);
   const std::string vendor = part.row->text(Field::kVendor);
+  if (vendor.empty() || (prefixed && vendor == first)) return;
   // Resellers and board makers may stand there too: only what is known for a spelling of the maker counts.
-  if (!vendor.empty() && !checked.catalog.meant_by<T>(vendor + " " + rest).empty())
-    tell(vendor, part.row->cell(Field::kVendor));
+  if (!checked.catalog.meant_by<T>(vendor + " " + rest).empty()) tell(vendor, part.row->cell(Field::kVendor));
 }
 
 void variants(const Part& part, Findings& out) {
@@ -217,10 +209,12 @@ void chip(const Checked& checked, const Part& part, Findings& out) {
         others.push_back(fmt::format("{} is {}", device.name, *device.asic));
       }
       if (others.empty()) return;
+      std::string name = asic.id;  // "spectrum-4"
+      name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
       out.add("part.asic", spot(part.row->first),
-              {.message = fmt::format("no {} switch with {} x {} in the catalog: {}", asic.id,
-                                      plain_number(stated->count), gigabits(*stated->rate), listed(others, ", ")),
-               .help = fmt::format("the series: {} carry {}", listed(asic.products, ", "), asic.id)});
+              {.message = fmt::format("no {} switch with {} x {} in the catalog: {}", name, plain_number(stated->count),
+                                      gigabits(*stated->rate), listed(others, ", ")),
+               .help = fmt::format("the series: {} carry {}", listed(asic.products, ", "), name)});
       return;
     }
     const Switch& device = *part.switches.front();

@@ -89,16 +89,16 @@ void licences(const Checked& checked, Findings& out) {
     if (licence.unit == "host") needed = there.hosts;
     if (licence.unit == "core" && there.cores_known) needed = there.cores;
     if (licence.unit == "cluster" || (needed > 0 && part.count >= needed)) continue;
-    const std::string covers = fmt::format("{} is licensed per {}: {} cover {} of them", licence.name, licence.unit,
-                                           plain_number(part.count), plain_number(part.count));
+    const std::string unit = licence.unit == "gpu" ? "GPU" : licence.unit;
+    const std::string covers =
+        fmt::format("{} is licensed per {}: {} cover as many {}s", licence.name, unit, plain_number(part.count), unit);
     if (needed > 0) {
       out.add("licence.count", Severity::kWarning, spot(part.row->quantity->cell),
               {.message = fmt::format("{}, the bill has {}", covers, plain_number(needed)),
                .help = fmt::format("{} more", plain_number(needed - part.count))});
     } else {
-      out.add(
-          "licence.count", Severity::kNote, spot(part.row->quantity->cell),
-          {.message = covers, .help = fmt::format("the number of {}s under it: this bill does not say", licence.unit)});
+      out.add("licence.count", Severity::kNote, spot(part.row->quantity->cell),
+              {.message = covers, .help = fmt::format("the number of {}s under it: this bill does not say", unit)});
     }
   }
 }
