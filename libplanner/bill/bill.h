@@ -84,7 +84,8 @@ enum class RowKind {
   kSection,   // words alone
   kSubtotal,  // of the lines since the last one
   kTotal,
-  kTax
+  kTax,
+  kAside  // 其中, "of which": speaks of lines above and adds nothing
 };
 
 struct Row {

@@ -83,10 +83,11 @@ std::vector<std::string> tokens_of(std::string_view text) {
   int last = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    const bool times = (c == 'x' || c == 'X') && i > 0 && is_digit(text[i - 1]) && i + 1 < text.size();
-    const bool from_count = times && is_letter(text[i + 1]) && !tokens.empty() &&
+    const char next = i + 1 < text.size() ? text[i + 1] : '\0';
+    const bool times = (c == 'x' || c == 'X') && i > 0 && is_digit(text[i - 1]);
+    const bool from_count = times && (is_letter(next) || next == ' ') && !tokens.empty() &&
                             std::all_of(tokens.back().begin(), tokens.back().end(), is_digit);
-    const bool to_count = times && is_digit(text[i + 1]);
+    const bool to_count = times && is_digit(next);
     const bool word = is_digit(c) || is_letter(c) || c == '+';
     const int kind = from_count || to_count ? 0 : static_cast<unsigned char>(c) >= 0x80 ? 2 : word ? 1 : 0;
     if (kind != last && kind != 0) tokens.emplace_back();
@@ -232,7 +233,10 @@ Part part_of(const Row& row, const Catalog& catalog) {
   const std::string text = row.text(Field::kItem) + " | " + row.text(Field::kModel) + " | " + row.text(Field::kSpec);
   find_licences(text, catalog, part);
   if (part.kind == PartKind::kUnknown || part.kind == PartKind::kHost) {
-    part.servers = named_in<Server>(tokens_of(text), catalog, false);
+    Window window;
+    part.servers = named_in<Server>(tokens_of(text), catalog, false, &window);
+    // "H100" is short for a machine with eight of them as well; alone it is the card.
+    if (!catalog.meant_by<Accelerator>(window.text).empty()) part.servers.clear();
     if (!part.servers.empty()) {
       part.kind = PartKind::kHost;
       part.accelerators_each = part.servers.front()->accelerators.value_or(0);

@@ -150,6 +150,8 @@ class Reader {
       row.kind = RowKind::kTotal;
     } else if (starts_with_any(label, {"增值税", "税额", "税金", "税费", "vat", "gst", "sales tax", "tax"})) {
       row.kind = RowKind::kTax;
+    } else if (starts_with_any(label, {"其中", "of which", "including"})) {
+      row.kind = RowKind::kAside;
     }
     if (row.kind == RowKind::kItem) {
       read_item(row);
@@ -163,7 +165,8 @@ class Reader {
     if (!row.total) row.total = amount(row, Field::kPrice);
     if (!row.total) row.total = amount_in_label(row);
     row.share = share(row);
-    if (!row.total && !row.share) row.kind = RowKind::kSection;  // 总体说明, "Total solution": words
+    if (row.kind != RowKind::kAside && !row.total && !row.share)
+      row.kind = RowKind::kSection;  // 总体说明, "Total solution": words
   }
 
   void read_item(Row& row) {

@@ -80,6 +80,11 @@ std::string headers_in(const CsvRow& row, const ReadOptions& options) {
   const CsvRow* closest = nullptr;
   std::size_t most = 0;
   for (const CsvRow& row : sheet.rows) {
+    // Headers hold words; a line with figures is one of what is bought.
+    const bool figures = std::any_of(row.begin(), row.end(), [](const CsvCell& cell) {
+      return read_figure(cell.text, FigureKind::kMoney, false).has_value();
+    });
+    if (figures && closest != nullptr) continue;
     const auto filled = std::count_if(row.begin(), row.end(), [](const CsvCell& cell) { return !cell.text.empty(); });
     const std::size_t score = 100 * count_understood(fields_of(row, options)) + static_cast<std::size_t>(filled);
     if (score <= most) continue;

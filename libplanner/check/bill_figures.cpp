@@ -235,12 +235,14 @@ std::optional<double> gigabits_stated(const Measure& measure) {
 // A card may run below its fastest rate, not above it.
 void card_rate(const Part& part, Findings& out) {
   if (part.kind != PartKind::kNic || part.nics.empty()) return;
+  const bool both =
+      contains_any(lower(part.row->words()), {"双", "dual", "2-port"});  // the rates of two ports together
   for_measures(*part.row, kWithNotes, [&](const Measure& measure, const CsvCell& cell) {
     const auto stated = gigabits_stated(measure);
     if (!stated) return;
     const NetworkCard* fastest = nullptr;
     for (const NetworkCard* card : part.nics) {
-      if (!card->rate || card->rate->value.value * 8e-9 * card->ports.value_or(1) >= *stated * 0.98) return;
+      if (!card->rate || card->rate->value.value * 8e-9 * (both ? 2 : 1) >= *stated * 0.98) return;
       fastest = card;
     }
     if (fastest != nullptr)

@@ -114,20 +114,30 @@ void dates(const Bill& bill, Findings& out) {
 }
 
 void currencies(const Bill& bill, Findings& out) {
-  std::map<std::string, const Amount*> seen;
+  struct Seen {
+    const Amount* first = nullptr;
+    int count = 0;
+  };
+  std::map<std::string, Seen> seen;
   for (const Row& row : bill.rows) {
     for (const auto* amount : {&row.price, &row.total}) {
-      if (*amount && !(*amount)->currency.empty()) seen.emplace((*amount)->currency, &**amount);
+      if (!*amount || (*amount)->currency.empty()) continue;
+      Seen& one = seen[(*amount)->currency];
+      if (one.first == nullptr) one.first = &**amount;
+      ++one.count;
     }
   }
   if (seen.size() < 2) return;
-  const std::string& base = seen.begin()->first;
-  for (const auto& [currency, amount] : seen) {
+  // The one that most amounts are in is the bill's own.
+  const std::string base = std::max_element(seen.begin(), seen.end(), [](const auto& a, const auto& b) {
+                             return a.second.count < b.second.count;
+                           })->first;
+  for (const auto& [currency, one] : seen) {
     if (currency == base) continue;
     try {
       convert(Money::from_major(1, currency), base, bill.rates);
     } catch (const MoneyError&) {
-      out.add("bill.currency", spot(amount->cell),
+      out.add("bill.currency", spot(one.first->cell),
               {.message =
                    fmt::format("amounts in {} and in {}, and no exchange rate: they cannot be added", base, currency),
                .help = "a line such as 1 USD = 7.2 CNY with its day, or bill: {rates: …} in .fathom.yaml"});
