@@ -18,6 +18,9 @@ CheckRun::CheckRun(const Catalog& catalog, const RuleBook& book, const CheckRunO
     levels_[rule] = level;
   }
   for (const std::string& text : options.fail_if) conditions_.emplace_back(text, "--fail-if");
+  for (const std::string& text : options.columns) {
+    for (auto& column : bill::parse_columns(text, "--columns")) columns_.push_back(std::move(column));
+  }
   if (options.settings) given_ = read_settings(*options.settings, book);
   if (options.baseline) baseline_ = Baseline::read(*options.baseline);
 }
@@ -25,7 +28,10 @@ CheckRun::CheckRun(const Catalog& catalog, const RuleBook& book, const CheckRunO
 CheckedFile CheckRun::check(const fs::path& path) {
   const CheckSettings& settings = settings_for(path);
   const RuleLevels levels = joined(settings.levels, levels_);
-  CheckedFile file = check_file(path, catalog_, book_, {.levels = levels});
+  bill::ReadOptions bill = settings.bill;
+  bill.columns.insert(bill.columns.begin(), columns_.begin(), columns_.end());
+  CheckedFile file =
+      check_file(path, catalog_, book_, {.levels = levels, .version = FATHOM_VERSION, .bill = std::move(bill)});
   if (!file.unreadable) check_plan(settings, levels, file);
   if (!file.unreadable && baseline_) leave_out_known(file);
   return file;

@@ -18,7 +18,7 @@
 namespace fathom {
 
 struct CheckRunOptions {  // as on the command line
-  std::vector<std::string> rules, fail_if;
+  std::vector<std::string> rules, fail_if, columns;
   std::optional<std::filesystem::path> settings, baseline;
 };
 
@@ -40,7 +40,8 @@ class CheckRun {
 
   const Catalog& catalog_;
   const RuleBook& book_;
-  RuleLevels levels_;  // of the command line
+  RuleLevels levels_;                                         // of the command line
+  std::vector<std::pair<bill::Field, std::string>> columns_;  // likewise
   std::vector<Expression> conditions_;
   std::optional<CheckSettings> given_;                   // --settings
   std::map<std::filesystem::path, CheckSettings> read_;  // by file

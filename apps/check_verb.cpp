@@ -33,7 +33,7 @@ struct CheckVerbOptions {
   std::vector<std::string> formats;
   std::string fail_on = "error";
   std::vector<std::string> fail_if;
-  std::vector<std::string> rules;
+  std::vector<std::string> rules, columns;
   std::optional<fs::path> settings;
   std::optional<fs::path> baseline, write_baseline;
   bool fix = false;
@@ -157,9 +157,12 @@ int run_check(const CheckVerbOptions& options, const Session& session) {
   const std::vector<OutputRequest> requests = requests_of(options);
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const RuleBook book(catalog.data_dir());
-  CheckRun run(
-      catalog, book,
-      {.rules = options.rules, .fail_if = options.fail_if, .settings = options.settings, .baseline = options.baseline});
+  CheckRun run(catalog, book,
+               {.rules = options.rules,
+                .fail_if = options.fail_if,
+                .columns = options.columns,
+                .settings = options.settings,
+                .baseline = options.baseline});
   const std::vector<fs::path> files = files_to_check(options.named);
   check_targets(options, requests, files);
 
@@ -199,7 +202,8 @@ constexpr const char* kCheckFooter =
 void add_check_verb(CLI::App& program, Session& session) {
   auto options = std::make_shared<CheckVerbOptions>();
   CLI::App* verb = program.add_subcommand("check", "what is wrong with a design: parts, ports, power, sums, claims");
-  verb->add_option("FILE", options->named, "designs, plans, manifests; folders: every design in them; - is stdin")
+  verb->add_option("FILE", options->named,
+                   "designs, bills (CSV), plans, manifests; folders: every design and bill in them; - is stdin")
       ->required();
   verb->add_option("-f,--format", options->formats,
                    "text, concise, json, sarif, junit, github or md, optionally =FILE; repeatable")
@@ -209,6 +213,8 @@ void add_check_verb(CLI::App& program, Session& session) {
   verb->add_option("--fail-if", options->fail_if, "a condition on the plan: 'cost.total > 5e6 CNY'; repeatable")
       ->take_all();
   verb->add_option("--rule", options->rules, "RULE=off, note, warning or error; a family works too; repeatable")
+      ->take_all();
+  verb->add_option("--columns", options->columns, "headers of a bill: 'qty=数量,unit_price=Price each'; repeatable")
       ->take_all();
   verb->add_option("--settings", options->settings, "this file instead of the nearest .fathom.yaml above each design");
   CLI::Option* baseline =

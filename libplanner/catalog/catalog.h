@@ -45,6 +45,13 @@ class Catalog {
     const Table<T>& known = table<T>();
     return known.entries[known.index.find(id_or_alias)];
   }
+  template <class T>
+  std::vector<const T*> meant_by(const std::string& name) const {  // every entry it may mean; none is no error
+    const Table<T>& known = table<T>();
+    std::vector<const T*> out;
+    for (const std::size_t at : known.index.meant_by(name)) out.push_back(&known.entries[at]);
+    return out;
+  }
 
   template <class T>
   const CatalogSources& sources() const {  // what the codes in Origin::source and SourceCodes stand for

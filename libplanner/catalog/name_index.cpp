@@ -53,8 +53,7 @@ const std::vector<std::string>* NameIndex::ids_of(const std::string& normalised)
   return nullptr;
 }
 
-std::size_t NameIndex::find(const std::string& name) const {
-  if (const auto exact = positions_.find(name); exact != positions_.end()) return exact->second;
+const std::vector<std::string>* NameIndex::ids_of_name(const std::string& name) const {
   const std::string wanted = normalised_name(name);
   const std::vector<std::string>* ids = ids_of(wanted);
   for (const auto& [spelling, meaning] : prefixes_) {
@@ -64,8 +63,22 @@ std::size_t NameIndex::find(const std::string& name) const {
     ids = ids_of(meaning + rest);
     if (ids == nullptr) ids = ids_of(rest);
   }
+  return ids;
+}
+
+std::size_t NameIndex::find(const std::string& name) const {
+  if (const auto exact = positions_.find(name); exact != positions_.end()) return exact->second;
+  const std::vector<std::string>* ids = ids_of_name(name);
   if (ids == nullptr || ids->size() != 1) fail(name, ids);
   return positions_.at(ids->front());
+}
+
+std::vector<std::size_t> NameIndex::meant_by(const std::string& name) const {
+  std::vector<std::size_t> out;
+  if (const auto* ids = ids_of_name(name)) {
+    for (const std::string& id : *ids) out.push_back(positions_.at(id));
+  }
+  return out;
 }
 
 void NameIndex::fail(const std::string& name, const std::vector<std::string>* ids) const {

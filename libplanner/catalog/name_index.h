@@ -30,8 +30,11 @@ class NameIndex {
   void add_prefix(const std::string& spelling, const std::string& meaning);
 
   std::size_t find(const std::string& name) const;  // position of the entry; throws LookupError
+  // Every entry that the name may mean, of none an empty list: for texts in which a name may or may not stand.
+  std::vector<std::size_t> meant_by(const std::string& name) const;
 
  private:
+  const std::vector<std::string>* ids_of_name(const std::string& name) const;  // prefixes included
   const std::vector<std::string>* ids_of(const std::string& normalised) const;
   [[noreturn]] void fail(const std::string& name, const std::vector<std::string>* ids) const;
 

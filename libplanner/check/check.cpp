@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "check/baseline.h"
+#include "check/bill_rules.h"
+#include "check/check_files.h"
 #include "check/design_rules.h"
 #include "check/mend.h"
+#include "check/plan_rules.h"
 #include "check/suppressions.h"
 #include "input/content.h"
 #include "input/excerpt.h"
@@ -49,6 +52,12 @@ void check_cluster(const Document& text, const Catalog& catalog, const CheckOpti
     out.claims_misleading += v.verdict == Verdict::kMisleading ? 1 : 0;
     out.claims_contradicted += v.verdict == Verdict::kContradicted ? 1 : 0;
     out.claims_unchecked += v.verdict == Verdict::kCannotBeChecked ? 1 : 0;
+  }
+}
+
+void check_operations(manifests::FileKind kind, const Catalog& catalog, Findings& findings, const CheckedFile& file) {
+  for (const manifests::Remark& r : manifests::judge(kind, file.file, file.text, catalog)) {
+    findings.add(r.rule, {r.mark.at, r.mark.width}, {.message = r.message, .terms = r.terms, .help = r.help});
   }
 }
 
@@ -98,11 +107,13 @@ CheckedFile check_file(const std::filesystem::path& path, const Catalog& catalog
   Findings findings(book, options.levels, out.file);
   try {
     out.text = text_of_file(piped ? "/dev/stdin" : path);
-    if (const auto kind = manifests::kind_of_file(out.file, out.text)) {
-      out.kind = to_string(*kind);
-      for (const manifests::Remark& r : manifests::judge(*kind, out.file, out.text, catalog)) {
-        findings.add(r.rule, {r.mark.at, r.mark.width}, {.message = r.message, .terms = r.terms, .help = r.help});
-      }
+    out.kind = kind_of_file(path, out.text);
+    if (out.kind == "bill") {
+      check_bill(bill::read_bill(out.text, out.file, options.bill), catalog, findings);
+    } else if (out.kind == "plan") {
+      check_saved_plan(parse_yaml(out.text, out.file), options.version, findings);
+    } else if (const auto operations = manifests::kind_of_file(out.file, out.text)) {
+      check_operations(*operations, catalog, findings, out);
     } else {
       check_cluster(parse_yaml(out.text, out.file), catalog, options, findings, out);
     }

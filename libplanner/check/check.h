@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bill/bill.h"
 #include "check/claims.h"
 #include "check/findings.h"
 #include "check/rule_book.h"
@@ -14,6 +15,8 @@ namespace fathom {
 struct CheckOptions {
   RuleLevels levels;
   bool claims = true;
+  std::string version = {};     // of this program, for plans that another one made
+  bill::ReadOptions bill = {};  // columns and rates that the user named
 };
 
 struct CheckedFile {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "check/claims_terms.h"
+#include "check/market.h"
 #include "power/from_cluster.h"
 #include "units/number.h"
 #include "units/text.h"
@@ -88,46 +89,26 @@ Judgement energy_cost(Terms& claim) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Prices
 
-struct MarketPrice {
-  double low = 0, high = 0;  // one of them, in the currency of the claim
-  std::string dates;
-};
-
-void widen(MarketPrice& market, Terms& claim, const std::vector<Price>& prices, const std::string& currency) {
-  for (const Price& price : prices) {
-    if (price.kind.find("bill of materials") != std::string::npos || price.origin.date.empty()) continue;
-    const auto in_currency = [&](const Money& money) {
-      return convert(money, currency, claim.cluster().finance.exchange).major();
-    };
-    const double low = in_currency(price.low.value_or(price.amount)),
-                 high = in_currency(price.high.value_or(price.amount));
-    market.low = market.low == 0 ? low : std::min(market.low, low);
-    market.high = std::max(market.high, high);
-    if (market.dates.find(price.origin.date) == std::string::npos)
-      market.dates += (market.dates.empty() ? "" : ", ") + price.origin.date;
-  }
-}
-
 // Servers with as many of the same accelerator stand for each other.
 MarketPrice market_price(Terms& claim, const std::string& currency) {
   MarketPrice market;
+  const auto& rates = claim.cluster().finance.exchange;
   if (const Server* server = claim.find_entry<Server>("server")) {
     for (const Server& other : claim.catalog().all<Server>()) {
       const bool alike = &other == server || (server->accelerator && other.accelerator == server->accelerator &&
                                               other.accelerators == server->accelerators);
-      if (alike) widen(market, claim, other.price, currency);
+      if (alike) widen(market, other.price, currency, rates);
     }
     return market;
   }
   const NamedPart part = claim.part("part");
-  if (part.accelerator != nullptr) widen(market, claim, part.accelerator->price, currency);
-  if (part.cpu != nullptr) widen(market, claim, part.cpu->price, currency);
-  if (part.nic != nullptr) widen(market, claim, part.nic->price, currency);
-  if (part.net_switch != nullptr) widen(market, claim, part.net_switch->price, currency);
+  if (part.accelerator != nullptr) widen(market, part.accelerator->price, currency, rates);
+  if (part.cpu != nullptr) widen(market, part.cpu->price, currency, rates);
+  if (part.nic != nullptr) widen(market, part.nic->price, currency, rates);
+  if (part.net_switch != nullptr) widen(market, part.net_switch->price, currency, rates);
   return market;
 }
 
-// Dated prices age: up to 30 % below the lowest or half above the highest may be another day or another dealer.
 Judgement near_market(Terms& claim) {
   const double count = claim.count("count", 1);
   const Money stated = claim.value<Money>();
@@ -137,9 +118,7 @@ Judgement near_market(Terms& claim) {
   if (market.high == 0) return unchecked(fmt::format("{} each; the catalog has no dated price of it", money(each)));
   const std::string text = fmt::format("{} / {} = {} each; dated prices are {} to {} ({})", claim.value_text(),
                                        number(count), money(each), money(market.low), money(market.high), market.dates);
-  if (each < 0.7 * market.low) return contradicted(text);
-  if (each < 0.85 * market.low || each > 1.5 * market.high) return misleading(text);
-  return holds(text);
+  return {against_market(each, market), text};
 }
 
 // A price without a day says little: they moved by 44 % within a year (AWS p5, 2024 to 2025).

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "check/claims_terms.h"
+#include "check/part_figures.h"
 #include "units/number.h"
 #include "units/text.h"
 
@@ -12,21 +13,11 @@ namespace fathom::claims {
 
 namespace {
 
-// Sheets round; 2 % is more than rounding takes and less than one variant differs from the next.
-constexpr double kRounding = 0.02;
-
-bool near(double stated, double known) { return std::abs(stated - known) <= kRounding * known; }
-
-std::string gigabits(BytesPerSecond rate) { return fmt::format("{:g} Gb/s", rate.value * 8 / 1e9); }
-
-// Makers write GB where they mean GiB.
 Judgement memory(Terms& claim) {
   const Accelerator& a = claim.entry<Accelerator>("part");
   const Bytes stated = claim.value<Bytes>();
   const std::string text = fmt::format("{} has {}", a.name, to_string_binary(a.memory.value));
-  const double gib = a.memory.value.value / 0x1p30;
-  const bool same = near(stated.value, a.memory.value.value) || near(stated.value / 1e9, gib);
-  return same ? holds(text) : contradicted(fmt::format("{}, not {}", text, claim.value_text()));
+  return memory_agrees(a, stated) ? holds(text) : contradicted(fmt::format("{}, not {}", text, claim.value_text()));
 }
 
 Judgement memory_bandwidth(Terms& claim) {
@@ -37,8 +28,8 @@ Judgement memory_bandwidth(Terms& claim) {
                                                   : std::optional<Fact<BytesPerSecond>>();
   if (!known) return unchecked("the catalog has no memory bandwidth of " + part.name());
   const std::string text = fmt::format("{} has {}", part.name(), to_string(known->value));
-  return near(stated.value, known->value.value) ? holds(text)
-                                                : contradicted(fmt::format("{}, not {}", text, claim.value_text()));
+  return agrees(stated.value, known->value.value) ? holds(text)
+                                                  : contradicted(fmt::format("{}, not {}", text, claim.value_text()));
 }
 
 // Slower memory works; faster memory runs beyond what the maker answers for.
@@ -65,7 +56,7 @@ Judgement base_clock(Terms& claim) {
   const Hertz stated = claim.value<Hertz>();
   if (!cpu.base_clock) return unchecked("the catalog has no clock of " + cpu.name);
   const std::string text = fmt::format("{} runs at {:g} GHz", cpu.name, cpu.base_clock->value.value / 1e9);
-  return near(stated.value, cpu.base_clock->value.value)
+  return agrees(stated.value, cpu.base_clock->value.value)
              ? holds(text)
              : contradicted(fmt::format("{}, not {}", text, claim.value_text()));
 }
@@ -77,22 +68,12 @@ Judgement power(Terms& claim) {
                       : part.cpu != nullptr       ? part.cpu->tdp
                                                   : std::optional<Fact<Watts>>();
   if (!known) return unchecked("the catalog has no power of " + part.name());
-  const std::string text = known->high ? fmt::format("{} takes {}, unlocked up to {}", part.name(),
-                                                     to_string(known->value), to_string(*known->high))
-                                       : fmt::format("{} takes {}", part.name(), to_string(known->value));
-  const bool within = stated <= known->high_or_value() * (1 + kRounding) && stated >= known->low_or_value() * 0.5;
-  return within ? holds(text) : contradicted(fmt::format("{}, not {}", text, claim.value_text()));
+  const std::string text = power_of(part.name(), *known);
+  return power_agrees(*known, stated) ? holds(text) : contradicted(fmt::format("{}, not {}", text, claim.value_text()));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Ports and links
-
-std::string ports_of(const Switch& device) {
-  std::vector<std::string> groups;
-  for (const SwitchPorts& ports : device.ports)
-    groups.push_back(fmt::format("{} x {}", ports.count, gigabits(ports.rate)));
-  return listed(groups, " and ");
-}
 
 // "48 x 40 Gb/s"
 struct StatedPorts {
@@ -112,17 +93,15 @@ StatedPorts stated_ports(Terms& claim) {
   }
 }
 
-// Ports of a higher rate run lower ones; whether a group of exactly this rate exists is what sheets print.
+// Whether a group of exactly this rate exists is what sheets print.
 Judgement ports(Terms& claim) {
   const Switch& device = claim.entry<Switch>("part");
   const StatedPorts stated = stated_ports(claim);
   if (device.ports.empty()) return unchecked("the catalog has no ports of " + device.name);
-  double there = 0;
-  for (const SwitchPorts& group : device.ports) {
-    if (group.rate >= stated.rate * (1 - 1e-9)) there += group.count;
-  }
   const std::string text = fmt::format("{} has {}", device.name, ports_of(device));
-  return there >= stated.count ? holds(text) : contradicted(fmt::format("{}, not {}", text, claim.value_text()));
+  return ports_at(device, stated.rate) >= stated.count
+             ? holds(text)
+             : contradicted(fmt::format("{}, not {}", text, claim.value_text()));
 }
 
 Judgement port_rate(Terms& claim) {
@@ -132,11 +111,11 @@ Judgement port_rate(Terms& claim) {
   bool found = false;
   for (const BytesPerSecond rate : card.port_rates) {
     rates.push_back(gigabits(rate));
-    found |= near(stated.value, rate.value);
+    found |= agrees(stated.value, rate.value);
   }
   if (rates.empty() && card.rate) {
     rates.push_back("up to " + gigabits(card.rate->value));
-    found = stated <= card.rate->value * (1 + kRounding);
+    found = stated <= card.rate->value * (1 + kSheetRounding);
   }
   if (rates.empty()) return unchecked("the catalog has no rates of " + card.name);
   const std::string text = fmt::format("{} links at {}", card.name, listed(rates, ", "));
@@ -165,8 +144,8 @@ Judgement scale_up_bandwidth(Terms& claim) {
   const BytesPerSecond known = a.scale_up.bandwidth_per_direction->value;
   const std::string text =
       fmt::format("{}: {} each way, {} both ways together", a.scale_up.name, to_string(known), to_string(known * 2));
-  if (near(stated.value, known.value * directions)) return holds(text);
-  const bool other_count = near(stated.value, known.value * (3 - directions));
+  if (agrees(stated.value, known.value * directions)) return holds(text);
+  const bool other_count = agrees(stated.value, known.value * (3 - directions));
   return other_count ? misleading(text) : contradicted(fmt::format("{}, not {}", text, claim.value_text()));
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "check/claims_terms.h"
+#include "check/part_names.h"
 #include "units/number.h"
 #include "units/text.h"
 
@@ -16,60 +17,11 @@ namespace fathom::claims {
 
 namespace {
 
-// Runs of one script: "鲲鹏920" is 鲲鹏 and 920, "A100" stays whole.
-std::vector<std::string> runs_of(std::string_view text) {
-  std::vector<std::string> runs;
-  int last = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+';
-    const int kind = byte >= 0x80 ? 2 : word ? 1 : 0;
-    if (kind != last && kind != 0) runs.emplace_back();
-    if (kind != 0) runs.back() += c;
-    last = kind;
-  }
-  return runs;
-}
-
-const Maker* maker_of(const Catalog& catalog, const std::string& vendor) {
-  for (const Maker& maker : catalog.all<Maker>()) {
-    if (normalised_name(vendor).starts_with(normalised_name(maker.name))) return &maker;
-  }
-  return nullptr;
-}
-
-// " (昇腾, 鲲鹏)": the maker's own words in the script of one that is not.
-std::string in_that_script(const std::string& word, const Maker* maker) {
-  const auto foreign = [](const std::string& text) { return static_cast<unsigned char>(text[0]) >= 0x80; };
-  std::vector<std::string> words;
-  if (maker != nullptr && foreign(word))
-    std::copy_if(maker->also.begin(), maker->also.end(), std::back_inserter(words), foreign);
-  return words.empty() ? std::string() : fmt::format(" ({})", listed(words, ", "));
-}
-
-bool is_generic(const std::string& word) {  // says what a part is, not which
-  static const std::set<std::string> kWords = {"gpu",    "cpu",  "npu",    "card",   "accelerator", "processor",
-                                               "server", "显卡", "处理器", "加速卡", "服务器",      "芯片"};
-  return kWords.contains(normalised_name(word));
-}
-
-// Every word must be one that the maker uses for the part, in any of its languages.
 Judgement name(Terms& claim) {
   const NamedPart part = claim.part("part");
-  const std::string stated = claim.word_value();
-  std::string own = normalised_name(part.vendor() + " " + part.name());
   const std::string official = fmt::format("{} {}", part.vendor(), part.name());
-  const Maker* maker = maker_of(claim.catalog(), part.vendor());
-  if (maker != nullptr) {
-    for (const std::string& word : maker->also) own += "/" + normalised_name(word);
-  }
-  for (const std::string& run : runs_of(stated)) {
-    if (is_generic(run)) continue;
-    if (own.find(normalised_name(run)) != std::string::npos) continue;
-    return contradicted(
-        fmt::format("{} is not how the maker spells it: {}{}", in_quotes(run), official, in_that_script(run, maker)));
-  }
-  return holds(official);
+  const auto wrong = misspelt_word(claim.catalog(), part.vendor(), part.name(), claim.word_value());
+  return wrong ? contradicted(*wrong) : holds(official);
 }
 
 std::string figures_of(const Accelerator& a) {

@@ -52,6 +52,41 @@ void read_condition(const Context& at, std::vector<Expression>& out) {
   }
 }
 
+// columns: {qty: 数量}; rates: [{from: USD, to: CNY, rate: 7.2, date: 2025-03}]
+void read_bill_settings(const Context& at, bill::ReadOptions& out) {
+  MapReader reader(at.file, at.value, "the settings of bills");
+  if (const Value* columns = reader.take("columns")) {
+    MapReader fields(at.file, *columns, "the columns of a bill");
+    constexpr auto kFields = words(bill::Field{});
+    for (std::size_t i = 0; i < kFields.size(); ++i) {
+      if (const auto header = fields.optional<std::string>(std::string(kFields[i])))
+        out.columns.emplace_back(static_cast<bill::Field>(i), *header);
+    }
+    fields.finish();
+  }
+  if (const Value* rates = reader.take("rates")) {
+    if (rates->kind != Value::Kind::kSequence) fail_kind(reader.context(*rates), "a list of exchange rates");
+    for (const Value& item : rates->items) {
+      MapReader rate(at.file, item, "an exchange rate");
+      ExchangeRate one{.from = rate.required<std::string>("from"),
+                       .to = rate.required<std::string>("to"),
+                       .rate = rate.required<double>("rate"),
+                       .date = rate.required<std::string>("date")};
+      check_range(rate.context(rate.need("rate")), one.rate, 1e-9, 1e9, "an exchange rate");
+      for (const char* key : {"from", "to"}) {
+        const std::string& currency = key[0] == 'f' ? one.from : one.to;
+        const auto& known = known_currencies();
+        if (std::find(known.begin(), known.end(), currency) == known.end())
+          rate.context(rate.need(key))
+              .fail("unknown currency " + in_quotes(currency), "one of " + listed(known, " or "));
+      }
+      rate.finish();
+      out.rates.push_back(std::move(one));
+    }
+  }
+  reader.finish();
+}
+
 }  // namespace
 
 CheckSettings parse_settings(const Document& document, const RuleBook& book) {
@@ -63,6 +98,7 @@ CheckSettings parse_settings(const Document& document, const RuleBook& book) {
     if (conditions->kind != Value::Kind::kSequence) fail_kind(file.context(*conditions), "a list of conditions");
     for (const Value& item : conditions->items) read_condition(file.context(item), settings.fail_if);
   }
+  if (const Value* value = file.take("bill")) read_bill_settings(file.context(*value), settings.bill);
   file.finish();
   return settings;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "bill/bill.h"
 #include "check/expression.h"
 #include "check/findings.h"
 #include "input/value.h"
@@ -17,6 +18,7 @@ namespace fathom {
 struct CheckSettings {
   RuleLevels levels;
   std::vector<Expression> fail_if;
+  bill::ReadOptions bill;  // columns and exchange rates
 };
 
 // Throws InputError: an unknown rule or level, a condition that cannot be read.

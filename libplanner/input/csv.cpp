@@ -13,16 +13,20 @@ namespace {
 
 class CsvReader {
  public:
-  CsvReader(const std::string& text, const std::string& file) : text_(text), file_(file) {
+  CsvReader(const std::string& text, const std::string& file, char separator = ',')
+      : text_(text), file_(file), separator_(separator) {
     if (text_.compare(0, 3, "\xef\xbb\xbf") == 0) i_ = 3;  // spreadsheets write a byte-order mark
   }
 
   bool at_end() const { return i_ >= text_.size(); }
 
-  std::vector<CsvCell> row() {
-    std::vector<CsvCell> cells;
-    do cells.push_back(cell());
-    while (!at_end() && text_[i_] == ',' && step());
+  CsvRow row() {
+    CsvRow cells;
+    do {
+      const int line = here_.line;
+      cells.push_back(cell());
+      if (here_.line == line) cells.back().width = here_.column - cells.back().at.column;
+    } while (!at_end() && text_[i_] == separator_ && step());
     if (!at_end() && text_[i_] == '\r') step();
     if (!at_end() && text_[i_] == '\n') step();
     return cells;
@@ -42,14 +46,10 @@ class CsvReader {
     return true;
   }
 
-  char take() {
-    const char c = text_[i_];
-    step();
-    return c;
-  }
+  bool at_end_of_cell() const { return at_end() || text_[i_] == separator_ || text_[i_] == '\r' || text_[i_] == '\n'; }
 
   CsvCell cell() {
-    CsvCell cell{.text = {}, .at = here_};
+    CsvCell cell{.text = {}, .at = here_, .width = 0};
     if (!at_end() && text_[i_] == '"') {
       step();
       while (true) {
@@ -60,13 +60,15 @@ class CsvReader {
         }
         append(cell.text);
       }
-      if (!at_end() && text_[i_] != ',' && text_[i_] != '\r' && text_[i_] != '\n') {
-        throw InputError(file_, here_, "expected a comma or the end of the line after a quoted cell",
+      if (!at_end_of_cell()) {
+        throw InputError(file_, here_,
+                         fmt::format("expected {} or the end of the line after a quoted cell",
+                                     separator_ == ',' ? "a comma" : "a separator"),
                          "a quote inside a quoted cell is written twice");
       }
       return cell;
     }
-    while (!at_end() && text_[i_] != ',' && text_[i_] != '\r' && text_[i_] != '\n') append(cell.text);
+    while (!at_end_of_cell()) append(cell.text);
     return cell;
   }
 
@@ -78,6 +80,7 @@ class CsvReader {
 
   const std::string& text_;
   const std::string& file_;
+  char separator_;
   std::size_t i_ = 0;
   Position here_{1, 1};
 };
@@ -100,7 +103,7 @@ CsvTable parse_csv(const std::string& text, std::string file_name) {
     table.columns.push_back(std::move(cell.text));
   }
   while (!reader.at_end()) {
-    std::vector<CsvCell> row = reader.row();
+    CsvRow row = reader.row();
     if (row.size() == 1 && row.front().text.empty()) continue;  // a blank line
     if (row.size() != table.columns.size()) {
       throw InputError(table.file, row.front().at,
@@ -110,6 +113,13 @@ CsvTable parse_csv(const std::string& text, std::string file_name) {
     table.rows.push_back(std::move(row));
   }
   return table;
+}
+
+std::vector<CsvRow> parse_csv_rows(const std::string& text, const std::string& file_name, char separator) {
+  CsvReader reader(text, file_name, separator);
+  std::vector<CsvRow> rows;
+  while (!reader.at_end()) rows.push_back(reader.row());
+  return rows;
 }
 
 CsvTable read_csv(const std::filesystem::path& path) { return parse_csv(text_of_file(path), path.string()); }

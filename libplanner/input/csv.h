@@ -13,12 +13,14 @@ namespace fathom {
 struct CsvCell {
   std::string text;
   Position at;
+  int width = 0;  // code points in the file, quotes included; 0 when it goes over several lines
 };
+using CsvRow = std::vector<CsvCell>;
 
 struct CsvTable {
   std::string file;  // as the user named it
   std::vector<std::string> columns;
-  std::vector<std::vector<CsvCell>> rows;  // each as long as `columns`
+  std::vector<CsvRow> rows;  // each as long as `columns`
 
   int column(const std::string& name) const;  // -1 when there is none
 };
@@ -26,6 +28,10 @@ struct CsvTable {
 // Throws InputError: invalid UTF-8, no header, a name twice in it, a row of another length, an open quote.
 CsvTable parse_csv(const std::string& text, std::string file_name);
 CsvTable read_csv(const std::filesystem::path& path);
+
+// A sheet as somebody saved it: any separator, rows of any length, blank lines as rows of one empty cell. Throws InputError
+// for invalid UTF-8 and quotes that do not close.
+std::vector<CsvRow> parse_csv_rows(const std::string& text, const std::string& file_name, char separator);
 
 // One cell as CSV wants it: quoted only where it must be.
 std::string csv_cell(const std::string& text);

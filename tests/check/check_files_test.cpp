@@ -53,6 +53,25 @@ TEST_F(CheckFiles, OfAFolderAreItsManifestsRulesAndScriptsThatSpeakOfServing) {
   EXPECT_EQ(names({folder_.path()}), (Names{"cluster.yaml", "deploy.sh", "k8s/alerts.yml", "k8s/vllm.yaml"}));
 }
 
+TEST_F(CheckFiles, OfAFolderAreItsBillsByNameOrHeader) {
+  write("a/bom.csv", "anything");
+  write("a/Project_BOM_v2.CSV", "anything");
+  write("a/物料清单.tsv", "anything");
+  write("a/order.csv", "Item,Qty,Unit price\nGPU,1,2\n");
+  write("a/results.csv", "model,total\nx,1\n");
+  write("a/bom.txt", "Item,Qty,Unit price\n");
+  EXPECT_EQ(names({folder_.path()}), (Names{"a/Project_BOM_v2.CSV", "a/bom.csv", "a/order.csv", "a/物料清单.tsv"}));
+}
+
+TEST_F(CheckFiles, AreToldApartByWhatTheyAre) {
+  EXPECT_EQ(kind_of_file("x.csv", ""), "bill");
+  EXPECT_EQ(kind_of_file("x.yaml", "format: fathom-cluster/1\n"), "cluster");
+  EXPECT_EQ(kind_of_file("x.json", "{\"format_version\": \"1.3\", \"verdict\": {}}"), "plan");
+  EXPECT_EQ(kind_of_file("x.json", "{\"format\": \"fathom-cluster/1\"}"), "cluster");
+  EXPECT_EQ(kind_of_file("-", "Item,Qty,Unit price\nGPU,1,2\n"), "bill");
+  EXPECT_EQ(kind_of_file("-", "format: fathom-cluster/1\n"), "cluster");
+}
+
 TEST_F(CheckFiles, KeepTheOrderInWhichTheyAreNamedAndStandOnce) {
   write("z.yaml", "");
   write("[a*].yaml", "");

@@ -37,6 +37,19 @@ TEST(Settings, HaveConditions) {
   EXPECT_EQ(s.fail_if[1].text(), "not verdict.fits");
 }
 
+TEST(Settings, NameTheColumnsOfBillsAndExchangeRates) {
+  const CheckSettings s = settings(
+      "bill:\n  columns: {qty: 数量, unit_price: Price each}\n"
+      "  rates:\n    - {from: USD, to: CNY, rate: 7.2, date: 2025-03}\n");
+  ASSERT_EQ(s.bill.columns.size(), 2u);
+  EXPECT_EQ(s.bill.columns[0].second, "数量");
+  ASSERT_EQ(s.bill.rates.size(), 1u);
+  EXPECT_DOUBLE_EQ(s.bill.rates[0].rate, 7.2);
+  EXPECT_NE(refused("bill:\n  columns: {quantity: x}\n"), "taken");
+  EXPECT_NE(refused("bill:\n  rates: [{from: USD, to: XYZ, rate: 7, date: 2025}]\n"), "taken");
+  EXPECT_NE(refused("bill:\n  rates: [{from: USD, to: CNY, rate: 0, date: 2025}]\n"), "taken");
+}
+
 TEST(Settings, AreRefusedWhereTheyAreWrong) {
   EXPECT_EQ(refused("rules:\n  power.suply: off\n"),
             ".fathom.yaml:3:3: unknown rule \"power.suply\" | did you mean \"power.supply\"?");

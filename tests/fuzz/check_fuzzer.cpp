@@ -2,15 +2,17 @@
 // damage good texts with a fixed seed (check_mutation_test.cpp); built by hand, with clang:
 //
 //   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Ilibplanner \
-//     -DFATHOM_SOURCE_DIR="\"$PWD\"" tests/fuzz/check_fuzzer.cpp libplanner/{check,input,units}/*.cpp … -lfmt -lyaml-cpp
+//     -DFATHOM_SOURCE_DIR="\"$PWD\"" tests/fuzz/check_fuzzer.cpp libplanner/{check,bill,input,units}/*.cpp … -lfmt -lyaml-cpp
 //   ./a.out -max_total_time=600 -max_len=2000
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
 #include "check/baseline.h"
+#include "check/bill_rules.h"
 #include "check/expression.h"
 #include "check/mend.h"
+#include "check/plan_rules.h"
 #include "check/plan_values.h"
 #include "check/settings.h"
 #include "check/suppressions.h"
@@ -18,8 +20,10 @@
 namespace fathom {
 namespace {
 
+std::filesystem::path book_folder() { return std::filesystem::path(FATHOM_SOURCE_DIR) / "catalogs"; }
+
 const RuleBook& book() {
-  static const RuleBook book(std::filesystem::path(FATHOM_SOURCE_DIR) / "catalogs");
+  static const RuleBook book(book_folder());
   return book;
 }
 
@@ -51,6 +55,20 @@ void read_text(const std::string& text) {
   spelling_mend(InputError("a", {1, 1}, "x", "did you mean \"Wh\"?"), text);
 }
 
+// A bill is judged like a file, against the shipped catalog; what it mends is a bill again.
+void read_sheet(const std::string& text) {
+  static const Catalog catalog(book_folder());
+  Findings findings(book(), {}, "bom.csv");
+  check_bill(bill::read_bill(text, "bom.csv"), catalog, findings);
+  const MendedText mended = apply_mends(text, findings.sorted());
+  if (!mended.edits.empty()) bill::read_bill(mended.text, "bom.csv");
+}
+
+void read_saved_plan(const std::string& text) {
+  Findings findings(book(), {}, "plan.json");
+  check_saved_plan(parse_yaml(text, "plan.json"), "0.1.0", findings);
+}
+
 }  // namespace
 }  // namespace fathom
 
@@ -61,7 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string plan =
       R"({"cost": {"currency": "CNY", "total": "5.00"}, "pools": [{"layout": {"tp": 8}}], "verdict": {"fits": true}})";
   try {
-    switch (data[0] % 5) {
+    switch (data[0] % 7) {
       case 0:
         parse_settings(parse_yaml(text, ".fathom.yaml"), book());
         break;
@@ -73,6 +91,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         break;
       case 3:
         read_text(text);
+        break;
+      case 4:
+        read_sheet(text);
+        break;
+      case 5:
+        read_saved_plan(text);
         break;
       default:
         read_condition("cost.total > 1 CNY or pools[0].layout.tp == 8 or verdict.fits", text);

@@ -62,6 +62,18 @@ TEST(Csv, CellsRememberWhereTheyStand) {
   EXPECT_EQ(t.rows[0][1].at.column, 4);  // code points, as editors count
 }
 
+TEST(Csv, SheetsHaveAnySeparatorAndRowsOfAnyLength) {
+  const std::vector<CsvRow> rows = parse_csv_rows(
+      "\xEF\xBB\xBF"
+      "a;\"b;c\"\n\n1;2;3\n",
+      "t.csv", ';');
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(texts(rows[0]), (Texts{"a", "b;c"}));
+  EXPECT_EQ(rows[0][1].width, 5);  // with its quotes
+  EXPECT_EQ(texts(rows[1]), Texts{""});
+  EXPECT_EQ(rows[2].size(), 3u);
+}
+
 TEST(Csv, ComplaintsPointAtTheirPlace) {
   refused("", 1, 1, "empty");
   refused("a,b,a\n", 1, 5, "twice");
