@@ -26,7 +26,7 @@ MarketPrice market_of(const Checked& checked, const Part& part, const std::strin
   if (part.kind != PartKind::kHost || part.accelerators.empty() || part.accelerators_each == 0) return market;
   for (const Server& server : checked.catalog.all<Server>()) {  // those with as many of the same stand for each other
     if (server.accelerator == part.accelerators.front()->id &&
-        server.accelerators == static_cast<int>(part.accelerators_each))
+        server.accelerators.value_or(0) == part.accelerators_each)
       widen(market, server.price, currency, rates);
   }
   return market;
