@@ -12,6 +12,8 @@ namespace fathom::bill {
 
 namespace {
 
+constexpr double kMost = 1e15;  // of anything: Money counts no further, and no bill does
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
@@ -110,7 +112,7 @@ struct Scanned {
 std::optional<Scanned> take_number(std::string_view& text, FigureKind kind) {
   Scanned out{.value = 0, .half_place = 0, .scale = 1, .currency = take_currency(text)};
   const auto number = scan_number(text);
-  if (!number || !number->in_range || std::abs(number->value) > 1e15) return std::nullopt;
+  if (!number || !number->in_range || std::abs(number->value) > kMost) return std::nullopt;
   text = number->rest;
   out.scale = take_magnitude(text, kind);
   if (kind == FigureKind::kMoney) {
@@ -198,6 +200,7 @@ std::optional<Figure> read_figure(std::string_view cell, FigureKind kind, bool c
   out.low = out.high = first->value;
   take_other_end(text, kind, *first, out);
   if (!out.is_range()) out.low = out.high = first->value;
+  if (std::max(std::abs(out.low), std::abs(out.high)) > kMost) return std::nullopt;
   out.half_place = first->half_place;
   out.scale = first->scale;
   out.currency = first->currency;

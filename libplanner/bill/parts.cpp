@@ -193,6 +193,9 @@ void find_accelerators(const std::string& text, const Catalog& catalog, Part& pa
   if (part.accelerators.empty()) return;
   part.called = window.text;
   narrow(part.accelerators, lower(part.row->words()));
+  // "NF5688M7, 8*H100": nobody calls it a server, but it holds eight cards.
+  if (part.kind == PartKind::kUnknown)
+    part.kind = times_of(tokens, window) > 1 ? PartKind::kHost : PartKind::kAccelerator;
   if (part.kind == PartKind::kAccelerator) part.accelerators_each = 1;
   if (part.kind == PartKind::kHost) {
     part.accelerators_each = times_of(tokens, window);
@@ -250,12 +253,7 @@ Part part_of(const Row& row, const Catalog& catalog) {
       find_named<Optic>(text, catalog, PartKind::kOptic, part.optics, part) ||
       find_named<Cpu>(text, catalog, PartKind::kCpu, part.cpus, part);
   if (part.kind == PartKind::kUnknown || part.kind == PartKind::kAccelerator || part.kind == PartKind::kHost) {
-    const bool unknown = part.kind == PartKind::kUnknown;
     find_accelerators(text, catalog, part);
-    if (unknown && !part.accelerators.empty()) {
-      part.kind = PartKind::kAccelerator;
-      part.accelerators_each = 1;
-    }
   }
   if (part.kind == PartKind::kUnknown) part.kind = kind_of(row.text(Field::kCategory));
   return part;

@@ -51,7 +51,9 @@ Sheet split(const std::string& text, const std::string& file, const ReadOptions&
     try {
       Sheet sheet{.rows = parse_csv_rows(text, file, candidate), .header = 0, .understood = 0, .decimal_comma = false};
       find_header(sheet, options);
-      if (best.rows.empty() || sheet.understood > best.understood) {
+      const std::size_t width = sheet.rows.empty() ? 0 : sheet.rows.front().size();
+      const bool wider = sheet.understood == best.understood && !best.rows.empty() && width > best.rows.front().size();
+      if (best.rows.empty() || sheet.understood > best.understood || (wider && sheet.understood == 0)) {
         best = std::move(sheet);
         separator = candidate;
       }

@@ -135,14 +135,24 @@ void absent(const Checked& checked, const Scope& scope, Findings& out) {
   const bool cluster = scope.has(PartKind::kAccelerator) || scope.has(PartKind::kHost);
   const bool priced = checked.bill.column(Field::kPrice) != nullptr || checked.bill.column(Field::kTotal) != nullptr;
   if (!cluster || !priced || scope.parts.size() < 4) return;
-  const auto any = [&](std::initializer_list<PartKind> kinds) {
-    return std::any_of(kinds.begin(), kinds.end(), [&](PartKind kind) { return scope.has(kind); });
+  // A word anywhere on a line is enough: machines are sold with disks, and offers with three years of support.
+  const auto says = [&](std::initializer_list<const char*> words) {
+    return std::any_of(scope.parts.begin(), scope.parts.end(), [&](const Part* part) {
+      const std::string text = lower(part->row->words());
+      return std::any_of(words.begin(), words.end(),
+                         [&](const char* word) { return text.find(word) != std::string::npos; });
+    });
   };
   std::vector<std::string> missing;
-  if (!any({PartKind::kDisk, PartKind::kStorage})) missing.push_back("storage");
-  if (!any({PartKind::kSpares})) missing.push_back("spares");
-  if (!any({PartKind::kSupport, PartKind::kStaff})) missing.push_back("support");
-  if (!any({PartKind::kLicence})) missing.push_back("software");
+  if (!says({"存储", "硬盘", "磁盘", "盘位", "storage", "ssd", "hdd", "nvme", "disk", "nas"}))
+    missing.push_back("storage");
+  if (!says({"备件", "备品", "备用", "冗余机", "spare"})) missing.push_back("spares");
+  if (!says({"维保", "维护", "质保", "保修", "运维", "服务费", "技术支持", "团队", "support", "warranty", "maintenance",
+             "service"}))
+    missing.push_back("support");
+  if (!scope.has(PartKind::kLicence) &&
+      !says({"软件", "授权", "平台", "操作系统", "licen", "software", "subscription"}))
+    missing.push_back("software");
   if (missing.empty()) return;
   out.add("bill.absent", spot(scope.parts.front()->row->first),
           {.message = fmt::format("no line for {}", listed(missing, " or ")),

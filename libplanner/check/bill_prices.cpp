@@ -26,7 +26,7 @@ MarketPrice market_of(const Checked& checked, const Part& part, const std::strin
   if (part.kind != PartKind::kHost || part.accelerators.empty() || part.accelerators_each == 0) return market;
   for (const Server& server : checked.catalog.all<Server>()) {  // those with as many of the same stand for each other
     if (server.accelerator == part.accelerators.front()->id &&
-        server.accelerators == static_cast<int>(part.accelerators_each))
+        server.accelerators.value_or(0) == part.accelerators_each)
       widen(market, server.price, currency, rates);
   }
   return market;
@@ -46,10 +46,14 @@ void market_prices(const Checked& checked, Findings& out) {
     const Verdict verdict = against_market(row.price->low, market);
     if (verdict != Verdict::kContradicted && verdict != Verdict::kMisleading) continue;
     const auto money = [&](double amount) { return short_text(Money::from_major(amount, row.price->currency)); };
-    out.add("price.market", verdict == Verdict::kContradicted ? Severity::kWarning : Severity::kNote,
-            spot(row.price->cell),
-            {.message = fmt::format("{}: {} each; dated prices are {} to {} ({})", row.name(), money(row.price->low),
-                                    money(market.low), money(market.high), market.dates),
+    const std::string dated = market.low == market.high
+                                  ? fmt::format("a dated price is {}", money(market.low))
+                                  : fmt::format("dated prices are {} to {}", money(market.low), money(market.high));
+    // List prices of processors and cards are what nobody pays.
+    const bool grave =
+        verdict == Verdict::kContradicted && (part.kind == PartKind::kAccelerator || part.kind == PartKind::kHost);
+    out.add("price.market", grave ? Severity::kWarning : Severity::kNote, spot(row.price->cell),
+            {.message = fmt::format("{}: {} each; {} ({})", row.name(), money(row.price->low), dated, market.dates),
              .help = "an offer with its day, or the unit that the column counts in"});
   }
 }

@@ -40,7 +40,7 @@ TEST(BillFigures, MoneyIsReadAsPeopleTypeIt) {
     EXPECT_EQ(figure->currency, c.currency) << c.text;
     EXPECT_EQ(figure->per, c.per) << c.text;
   }
-  for (const char* none : {"", "-", "待定", "GPU", "N/A", "x", "¥"})
+  for (const char* none : {"", "-", "待定", "GPU", "N/A", "x", "¥", "9999999999亿"})
     EXPECT_FALSE(read_figure(none, FigureKind::kMoney, false)) << none;
 }
 

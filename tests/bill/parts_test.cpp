@@ -40,6 +40,8 @@ TEST(BillParts, MachinesBringTheirCards) {
   EXPECT_DOUBLE_EQ(only("GPU server,8x H100 SXM,4,1,").accelerators_each, 8);
   EXPECT_DOUBLE_EQ(only("GPU server,H100×8,4,1,").accelerators_each, 8);
   EXPECT_DOUBLE_EQ(only("AI服务器,昇腾910B 8卡,4,1,").accelerators_each, 8);
+  EXPECT_EQ(only("NF5688M7,8*H100 SXM5,4,1,").kind, PartKind::kHost);
+  EXPECT_EQ(only("H100 SXM5 80GB,,4,1,").kind, PartKind::kAccelerator);
   EXPECT_DOUBLE_EQ(only("DGX H100,,4,1,").accelerators_each, 8);
 }
 
