@@ -49,6 +49,28 @@ void ports(const Design& d, std::size_t f, Findings& out) {
   }
 }
 
+// Far more switches than plugs: another figure was meant, or they are bought in vain. Each home may have its own.
+void idle_switches(const Design& d, std::size_t f, Findings& out) {
+  constexpr double kFarTooMany = 4;
+  const Fabric& fabric = d.cluster.fabrics[f];
+  int places = 0;
+  for (const Site& site : d.cluster.sites) places += site.count;
+  for (std::size_t t = 0; t < fabric.switches.size(); ++t) {
+    const SwitchTier& tier = fabric.switches[t];
+    const Switch* model = known<Switch>(d.catalog, tier.part);
+    double ends = 0, each = 0;
+    for (const Link& link : fabric.links) ends += ends_at(link, tier.role);
+    if (model == nullptr || ends == 0) continue;
+    for (const SwitchPorts& p : model->ports) each += p.count;
+    const double needed = std::ceil(ends / std::max(1.0, each));
+    if (tier.count < kFarTooMany * needed || tier.count <= places) continue;
+    out.add("fabric.switch_count", Severity::kWarning, d.at({"fabrics", f, "switches", t, "count"}),
+            {.message = fmt::format("{}: {} {} switches for {:g} plugs, {:g} would do", fabric.id, tier.count,
+                                    tier.role, ends, needed),
+             .terms = {fmt::format("{:g} / {:g} ports = {:g}", ends, each, needed)}});
+  }
+}
+
 // Three machines and more do not meet without a switch.
 void switches(const Design& d, std::size_t f, Findings& out) {
   const Fabric& fabric = d.cluster.fabrics[f];
@@ -169,6 +191,7 @@ void unlinked(const Design& d, std::size_t f, Findings& out) {
 void check_fabric(const Design& design, Findings& findings) {
   for (std::size_t f = 0; f < design.cluster.fabrics.size(); ++f) {
     ports(design, f, findings);
+    idle_switches(design, f, findings);
     switches(design, f, findings);
     protocols(design, f, findings);
     cables(design, f, findings);
