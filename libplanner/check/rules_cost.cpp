@@ -112,7 +112,7 @@ std::vector<Price> server_prices(const Catalog& catalog, const Node& node) {
 }
 
 void market(const Design& d, const Paid& paid, Spot spot, Findings& out) {
-  if (!paid.price || d.cluster.date.empty()) return;
+  if (!paid.price || paid.price->value.is_zero() || d.cluster.date.empty()) return;  // at 0: it is there already
   const std::string& currency = d.cluster.finance.currency;
   try {
     const auto major = [&](const Money& money) { return convert(money, currency, d.cluster.finance.exchange).major(); };

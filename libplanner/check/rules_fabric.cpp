@@ -17,8 +17,8 @@ constexpr double kRounding = 1.02;
 
 std::string gigabits(BytesPerSecond rate) { return fmt::format("{:g} Gb/s", rate.value * 8 / 1e9); }
 
-int ends_at(const Link& link, const std::string& name) {
-  return (link.from == name ? link.count : 0) + (link.to == name ? link.count : 0);
+double ends_at(const Link& link, const std::string& name) {
+  return static_cast<double>(link.count) * ((link.from == name ? 1 : 0) + (link.to == name ? 1 : 0));
 }
 
 // Ends of links against the ports of a tier: a cage takes a plug of its rate or a slower one.
@@ -128,7 +128,7 @@ void cables(const Design& d, std::size_t f, Findings& out) {
     double ends = 0;
     std::size_t first = fabric.links.size();
     for (std::size_t k = 0; k < fabric.links.size(); ++k) {
-      const int here = ends_at(fabric.links[k], g.id);
+      const double here = ends_at(fabric.links[k], g.id);
       ends += here;
       if (here > 0) first = std::min(first, k);
       if (here == 0 || fabric.links[k].rate * kRounding >= plugs.fastest) continue;
