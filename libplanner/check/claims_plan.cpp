@@ -14,18 +14,14 @@ namespace fathom::claims {
 
 namespace {
 
-struct Band {
-  double best = 0, worst = 0;
-};
-
 std::string reasons(const Plan& plan) {
   return plan.reasons.empty() ? "nothing is served" : "nothing is served: " + plan.reasons.front();
 }
 
 // A claim that is no better than the best case holds; a tenth beyond is within the plan's own trust.
-Judgement against(double stated, const Band& band, const std::string& text) {
-  const bool more_is_better = band.best >= band.worst;
-  const double beyond = more_is_better ? stated / band.best - 1 : 1 - stated / band.best;
+enum class Better { kLower, kHigher };
+Judgement against(double stated, double best, Better better, const std::string& text) {
+  const double beyond = better == Better::kHigher ? stated / best - 1 : 1 - stated / best;
   if (beyond <= 1e-9) return holds(text);
   return beyond <= 0.1 ? misleading(text) : contradicted(text);
 }
@@ -37,7 +33,7 @@ Judgement lower_is_better(Terms& claim, const std::optional<Estimate<T>>& estima
   if (!estimate) return contradicted(reasons(claim.audit().plan()));
   const std::string text = fmt::format("the plan computes {} to {}, stated is {}", to_string(estimate->min),
                                        to_string(estimate->max), to_string(stated));
-  return against(stated.value, {.best = estimate->min.value, .worst = estimate->max.value}, text);
+  return against(stated.value, estimate->min.value, Better::kLower, text);
 }
 
 Judgement higher_is_better(Terms& claim, const std::optional<Estimate<double>>& estimate) {
@@ -45,7 +41,7 @@ Judgement higher_is_better(Terms& claim, const std::optional<Estimate<double>>& 
   if (!estimate) return contradicted(reasons(claim.audit().plan()));
   const std::string text = fmt::format("the plan computes {} to {} /s, stated are {}", number(estimate->min),
                                        number(estimate->max), claim.value_text());
-  return against(stated.value, {.best = estimate->max, .worst = estimate->min}, text);
+  return against(stated.value, estimate->max, Better::kHigher, text);
 }
 
 template <Estimate<Watts> SitePower::*kMember>
@@ -76,7 +72,7 @@ Judgement money(Terms& claim) {
   const std::string text = fmt::format("the plan computes {}{}, stated is {}", plan.cost->complete ? "" : "at least ",
                                        to_string(computed), to_string(stated));
   if (computed.is_zero()) return unchecked(text);
-  return against(stated.major(), {.best = computed.major(), .worst = computed.major() * 2}, text);
+  return against(stated.major(), computed.major(), Better::kLower, text);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

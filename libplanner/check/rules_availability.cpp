@@ -46,7 +46,8 @@ void out_of_reach(const Design& d, Findings& out) {
     if (only != nullptr) return;  // groups stand in for each other
     only = &g;
   }
-  if (only == nullptr || d.cluster.workload.offload_experts) return;
+  constexpr int kMostNodes = 100'000;  // more states than a check has time for
+  if (only == nullptr || only->nodes > kMostNodes || d.cluster.workload.offload_experts) return;
   const PoolPlan plan = best_case(d, *only, model_of(d));
   const AvailabilityReport best =
       service_availability(service_case(*only, d.cluster.site_of(*only), d.cluster.availability, plan));

@@ -6,6 +6,7 @@
 #include "check/design_lookup.h"
 #include "check/design_rules.h"
 #include "input/value.h"
+#include "plan/host_device.h"
 #include "search/candidate.h"
 #include "units/number.h"
 #include "units/text.h"
@@ -110,6 +111,27 @@ void scale_up(const Design& d, std::size_t i, Findings& out) {
                                   g.node.accelerator->name, *g.node.scale_up_domain)});
 }
 
+// The largest machines of one operating system hold sixteen: libplanner/network/topology.cpp. Racks that are one link domain
+// are nodes of four to eight all the same.
+void node_size(const Design& d, std::size_t i, Findings& out) {
+  constexpr int kMostInOneNode = 16;
+  const Node& node = d.cluster.groups[i].node;
+  if (runs_on_host(node)) return;
+  if (node.accelerators > kMostInOneNode) {
+    out.add("part.per_node", d.at({"groups", i, "node", "accelerator", "count"}),
+            {.message = fmt::format("{}: {} accelerators in one node; the largest hold {}", d.cluster.groups[i].id,
+                                    node.accelerators, kMostInOneNode)});
+  }
+  // Cards in slots: where memory is one, there is nothing to compare.
+  const Bytes devices = node.accelerator->memory.value * node.accelerators;
+  if (!node.accelerator->pcie || node.memory == Bytes(0) || node.memory >= devices) return;
+  out.add("memory.host", d.at({"groups", i, "node", "memory"}),
+          {.message = fmt::format("{}: {} of host memory for {} x {} = {} on the devices", d.cluster.groups[i].id,
+                                  to_string(node.memory), node.accelerators,
+                                  to_string_binary(node.accelerator->memory.value), to_string_binary(devices)),
+           .help = "as much as the devices have: weights are staged and caches put aside there"});
+}
+
 void hosts(const Design& d, std::size_t i, Findings& out) {
   const Node& node = d.cluster.groups[i].node;
   if (node.cpu == nullptr) return;
@@ -159,6 +181,7 @@ void check_compatibility(const Design& design, Findings& findings) {
     weights(design, g, model, findings);
     cache(design, g, findings);
     scale_up(design, i, findings);
+    node_size(design, i, findings);
   }
   dates(design, findings);
 }

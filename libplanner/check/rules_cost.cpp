@@ -33,6 +33,7 @@ Counted counted(const Cluster& cluster) {
 }
 
 void licences(const Design& d, Findings& out) {
+  constexpr double kFarTooMany = 4;
   const Counted there = counted(d.cluster);
   for (std::size_t i = 0; i < d.cluster.software.size(); ++i) {
     const Software& s = d.cluster.software[i];
@@ -40,7 +41,13 @@ void licences(const Design& d, Findings& out) {
     if (s.unit == "gpu") needed = there.accelerators;
     if (s.unit == "host") needed = there.hosts;
     if (s.unit == "core" && there.cores_known) needed = there.cores;
-    if (s.units <= 0 || needed <= s.units) continue;
+    if (s.units <= 0 || needed <= 0) continue;
+    if (s.units >= kFarTooMany * needed) {
+      out.add("licence.count", Severity::kWarning, d.at({"software", i, "units"}),
+              {.message = fmt::format("{}: {:g} licences per {} are paid for, the design has {:g}", s.id, s.units,
+                                      s.unit, needed)});
+    }
+    if (needed <= s.units) continue;
     out.add("licence.count", d.at({"software", i, "units"}),
             {.message = fmt::format("{}: {:g} licences per {}, the design has {:g}", s.id, s.units, s.unit, needed),
              .help = fmt::format("{:g} more, or fewer machines under it", needed - s.units)});
@@ -88,12 +95,24 @@ constexpr int kYearsOfUse = 3;  // what was asked before that says nothing: card
 
 struct Paid {
   std::string name;
-  const std::vector<Price>& dated;
+  std::vector<Price> dated;
   const std::optional<Fact<Money>>& price;
 };
 
+// Servers with as many of the same accelerator stand for each other.
+std::vector<Price> server_prices(const Catalog& catalog, const Node& node) {
+  std::vector<Price> out;
+  for (const Server& server : catalog.all<Server>()) {
+    if (node.accelerator == nullptr || server.accelerator != node.accelerator->id ||
+        server.accelerators != node.accelerators)
+      continue;
+    out.insert(out.end(), server.price.begin(), server.price.end());
+  }
+  return out;
+}
+
 void market(const Design& d, const Paid& paid, Spot spot, Findings& out) {
-  if (!paid.price || d.cluster.date.empty()) return;
+  if (!paid.price || paid.price->value.is_zero() || d.cluster.date.empty()) return;  // at 0: it is there already
   const std::string& currency = d.cluster.finance.currency;
   try {
     const auto major = [&](const Money& money) { return convert(money, currency, d.cluster.finance.exchange).major(); };
@@ -121,6 +140,9 @@ void market(const Design& d, const Paid& paid, Spot spot, Findings& out) {
 void prices(const Design& d, Findings& out) {
   for (std::size_t i = 0; i < d.cluster.groups.size(); ++i) {
     const Node& node = d.cluster.groups[i].node;
+    if (node.price && node.price_covers_parts)
+      market(d, {d.cluster.groups[i].id, server_prices(d.catalog, node), node.price},
+             d.at({"groups", i, "node", "price"}), out);
     if (node.accelerator != nullptr)
       market(d, {node.accelerator->name, node.accelerator->price, node.accelerator_price},
              d.at({"groups", i, "node", "accelerator", "price"}), out);

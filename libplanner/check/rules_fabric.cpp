@@ -17,8 +17,8 @@ constexpr double kRounding = 1.02;
 
 std::string gigabits(BytesPerSecond rate) { return fmt::format("{:g} Gb/s", rate.value * 8 / 1e9); }
 
-int ends_at(const Link& link, const std::string& name) {
-  return (link.from == name ? link.count : 0) + (link.to == name ? link.count : 0);
+double ends_at(const Link& link, const std::string& name) {
+  return static_cast<double>(link.count) * ((link.from == name ? 1 : 0) + (link.to == name ? 1 : 0));
 }
 
 // Ends of links against the ports of a tier: a cage takes a plug of its rate or a slower one.
@@ -46,6 +46,28 @@ void ports(const Design& d, std::size_t f, Findings& out) {
                                 : fmt::format("a switch with ports of {}", fast)});
       break;
     }
+  }
+}
+
+// Far more switches than plugs: another figure was meant, or they are bought in vain. Each home may have its own.
+void idle_switches(const Design& d, std::size_t f, Findings& out) {
+  constexpr double kFarTooMany = 4;
+  const Fabric& fabric = d.cluster.fabrics[f];
+  int places = 0;
+  for (const Site& site : d.cluster.sites) places += site.count;
+  for (std::size_t t = 0; t < fabric.switches.size(); ++t) {
+    const SwitchTier& tier = fabric.switches[t];
+    const Switch* model = known<Switch>(d.catalog, tier.part);
+    double ends = 0, each = 0;
+    for (const Link& link : fabric.links) ends += ends_at(link, tier.role);
+    if (model == nullptr || ends == 0) continue;
+    for (const SwitchPorts& p : model->ports) each += p.count;
+    const double needed = std::ceil(ends / std::max(1.0, each));
+    if (tier.count < kFarTooMany * needed || tier.count <= places) continue;
+    out.add("fabric.switch_count", Severity::kWarning, d.at({"fabrics", f, "switches", t, "count"}),
+            {.message = fmt::format("{}: {} {} switches for {:g} plugs, {:g} would do", fabric.id, tier.count,
+                                    tier.role, ends, needed),
+             .terms = {fmt::format("{:g} / {:g} ports = {:g}", ends, each, needed)}});
   }
 }
 
@@ -106,7 +128,7 @@ void cables(const Design& d, std::size_t f, Findings& out) {
     double ends = 0;
     std::size_t first = fabric.links.size();
     for (std::size_t k = 0; k < fabric.links.size(); ++k) {
-      const int here = ends_at(fabric.links[k], g.id);
+      const double here = ends_at(fabric.links[k], g.id);
       ends += here;
       if (here > 0) first = std::min(first, k);
       if (here == 0 || fabric.links[k].rate * kRounding >= plugs.fastest) continue;
@@ -169,6 +191,7 @@ void unlinked(const Design& d, std::size_t f, Findings& out) {
 void check_fabric(const Design& design, Findings& findings) {
   for (std::size_t f = 0; f < design.cluster.fabrics.size(); ++f) {
     ports(design, f, findings);
+    idle_switches(design, f, findings);
     switches(design, f, findings);
     protocols(design, f, findings);
     cables(design, f, findings);

@@ -60,8 +60,8 @@ void devices(const Design& d, std::size_t i, Findings& out) {
   const Group* g = group_named(d.cluster, pin.group);
   if (g == nullptr || !serves(*g)) return;
   const Layout layout = pinned(pin);
-  const int there = (g->nodes - g->spares) * g->node.accelerators;
-  const double needed = static_cast<double>(layout.devices_per_replica()) * layout.replicas;
+  const double there = static_cast<double>(g->nodes - g->spares) * g->node.accelerators;
+  const double needed = static_cast<double>(layout.tp) * layout.attention_dp * layout.pp * layout.replicas;
   if (needed <= there) return;
   std::string terms = fmt::format("tp {} x attention-dp {} x pp {} x {} replicas = {:g}", layout.tp,
                                   layout.attention_dp, layout.pp, layout.replicas, needed);

@@ -133,9 +133,16 @@ void rack_count(const Design& d, Findings& out) {
     if (!first) first = i;
   }
   const double taken = racks_taken(d, d.cluster.sites.front());
-  if (!first || !std::isfinite(taken) || std::ceil(taken - 1e-9) <= bought) return;
+  if (!first || !std::isfinite(taken) || taken <= 0) return;
+  constexpr double kFarTooMany = 4;
+  const double needed = std::ceil(taken - 1e-9);
+  if (bought >= kFarTooMany * needed && bought > needed + 1) {
+    out.add("rack.count", Severity::kWarning, d.at({"items", *first, "count"}),
+            {.message = fmt::format("{:g} racks for machines that take {:g}", bought, needed)});
+  }
+  if (needed <= bought) return;
   out.add("rack.count", d.at({"items", *first, "count"}),
-          {.message = fmt::format("{:g} racks for machines that take {:g}", bought, std::ceil(taken - 1e-9)),
+          {.message = fmt::format("{:g} racks for machines that take {:g}", bought, needed),
            .help = "more racks, or racks with more power"});
 }
 
@@ -195,6 +202,11 @@ void rooms(const Design& d, Findings& out) {
                                       site.id, to_string(*site.inlet), to_string(recommended.low.value),
                                       to_string(recommended.high.value), to_string(allowed.high.value)),
                .help = fmt::format("at most {} for servers with accelerators", to_string(allowed.high.value))});
+    }
+    if (site.inlet && *site.inlet < allowed.low.value) {
+      out.add("thermal.inlet", Severity::kWarning, d.at({"sites", i, "inlet"}),
+              {.message = fmt::format("{}: air of {} at the inlet; class A2 begins at {}", site.id,
+                                      to_string(*site.inlet), to_string(allowed.low.value))});
     }
     if (!site.pue || site.kind != SiteKind::kDatacentre) continue;  // homes and desks have no plant to account for
     const PueClass& cooling = d.catalog.find<PueClass>(site.liquid_cooling ? "cold-plate" : "air-cooled");

@@ -31,7 +31,7 @@ struct Serving {
   const Workload& load() const { return design.cluster.workload; }
 };
 
-int devices_of(const Group& g) { return (g.nodes - g.spares) * g.node.accelerators; }
+double devices_of(const Group& g) { return static_cast<double>(g.nodes - g.spares) * g.node.accelerators; }
 
 WeightScheme smallest(const Serving& s, const Group& g) {
   const std::vector<WeightScheme> schemes = allowed_schemes(s.design.cluster, g, s.model);
@@ -77,7 +77,9 @@ bool fits_on_few(const Serving& s, const Group& g, const WeightScheme& scheme) {
   return pin_of(s.design.cluster, g) == nullptr && few.nodes < g.nodes && shortage(s, few, scheme).fits;
 }
 
-bool judged(const Serving& s, const Group& g) {
+constexpr double kMostSearched = 1e6;  // devices: more hold any model, and layouts over them are nobody's question
+
+bool can_serve(const Serving& s, const Group& g) {
   return serves(g) && g.node.accelerator->memory_bandwidth && engine_refused(*g.node.accelerator, s.engine).empty();
 }
 
@@ -88,7 +90,8 @@ void memory(const Serving& s, Findings& out) {
   Shortage lacking;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const Group& g = groups[i];
-    if (!judged(s, g)) continue;
+    if (!can_serve(s, g)) continue;
+    if (devices_of(g) > kMostSearched) return;
     const WeightScheme scheme = smallest(s, g);
     if (!format_refused(*g.node.accelerator, scheme).empty() || fits_on_few(s, g, scheme)) return;
     const Shortage found = shortage(s, g, scheme);
@@ -146,7 +149,7 @@ Hardware hardware(const Serving& s) {
       out.complete = false;
       continue;
     }
-    const int devices = devices_of(g);
+    const double devices = devices_of(g);
     out.compute += fastest(a) * devices;
     out.bandwidth += a.memory_bandwidth->high_or_value() * devices;
     out.memory += device_memory(a) * devices;

@@ -99,7 +99,7 @@ struct Tally {
   int planted = 0, caught = 0, right_line = 0;
 };
 
-std::string share(int part, int all) { return fmt::format("{} ({:.0f} %)", part, 100.0 * part / all); }
+std::string share(int part, int all) { return fmt::format("{} ({:.1f} %)", part, 100.0 * part / all); }
 
 TEST(Mutants, AreFoundWhereTheyStand) {
   std::map<std::string, Tally> families;
