@@ -14,7 +14,7 @@
 namespace fathom {
 
 #if defined(__SANITIZE_ADDRESS__)
-inline constexpr int kThinning = 12;  // reading takes about that much longer, so every twelfth must do
+inline constexpr int kThinning = 12;      // reading takes about that much longer, so every twelfth must do
 inline constexpr int kPlanThinning = 40;  // and a plan that much
 #else
 inline constexpr int kThinning = 1;
