@@ -11,9 +11,11 @@
 #include <memory>
 
 #include "compare/compare.h"
+#include "executor/cuda.h"
 #include "input/error.h"
 #include "output.h"
 #include "plan/architecture_fields.h"
+#include "plan/host_device.h"
 #include "plan/read_plan.h"
 #include "profile/profile.h"
 #include "report/arrivals_json.h"
@@ -169,10 +171,14 @@ int report(const Found& found, const std::vector<OutputRequest>& requests, const
   return found.passed ? kYes : kNo;
 }
 
+// A plan for processors runs on the processor, and so does what takes more ranks than the device's executor has.
+bool takes_device(const std::string& backend, const SavedPool& pool) {
+  if (backend != "auto") return backend == "cuda";
+  return pool.accelerator_id != kHostAccelerator && pool.layout.devices_per_replica() == 1 && cuda_device_present();
+}
+
 int validate(const ValidateOptions& options, const Session& session) {
-  if (options.backend == "cuda") {
-    throw std::runtime_error("this program was built without CUDA: --backend host runs the plan on the processor");
-  }
+  if (options.backend == "cuda") cuda_device();  // says what is missing before anything is read
   const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
   std::vector<std::filesystem::path> targets = files_of(requests);
   if (options.logits) targets.push_back(*options.logits);
@@ -194,6 +200,7 @@ int validate(const ValidateOptions& options, const Session& session) {
   const SavedPool& pool = chosen_pool(plan, options.pool);
   const std::unique_ptr<WeightSource> source = weight_source(options, plan.architecture);
   ValidationOptions run;
+  if (takes_device(options.backend, pool)) run.backend = cuda_backend();
   run.layers = options.layers;
   run.steps = options.steps;
   run.threads = options.threads;
@@ -229,7 +236,7 @@ int validate(const ValidateOptions& options, const Session& session) {
   if (options.profile) {
     ProfileMeasurements measured = measure_profile(plan, pool, *source, run);
     clear_progress(run);
-    measured.engine = "fathom-host";
+    measured.engine = "fathom-" + run.backend.name;
     measured.commands = {
         fmt::format("fathom validate {} --save-profile {}", options.plan.string(), options.profile->string())};
     if (!measured.operators.empty()) {  // else another process writes it

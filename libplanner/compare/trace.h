@@ -1,6 +1,7 @@
 // What a run of the engine measured, as plain values: the engine fills one, compare() joins it with the plan.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,14 @@ struct MemoryRow {
   Bytes bytes{};
 };
 
+// Of a device while the steps ran.
+struct DeviceState {
+  int samples = 0;
+  double mean_watts = 0, most_watts = 0;
+  double mean_clock_mhz = 0, least_clock_mhz = 0;  // of the multiprocessors
+  double memory_clock_mhz = 0;
+};
+
 struct Trace {
   std::string backend;      // "host" or "cuda"
   std::string machine;      // "2 x Intel Xeon Platinum 8480+, 112 cores"
@@ -36,7 +45,8 @@ struct Trace {
       predicted;            // for what was run, when that is not what was planned (fewer layers, a short cache)
   double tokens_per_s = 0;  // of the replica
   std::string logits_hash;
-  std::vector<std::string> notes;  // what else a reader must know
+  std::optional<DeviceState> device;  // where it can be asked
+  std::vector<std::string> notes;     // what else a reader must know
 };
 
 }  // namespace fathom
