@@ -19,7 +19,7 @@ struct CudaDevice {
   int compute = 0;          // 10 major + minor
   std::int64_t memory = 0;  // bytes
   std::int64_t free = 0;    // bytes that nobody has taken yet
-  std::string bus;          // "0000:19:00.0", by which NVML knows it
+  std::string bus = {};     // "0000:19:00.0", by which NVML knows it
 };
 
 // Throws std::runtime_error that says what is missing: CUDA in this program, a driver, a device.

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "cuda/int4_layout.h"
+#include "cuda/synthetic.h"
 #include "weights/slice_memory.h"
 
 namespace fathom {
@@ -87,7 +88,44 @@ CudaStack::CudaStack(std::vector<const TensorSlice*> parts, Account& account) : 
   if (four_bits()) view.scale_stride = rows;
 }
 
-void CudaStack::load(const WeightSource& source, cudaStream_t stream) { load_from_host(source, stream); }
+void CudaStack::load(const WeightSource& source, cudaStream_t stream) {
+  const auto* synthetic = dynamic_cast<const SyntheticWeights*>(&source);
+  synthetic != nullptr ? make_up(*synthetic, stream) : load_from_host(source, stream);
+}
+
+void CudaStack::make_up(const SyntheticWeights& source, cudaStream_t stream) {
+  const cuda::Launch how{.stream = stream};
+  auto* codes_at = codes.as<std::byte>();
+  auto* scales_at = scales.as<std::byte>();
+  auto* zeros_at = zeros.as<std::uint8_t>();
+  for (const TensorSlice* s : slices) {
+    const SyntheticWeights::Recipe recipe = source.recipe(*s);
+    cuda::make_synthetic(how, {.format = view.format,
+                               .value_key = recipe.value_key,
+                               .scale_key = recipe.scale_key,
+                               .zero_key = recipe.zero_key,
+                               .step = recipe.step,
+                               .scale = recipe.scale,
+                               .row = s->row,
+                               .rows = s->row_count,
+                               .col = s->col,
+                               .cols = s->col_count,
+                               .tensor_cols = s->cols,
+                               .codes = codes_at,
+                               .scales = scales_at,
+                               .zeros = zeros_at,
+                               .scale_stride = view.scale_stride});
+    codes_at += host::matrix_bytes(storage_of(s->format), s->row_count, s->col_count).codes;
+    if (four_bits()) {  // the scales of all rows side by side
+      scales_at += static_cast<std::size_t>(s->row_count) * sizeof(std::uint16_t);
+      if (zeros_at != nullptr) zeros_at += s->row_count;
+    } else if (scales_at != nullptr) {
+      scales_at += host::matrix_bytes(storage_of(s->format), view.row_phase + s->row_count, s->col_count).scales;
+    }
+  }
+  if (four_bits()) cuda::repack_int4_codes(how, codes.as<void>(), rows_of(slices), view.cols);
+  cuda_ok(cudaStreamSynchronize(stream), "making weights");
+}
 
 // Host copies are given back slice by slice; what the device still has to turn round waits in memory of its own.
 void CudaStack::load_from_host(const WeightSource& source, cudaStream_t stream) {

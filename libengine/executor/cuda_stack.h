@@ -5,7 +5,7 @@
 
 #include "cuda/linear.h"
 #include "executor/cuda_memory.h"
-#include "weights/weight_source.h"
+#include "weights/synthetic.h"
 
 namespace fathom {
 
@@ -24,6 +24,7 @@ struct CudaStack {
 
  private:
   bool four_bits() const { return view.format == cuda::WeightFormat::kInt4G128; }
+  void make_up(const SyntheticWeights& source, cudaStream_t stream);
   void load_from_host(const WeightSource& source, cudaStream_t stream);
 };
 
