@@ -43,6 +43,8 @@ struct ValidateOptions {
   std::uint64_t seed = 1;
   std::string pool;
   int layers = 0;
+  int sequences = 0, prompt = 0;
+  std::int64_t context = 0;
   int steps = 16;
   int threads = 0;
   double timeout = 60;
@@ -202,6 +204,9 @@ int validate(const ValidateOptions& options, const Session& session) {
   ValidationOptions run;
   if (takes_device(options.backend, pool)) run.backend = cuda_backend();
   run.layers = options.layers;
+  run.sequences = options.sequences;
+  run.context = options.context;
+  run.prompt = options.prompt;
   run.steps = options.steps;
   run.threads = options.threads;
   if (!std::isfinite(options.timeout)) throw CLI::ValidationError("--timeout", "is not a number of seconds");
@@ -272,6 +277,12 @@ void add_validate_verb(CLI::App& program, Session& session) {
   verb->add_option("--pool", options->pool, "group or role, when the plan has several pools (default: the last)");
   verb->add_option("--layers", options->layers, "run so many layers and reckon the rest from them")
       ->check(CLI::Range(1, 100000));
+  verb->add_option("--sequences", options->sequences, "decode so many at once instead of as many as planned")
+      ->check(CLI::Range(1, 100000));
+  verb->add_option("--context", options->context, "with so many tokens in the cache instead of as many as planned")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000}));
+  verb->add_option("--prompt", options->prompt, "read prompts of so many tokens instead of decoding")
+      ->check(CLI::Range(1, 1000000));
   verb->add_option("--steps", options->steps, "measured steps; 0 with --tokens: logits only")
       ->check(CLI::Range(0, 10000));
   verb->add_option("--threads", options->threads, "of all ranks together (default: every core)")

@@ -24,6 +24,16 @@ Architecture cut(const Architecture& a, int layers, Part part) {
   return some;
 }
 
+StepShape shape_of(const SavedPool& pool, const ValidationOptions& options) {
+  if (options.prompt > 0) return {.sequences = 0, .prompt = options.prompt};
+  StepShape shape = planned_shape(pool);
+  if (options.sequences == 0 && options.context == 0) return shape;
+  if (!shape.decodes()) shape = {};
+  if (options.sequences > 0) shape.sequences = options.sequences;
+  if (options.context > 0) shape.context = options.context;
+  return shape;
+}
+
 void add_device_notes(Trace& trace, double timing_overhead) {
   if (timing_overhead != 0) {
     trace.notes.push_back(
@@ -63,7 +73,7 @@ EngineModel planned_model(const SavedPlan& plan, const SavedPool& pool, int laye
 Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
                  const ValidationOptions& options) {
   const EngineModel model = planned_model(plan, pool, options.layers, Part::kMixed);
-  const StepShape shape = planned_shape(pool);
+  const StepShape shape = shape_of(pool, options);
   const bool decoding = shape.decodes();
   check_memory(model, shape, options.steps, options.backend);
   NvmlSampler sampler(options.backend.device);
@@ -88,6 +98,7 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
   trace.operators = operators_of(rank, shape);
   trace.sequences = decoding ? shape.sequences : 0;
   trace.context = decoding ? static_cast<double>(shape.context) : 0;
+  trace.prompt = shape.prompt;
   const std::vector<double> rounds = plain_rounds(run.traces.back());
   for (double seconds : rounds) trace.steps.push_back(Seconds(seconds));
   trace.step = Seconds(median(rounds));

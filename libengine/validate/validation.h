@@ -14,7 +14,11 @@ namespace fathom {
 
 struct ValidationOptions {
   Backend backend = host_backend();
-  int layers = 0;   // of the model, from its start but with a MoE layer where there is one; 0: all
+  int layers = 0;  // of the model, from its start but with a MoE layer where there is one; 0: all
+  // Of the step that is run; 0: as planned. A prompt of one attention group instead of decoding.
+  int sequences = 0;
+  std::int64_t context = 0;
+  int prompt = 0;
   int steps = 16;   // measured, after kWarmUpSteps
   int threads = 0;  // of all ranks of this process together; 0: every core
   CommunicatorOptions communicator;

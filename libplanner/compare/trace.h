@@ -36,6 +36,7 @@ struct Trace {
   std::string date;         // ISO 8601
   int ranks = 1;
   double sequences = 0, context = 0;  // of the measured steps; the mean length
+  int prompt = 0;                     // tokens of the prompt that each of them read instead
   int layers_run = 0, layers_of_model = 0;
   Seconds step{};              // median of the measured steps
   std::vector<Seconds> steps;  // every one

@@ -76,6 +76,7 @@ Json run(const Comparison& c) {
             {"ranks", c.run.ranks},
             {"sequences", number(c.run.sequences)},
             {"context", number(c.run.context)},
+            {"prompt", c.run.prompt},
             {"steps", c.run.steps.size()},
             {"step_s", steps},
             {"layers_run", c.run.layers_run},
