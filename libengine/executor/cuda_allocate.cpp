@@ -12,7 +12,8 @@ namespace fathom {
 
 namespace {
 
-constexpr int kLatent = 512, kTurned = 64, kOwn = 128;  // what the kernels for MLA are made for
+constexpr int kFewRows = most_linear_rows(cuda::WeightFormat::kBf16);  // for all products to be linear()'s
+constexpr int kLatent = 512, kTurned = 64, kOwn = 128;                 // what the kernels for MLA are made for
 
 std::string unsupported_attention(const Architecture& a) {
   if (a.mla) {
@@ -84,7 +85,7 @@ void CudaExecutor::allocate() {
   std::int64_t ffn = a_.intermediate_size;
   if (a_.moe) ffn = std::max<std::int64_t>(ffn, std::int64_t{a_.moe->shared_experts} * a_.moe->intermediate_size);
   hidden_ = room(rows * ffn, kBf16);
-  if (rows > cuda::kMostLinearTokens) gate_up_ = room(rows * 2 * ffn, kBf16);
+  if (rows > kFewRows) gate_up_ = room(rows * 2 * ffn, kBf16);
   a_.mla ? allocate_latent_attention() : allocate_attention();
   if (a_.moe) allocate_experts();
   allocate_workspaces();
@@ -133,9 +134,9 @@ void CudaExecutor::allocate_workspaces() {
   workspace_ = room(static_cast<std::int64_t>(bytes), 1);
   counters_ = room(cuda::kLinearCounters, sizeof(std::uint32_t));
   shared_ = {workspace_.as<void>(), workspace_.bytes(), counters_.as<std::uint32_t>(), cuda::kLinearCounters};
-  if (options_.limits.rows <= cuda::kMostLinearTokens && !a_.mla) return;
+  if (options_.limits.rows <= kFewRows && !a_.mla) return;
   large_workspace_ = room(cuda::LargeLinear::kWorkspaceBytes, 1);
-  if (options_.limits.rows > cuda::kMostLinearTokens && weights_.widest_quantised() > 0) {
+  if (weights_.widest_quantised() > 0) {
     large_scratch_ = room(weights_.widest_quantised(), sizeof(std::uint16_t));
   }
   large_ = std::make_unique<cuda::LargeLinear>(cuda::LargeLinear::Memory{

@@ -76,6 +76,7 @@ void CudaExecutor::attend(const Instruction& i, std::int64_t window) {
     op.table = batch_.table();
     op.table_stride = batch_.table_stride();
     op.lengths = batch_.lengths();
+    op.longest = batch_.longest();
     op.out = attended_.as<std::uint16_t>();
     cuda::decode_attention(how(), op, shared_);
   }

@@ -8,6 +8,7 @@ namespace fathom {
 namespace {
 
 constexpr std::size_t kAlignment = 16;
+constexpr int kShortest = 128;  // tokens of a context that one block reads
 
 }  // namespace
 
@@ -48,6 +49,7 @@ void CudaBatch::fill(const StepInput& input, const BlockTables& tables, bool all
   rows_ = std::max(input.rows(), padded_rows);
   pieces_ = std::max(static_cast<int>(input.pieces.size()), padded_rows);
   decode_rows_ = 0;
+  longest_ = kShortest;
   logit_row_.clear();
   sampled_.clear();
   std::copy(input.tokens.begin(), input.tokens.end(), host(tokens_at_));
@@ -57,6 +59,7 @@ void CudaBatch::fill(const StepInput& input, const BlockTables& tables, bool all
     fill_piece(static_cast<int>(p), piece, row, tables);
     choose_logits(piece, row, all_logits);
     if (piece.decode) decode_rows_ += piece.tokens;
+    while (piece.decode && longest_ < piece.position + piece.tokens) longest_ *= 2;
     row += piece.tokens;
   }
   logits_ = static_cast<int>(logit_row_.size());

@@ -29,7 +29,8 @@ class CudaBatch {
   int decode_rows() const { return decode_rows_; }  // padding included
   int prompt_rows() const { return rows_ - decode_rows_; }
   int pieces() const { return pieces_; }
-  int logits() const { return logits_; }                             // rows with logits, padding included
+  int longest() const { return longest_; }  // context of those that decode, at most: the next power of two
+  int logits() const { return logits_; }    // rows with logits, padding included
   const std::vector<int>& logit_rows() const { return logit_row_; }  // without
   bool every_row() const { return every_row_; }                      // has logits, in order
   const std::vector<int>& sampled() const { return sampled_; }       // of each piece, which of the logits; -1: none
@@ -79,7 +80,7 @@ class CudaBatch {
   PinnedBuffer host_;
   DeviceBuffer device_;
 
-  int rows_ = 0, decode_rows_ = 0, pieces_ = 0, logits_ = 0, tiles_ = 0;
+  int rows_ = 0, decode_rows_ = 0, pieces_ = 0, logits_ = 0, tiles_ = 0, longest_ = 0;
   bool every_row_ = false;
   std::vector<int> logit_row_, sampled_;
   std::vector<Pass> passes_;

@@ -1,11 +1,11 @@
 // The executor on one GPU: the planner's operators as launches of kernels/cuda, one method each.
 //
 // The residual stream is fp32, everything else bf16, [rows, width] row-major, rows in the order of the step's pieces. What the
-// planner lists as several operators may be one launch: an activation is part of the product before it for up to 64 rows, and the
+// planner lists as several operators may be one launch: an activation is part of the product before it for few rows, and the
 // sum with the residual stream is part of the product that ends a block; such an operator takes no time of its own.
 //
-// Steps that only decode are filled up to a few batch sizes, and each of those is a graph, captured when it first comes. All
-// memory is allocated once, for the largest step.
+// Steps that only decode are filled up to a few batch sizes; each of those, with contexts up to a power of two, is a graph,
+// captured when it first comes. All memory is allocated once, for the largest step.
 #pragma once
 
 #include <map>
@@ -28,6 +28,10 @@ namespace fathom {
 
 // Why the CUDA executor does not run this; empty when it does.
 std::string unsupported_on_cuda(const ExecutorParts& parts);
+
+// The most rows for which linear() is faster than LargeLinear, by the kernels' own measurements on an H200: cuBLASLt reads bf16
+// weights at full speed from 16 rows on, other formats have to be widened for it first.
+constexpr int most_linear_rows(cuda::WeightFormat format) { return format == cuda::WeightFormat::kBf16 ? 8 : 32; }
 
 // Rows that a step of `rows` decoding sequences is filled up to, at most `most`.
 int cuda_bucket(int rows, int most);
@@ -59,7 +63,7 @@ class CudaExecutor : public Executor {
     Program program;
     std::vector<Bound> body;
   };
-  struct Graphs {  // of one number of rows
+  struct Graphs {  // of one size of steps
     std::unique_ptr<CudaGraph> plain, timed;
     OperatorClock clock;
   };
@@ -129,7 +133,6 @@ class CudaExecutor : public Executor {
 
   const CudaOperatorWeights& weights(std::string_view op, int layer) const { return weights_.of(op, layer); }
   cuda::Launch how();
-  bool small() const { return batch_.rows() <= cuda::kMostLinearTokens; }
   void product(const cuda::Weights& w, const Product& p);
   void joined_product(const CudaOperatorWeights& w, const Product& p);  // of several matrices side by side in y
   void add_to_residual(const cuda::Weights& w, const std::uint16_t* x);
@@ -152,7 +155,7 @@ class CudaExecutor : public Executor {
   int cached_layers_;
   std::vector<BoundProgram> programs_;  // decode, prefill, both
   const Program* running_ = nullptr;
-  std::map<int, Graphs> graphs_;  // by rows
+  std::map<std::pair<int, int>, Graphs> graphs_;  // by rows and longest context
   OperatorClock eager_clock_;
   std::vector<RowTime> times_;
   int steps_ = 0, launches_ = 0;

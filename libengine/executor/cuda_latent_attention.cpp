@@ -102,6 +102,7 @@ void CudaExecutor::core_latent(const Instruction& i) {
   op.table = batch_.table();
   op.table_stride = batch_.table_stride();
   op.lengths = batch_.lengths();
+  op.longest = batch_.longest();
   op.out = summed_latents_.as<std::uint16_t>();
   if (op.sequences > 0) cuda::latent_attention(how(), op, shared_);
 }
