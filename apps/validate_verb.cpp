@@ -11,9 +11,11 @@
 #include <memory>
 
 #include "compare/compare.h"
+#include "executor/cuda.h"
 #include "input/error.h"
 #include "output.h"
 #include "plan/architecture_fields.h"
+#include "plan/host_device.h"
 #include "plan/read_plan.h"
 #include "profile/profile.h"
 #include "report/arrivals_json.h"
@@ -41,6 +43,8 @@ struct ValidateOptions {
   std::uint64_t seed = 1;
   std::string pool;
   int layers = 0;
+  int sequences = 0, prompt = 0;
+  std::int64_t context = 0;
   int steps = 16;
   int threads = 0;
   double timeout = 60;
@@ -169,10 +173,11 @@ int report(const Found& found, const std::vector<OutputRequest>& requests, const
   return found.passed ? kYes : kNo;
 }
 
+// The device's executor has not run on a device yet: it is there for those who name it.
+bool takes_device(const std::string& backend) { return backend == "cuda"; }
+
 int validate(const ValidateOptions& options, const Session& session) {
-  if (options.backend == "cuda") {
-    throw std::runtime_error("this program was built without CUDA: --backend host runs the plan on the processor");
-  }
+  if (options.backend == "cuda") cuda_device();  // says what is missing before anything is read
   const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
   std::vector<std::filesystem::path> targets = files_of(requests);
   if (options.logits) targets.push_back(*options.logits);
@@ -194,7 +199,11 @@ int validate(const ValidateOptions& options, const Session& session) {
   const SavedPool& pool = chosen_pool(plan, options.pool);
   const std::unique_ptr<WeightSource> source = weight_source(options, plan.architecture);
   ValidationOptions run;
+  if (takes_device(options.backend)) run.backend = cuda_backend();
   run.layers = options.layers;
+  run.sequences = options.sequences;
+  run.context = options.context;
+  run.prompt = options.prompt;
   run.steps = options.steps;
   run.threads = options.threads;
   if (!std::isfinite(options.timeout)) throw CLI::ValidationError("--timeout", "is not a number of seconds");
@@ -229,7 +238,7 @@ int validate(const ValidateOptions& options, const Session& session) {
   if (options.profile) {
     ProfileMeasurements measured = measure_profile(plan, pool, *source, run);
     clear_progress(run);
-    measured.engine = "fathom-host";
+    measured.engine = "fathom-" + run.backend.name;
     measured.commands = {
         fmt::format("fathom validate {} --save-profile {}", options.plan.string(), options.profile->string())};
     if (!measured.operators.empty()) {  // else another process writes it
@@ -258,13 +267,20 @@ void add_validate_verb(CLI::App& program, Session& session) {
   CLI::App* verb = program.add_subcommand("validate", "run the plan on the sharded engine; predicted against measured");
   verb->add_option("PLAN", options->plan, "plan.json: what `fathom plan -o` saved")->required();
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
-  verb->add_option("--backend", options->backend, "host, cuda or auto")->check(CLI::IsMember({"host", "cuda", "auto"}));
+  verb->add_option("--backend", options->backend, "host, cuda (not yet proved on a device), or auto, which is the host")
+      ->check(CLI::IsMember({"host", "cuda", "auto"}));
   verb->add_option("--weights", options->weights, "synthetic, or the folder of a safetensors checkpoint");
   verb->add_option("--seed", options->seed, "of synthetic weights and of arrivals")
       ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   verb->add_option("--pool", options->pool, "group or role, when the plan has several pools (default: the last)");
   verb->add_option("--layers", options->layers, "run so many layers and reckon the rest from them")
       ->check(CLI::Range(1, 100000));
+  verb->add_option("--sequences", options->sequences, "decode so many at once instead of as many as planned")
+      ->check(CLI::Range(1, 100000));
+  verb->add_option("--context", options->context, "with so many tokens in the cache instead of as many as planned")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000}));
+  verb->add_option("--prompt", options->prompt, "read prompts of so many tokens instead of decoding")
+      ->check(CLI::Range(1, 1000000));
   verb->add_option("--steps", options->steps, "measured steps; 0 with --tokens: logits only")
       ->check(CLI::Range(0, 10000));
   verb->add_option("--threads", options->threads, "of all ranks together (default: every core)")

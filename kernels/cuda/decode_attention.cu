@@ -213,7 +213,7 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
 int tiles_of(const DecodeAttention& op) { return (op.rows * (op.heads / op.kv_heads) + kRows - 1) / kRows; }
 
 int splits_of(const DecodeAttention& op, const DeviceTraits& device) {
-  return splits_for(op.sequences * op.kv_heads * tiles_of(op), 2 * device.multiprocessors);
+  return splits_for(op.sequences * op.kv_heads * tiles_of(op), 2 * device.multiprocessors, op.longest);
 }
 
 template <int kDim>

@@ -27,6 +27,7 @@ struct DecodeAttention {
   const std::int32_t* table = nullptr;   // [sequences, table_stride] page numbers
   int table_stride = 0;
   const std::int32_t* lengths = nullptr;  // [sequences] tokens cached, the new ones included; 0: rows are left alone
+  int longest = 0;                        // of them at most, or about: a short one needs fewer blocks; 0: not known
   std::uint16_t* out = nullptr;           // [sequences, rows, heads, head_dim]
   bool plain = false;                     // the kernel for devices before 8.0: no tensor cores, no split
 };
@@ -44,6 +45,7 @@ struct LatentAttention {
   const std::int32_t* table = nullptr;
   int table_stride = 0;
   const std::int32_t* lengths = nullptr;
+  int longest = 0;               // as above
   std::uint16_t* out = nullptr;  // [sequences, rows, heads, 512]
   bool plain = false;            // as above
 };

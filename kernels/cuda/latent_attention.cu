@@ -223,7 +223,7 @@ int units(const LatentAttention& op) {  // blocks per sequence and split
 }
 
 int splits_of(const LatentAttention& op, const DeviceTraits& device) {
-  return splits_for(op.sequences * units(op), device.multiprocessors);
+  return splits_for(op.sequences * units(op), device.multiprocessors, op.longest);
 }
 
 template <int kTiles>

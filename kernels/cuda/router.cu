@@ -116,7 +116,7 @@ __global__ __launch_bounds__(32 * kWarps) void route_rows(const __grid_constant_
   if (op.normalise) factor /= 1e-20f + warp_sum(lane < op.chosen ? mine : 0.0f);
   if (lane < op.chosen) {
     const std::int64_t at = static_cast<std::int64_t>(row) * op.chosen + lane;
-    op.expert[at] = expert;
+    op.expert[at] = op.position != nullptr && op.position[row] < 0 ? -1 : expert;
     op.weight[at] = mine * factor;
   }
 }

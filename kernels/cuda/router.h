@@ -22,10 +22,11 @@ struct Router {
   int groups_kept = 1;
   bool group_by_top2 = false, normalise = false;
   float scaling = 1;
-  const float* logits = nullptr;   // [rows, experts]
-  const float* bias = nullptr;     // [experts], or nullptr
-  std::int32_t* expert = nullptr;  // [rows, chosen], best first
-  float* weight = nullptr;         // [rows, chosen]
+  const float* logits = nullptr;           // [rows, experts]
+  const float* bias = nullptr;             // [experts], or nullptr
+  const std::int32_t* position = nullptr;  // [rows]; -1: padding, which chooses expert -1; nullptr: none is
+  std::int32_t* expert = nullptr;          // [rows, chosen], best first
+  float* weight = nullptr;                 // [rows, chosen]
 };
 void route(const Launch& how, const Router& op);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <stdexcept>
 
 #include "host/convert.h"
 #include "host/vector_math.h"
@@ -72,30 +71,12 @@ std::size_t CacheShape::row_bytes() const {
 
 KvCache::KvCache(const CacheShape& shape, std::int64_t blocks, Account& account)
     : shape_(shape),
-      blocks_(blocks),
-      memory_(account, Purpose::kKvCache, shape.row_bytes() * kBlockTokens * blocks * shape.layers) {
-  for (std::int64_t b = blocks; b-- > 0;) free_.push_back(b);
-}
-
-void KvCache::reserve(int sequence, std::int64_t tokens) {
-  if (sequence >= static_cast<int>(tables_.size())) tables_.resize(sequence + 1);
-  std::vector<std::int64_t>& table = tables_[sequence];
-  while (static_cast<std::int64_t>(table.size()) < blocks_for(tokens)) {
-    if (free_.empty()) throw std::length_error("the KV cache is full");
-    table.push_back(free_.back());
-    free_.pop_back();
-  }
-}
-
-void KvCache::release(int sequence) {
-  if (sequence >= static_cast<int>(tables_.size())) return;
-  for (std::int64_t block : tables_[sequence]) free_.push_back(block);
-  tables_[sequence].clear();
-}
+      tables_(blocks),
+      memory_(account, Purpose::kKvCache, shape.row_bytes() * kBlockTokens * blocks * shape.layers) {}
 
 std::byte* KvCache::row(int layer, int sequence, std::int64_t position) const {
-  const std::int64_t block = tables_[sequence][position / kBlockTokens];
-  const std::int64_t index = (layer * blocks_ + block) * kBlockTokens + position % kBlockTokens;
+  const std::int64_t block = tables_.of(sequence)[position / kBlockTokens];
+  const std::int64_t index = (layer * tables_.blocks() + block) * kBlockTokens + position % kBlockTokens;
   return memory_.data() + index * static_cast<std::int64_t>(shape_.row_bytes());
 }
 

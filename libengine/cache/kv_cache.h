@@ -6,8 +6,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "cache/block_tables.h"
 #include "storage/buffer.h"
 
 namespace fathom {
@@ -25,13 +25,12 @@ struct CacheShape {
 
 class KvCache {
  public:
-  static constexpr int kBlockTokens = 64;
+  static constexpr int kBlockTokens = BlockTables::kBlockTokens;
 
   KvCache(const CacheShape& shape, std::int64_t blocks, Account& account);
 
-  // Room for `tokens` tokens of this sequence; throws std::length_error when no block is free.
-  void reserve(int sequence, std::int64_t tokens);
-  void release(int sequence);
+  void reserve(int sequence, std::int64_t tokens) { tables_.reserve(sequence, tokens); }
+  void release(int sequence) { tables_.release(sequence); }
 
   void write(int layer, int sequence, std::int64_t position, const float* row);
   // `count` whole rows from `first` on, as floats [count, row_values].
@@ -42,16 +41,14 @@ class KvCache {
   // Made-up rows for a timing run at a given context: uniform in [-1, 1), from `seed`.
   void fill(int sequence, std::int64_t tokens, std::uint64_t seed);
 
-  static std::int64_t blocks_for(std::int64_t tokens) { return (tokens + kBlockTokens - 1) / kBlockTokens; }
+  static std::int64_t blocks_for(std::int64_t tokens) { return BlockTables::blocks_for(tokens); }
 
  private:
   std::byte* row(int layer, int sequence, std::int64_t position) const;
 
   CacheShape shape_;
-  std::int64_t blocks_;
+  BlockTables tables_;
   Buffer memory_;
-  std::vector<std::int64_t> free_;
-  std::vector<std::vector<std::int64_t>> tables_;  // block numbers, by sequence
 };
 
 }  // namespace fathom

@@ -1,4 +1,4 @@
-// Runs one rank's program. Twins: the host executor (host_executor.h) and, later, CUDA.
+// Runs one rank's program. Twins: the host executor (host_executor.h) and CUDA's (cuda.h).
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,13 @@ struct PieceOutput {
   int draft = -1;           // the MTP module's guess of the token after them
 };
 
+// The largest step that will come: executors that allocate everything once go by it.
+struct StepLimits {
+  int sequences = 1;                 // pieces at once
+  int rows = 1;                      // of all pieces
+  std::int64_t sequence_blocks = 1;  // of the cache, of the longest sequence
+};
+
 struct Sampling {
   double temperature = 0;  // 0: greedy
   std::uint64_t seed = 0;
@@ -64,8 +71,10 @@ class Executor {
   virtual void release(int sequence) = 0;
   virtual void fill_cache(int sequence, std::int64_t tokens) = 0;  // with made-up rows
 
-  // Times of the last step, in the order of the rows of program().
+  // Times of the last step, in the order of the rows of program(); zeros where it was not timed().
   virtual const std::vector<RowTime>& times() const = 0;
+  // Timing operators slows a GPU's step down: such an executor times some steps only, and those do not count as steps.
+  virtual bool timed() const { return true; }
   virtual const Program& program() const = 0;
   virtual const Account& account() const = 0;
 };

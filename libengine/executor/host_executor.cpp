@@ -8,6 +8,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "executor/router_rule.h"
 #include "executor/sampler.h"
 #include "host/vector_math.h"
 
@@ -29,22 +30,6 @@ CacheShape cache_shape(const StageProgram& program, CacheFormat format) {
   return shape;
 }
 
-host::RouterRule rule_of(const Architecture& a) {
-  if (!a.moe) return {};
-  const Moe& m = *a.moe;
-  return {.scoring = static_cast<host::RouterRule::Scoring>(m.scoring),
-          .experts = m.routed_experts,
-          .chosen = m.experts_per_token,
-          .groups = m.groups,
-          .groups_kept = m.groups_kept,
-          .group_by_top2 = m.correction_bias,  // noaux_tc (V3); group-limited greedy (V2) takes the best
-          .normalise = m.norm_topk_prob && m.scoring != RouterScoring::kSoftmaxOfSelected,
-          .scaling = static_cast<float>(m.routed_scaling_factor)};
-}
-static_assert(static_cast<int>(RouterScoring::kSigmoid) == static_cast<int>(host::RouterRule::Scoring::kSigmoid));
-static_assert(static_cast<int>(RouterScoring::kSoftmaxOfSelected) ==
-              static_cast<int>(host::RouterRule::Scoring::kSoftmaxOfSelected));
-
 // Rows of element-wise work that are worth waking another thread for: about 10 us of it.
 std::int64_t grain(std::int64_t width) { return std::max<std::int64_t>(1, (1 << 15) / width); }
 
@@ -58,30 +43,28 @@ std::uint64_t fnv(const void* data, std::size_t bytes) {
 
 }  // namespace
 
-HostExecutor::HostExecutor(const StageProgram& stage_program, const RankPlace& place, RankGroups& groups,
-                           const std::vector<TensorSlice>& slices, const WeightSource& source, Account& account,
-                           const HostExecutorOptions& options)
-    : a_(stage_program.architecture()),
-      l_(stage_program.layout()),
-      stage_(stage_program.stage()),
-      place_(place),
-      groups_(groups),
-      account_(account),
-      options_(options),
-      team_(options.threads),
-      weights_(slices, source, account),
-      cache_(cache_shape(stage_program, options.cache), options.cache_blocks, account),
+HostExecutor::HostExecutor(const ExecutorParts& parts)
+    : a_(parts.program.architecture()),
+      l_(parts.program.layout()),
+      stage_(parts.program.stage()),
+      place_(parts.place),
+      groups_(parts.groups),
+      account_(parts.account),
+      options_(parts.options),
+      team_(options_.threads),
+      weights_(parts.slices, parts.source, account_),
+      cache_(cache_shape(parts.program, options_.cache), options_.cache_blocks, account_),
       rope_(rope_frequencies(a_)),
       attention_scale_(static_cast<float>(attention_scale(a_))),
-      router_rule_(rule_of(a_)),
+      router_rule_(router_rule(a_)),
       heads_(a_.num_heads / l_.tp),
       kv_heads_(a_.num_kv_heads / std::min(l_.tp, a_.num_kv_heads)) {
   const std::int64_t share = a_.vocab_size / l_.tp, longer = a_.vocab_size % l_.tp;
-  vocab_first_ = share * place.rank + std::min<std::int64_t>(place.rank, longer);
-  vocab_local_ = share + (place.rank < longer ? 1 : 0);
+  vocab_first_ = share * place_.rank + std::min<std::int64_t>(place_.rank, longer);
+  vocab_local_ = share + (place_.rank < longer ? 1 : 0);
   vocab_widest_ = share + (longer > 0 ? 1 : 0);
   for (BatchKind kind : {BatchKind{true, false}, BatchKind{false, true}, BatchKind{true, true}}) {
-    BoundProgram bound{.program = lower(stage_program, kind), .body = {}};
+    BoundProgram bound{.program = lower(parts.program, kind), .body = {}};
     for (const Instruction& i : bound.program.body) {
       bound.body.push_back({i, handler_of(i.name)});
     }

@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "cache/kv_cache.h"
-#include "executor/executor.h"
-#include "executor/rank_place.h"
+#include "executor/executor_parts.h"
 #include "executor/rank_weights.h"
 #include "host/router.h"
 #include "host/team.h"
@@ -18,23 +17,10 @@
 
 namespace fathom {
 
-struct HostExecutorOptions {
-  int threads = 1;
-  CacheFormat cache = CacheFormat::kBf16;
-  std::int64_t cache_blocks = 0;
-  Sampling sampling;
-  std::vector<int> expert_owner;  // EP rank of each expert (weights/expert_map.h)
-  bool all_logits = false;        // of every row, not only where a token is sampled
-  bool integers = false;  // round what non-linear operators give to eighths: with integer weights every sum is exact
-  bool check_agreement = false;  // ranks compare the bits of every all-reduced sum
-};
-
 class HostExecutor : public Executor {
  public:
-  // Keeps references to all but the options. `stage_program` is of this rank's stage and position.
-  HostExecutor(const StageProgram& stage_program, const RankPlace& place, RankGroups& groups,
-               const std::vector<TensorSlice>& slices, const WeightSource& source, Account& account,
-               const HostExecutorOptions& options);
+  // Keeps references to all but the options. The program is of this rank's stage and position.
+  explicit HostExecutor(const ExecutorParts& parts);
 
   std::vector<PieceOutput> step(const StepInput& input) override;
   const float* logits() const override { return gathered_.as<float>(); }
@@ -141,7 +127,7 @@ class HostExecutor : public Executor {
   const RankPlace place_;
   RankGroups& groups_;
   Account& account_;
-  HostExecutorOptions options_;
+  ExecutorOptions options_;
   host::Team team_;
   RankWeights weights_;
   KvCache cache_;

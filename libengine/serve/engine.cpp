@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "executor/host_executor.h"
 #include "serve/rank_loop.h"
 
 namespace fathom {
@@ -21,8 +22,7 @@ EngineModel::EngineModel(Architecture a, Layout l)
 int kind_of(const StepRecord& step) { return step.prompt_rows == 0 ? 0 : step.decode_rows == 0 ? 1 : 2; }
 
 std::unique_ptr<Executor> make_host_executor(const ExecutorParts& parts) {
-  return std::make_unique<HostExecutor>(parts.program, parts.place, parts.groups, parts.slices, parts.source,
-                                        parts.account, parts.options);
+  return std::make_unique<HostExecutor>(parts);
 }
 
 namespace {

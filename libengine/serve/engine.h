@@ -10,8 +10,7 @@
 
 #include "comm/communicator.h"
 #include "comm/faulty_communicator.h"
-#include "executor/executor.h"
-#include "executor/host_executor.h"
+#include "executor/executor_parts.h"
 #include "layout/layout.h"
 #include "serve/run_clock.h"
 #include "serve/scheduler.h"
@@ -33,17 +32,6 @@ struct EngineModel {
   int ranks() const { return layout.devices_per_replica(); }
 };
 
-// What the executor of a rank is made from; it keeps references to all but the options.
-struct ExecutorParts {
-  const StageProgram& program;
-  const RankPlace& place;
-  RankGroups& groups;
-  const std::vector<TensorSlice>& slices;
-  const WeightSource& source;
-  Account& account;
-  HostExecutorOptions options;
-};
-using MakeExecutor = std::function<std::unique_ptr<Executor>(const ExecutorParts&)>;
 std::unique_ptr<Executor> make_host_executor(const ExecutorParts& parts);
 
 struct RunOptions {
@@ -56,6 +44,7 @@ struct RunOptions {
   bool all_logits = false;
   bool keep_logits = false;  // gather logits at rank 0
   bool hash_logits = true;   // takes time between steps
+  int time_every = 4;        // ExecutorOptions
   bool integers = false;
   bool check_agreement = false;
   CommunicatorOptions communicator = {};
@@ -75,6 +64,7 @@ struct StepRecord {
   double context = 0;  // mean length of the decoding sequences so far
   double pairs = 0;    // of a new token of a prompt and one before it
   double seconds = 0;
+  bool timed = true;          // by operator: Executor::timed
   std::vector<RowTime> rows;  // as `programs` of the rank's trace: by kind
 };
 

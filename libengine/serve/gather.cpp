@@ -30,7 +30,7 @@ Json to_json(const RankTrace& t) {
     Json rows = Json::array();
     for (const RowTime& r : s.rows) rows.push_back({r.seconds, r.executions});
     steps.push_back(
-        {s.round, s.sequences, s.decode_rows, s.prompt_rows, s.context, s.pairs, s.seconds, std::move(rows)});
+        {s.round, s.sequences, s.decode_rows, s.prompt_rows, s.context, s.pairs, s.seconds, s.timed, std::move(rows)});
   }
   return {{"stage", t.stage}, {"names", names}, {"steps", steps}, {"rounds", t.rounds}, {"memory", t.memory}};
 }
@@ -53,8 +53,9 @@ RankTrace trace_from(const Json& json) {
             .context = s[4],
             .pairs = s[5],
             .seconds = s[6],
+            .timed = s[7],
             .rows = {}};
-    for (const Json& r : s[7]) step.rows.push_back({.seconds = r[0], .executions = r[1]});
+    for (const Json& r : s[8]) step.rows.push_back({.seconds = r[0], .executions = r[1]});
   }
   t.rounds = json["rounds"].get<std::vector<double>>();
   t.memory = json["memory"].get<std::map<std::string, std::int64_t>>();

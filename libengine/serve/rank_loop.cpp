@@ -39,20 +39,26 @@ class RankLoop {
     }
     std::sort(arrivals_.begin(), arrivals_.end());
     const std::int64_t blocks = make_schedulers(requests, options);
-    HostExecutorOptions host{.threads = options.threads,
-                             .cache = options.cache,
-                             .cache_blocks = blocks,
-                             .sampling = options.sampling,
-                             .expert_owner = model.experts.owner,
-                             .all_logits = options.all_logits,
-                             .integers = options.integers,
-                             .check_agreement = options.check_agreement};
+    const ExecutorOptions how{
+        .threads = options.threads,
+        .cache = options.cache,
+        .cache_blocks = blocks,
+        .sampling = options.sampling,
+        .expert_owner = model.experts.owner,
+        .all_logits = options.all_logits,
+        .integers = options.integers,
+        .check_agreement = options.check_agreement,
+        .limits = {.sequences = options.max_sequences,
+                   .rows = options.chunk_tokens + options.max_sequences * (layout_.mtp ? 2 : 1),
+                   .sequence_blocks = longest_},
+        .time_every = options.time_every,
+    };
     const std::vector<TensorSlice> slices =
         rank_slices(model.architecture, model.tensors, layout_, model.stages[place_.stage], place_.stage_rank(layout_),
                     model.experts, model.checkpoint_layers);
     source.check(slices);
     world.enter("loading weights", -1);
-    executor_ = options.make_executor({program_, place_, groups_, slices, source, account_, host});
+    executor_ = options.make_executor({program_, place_, groups_, slices, source, account_, how});
     for (BatchKind kind : {BatchKind{true, false}, BatchKind{false, true}, BatchKind{true, true}}) {
       findings_.trace.row_names.push_back(lower(program_, kind).rows);
     }
@@ -102,6 +108,7 @@ class RankLoop {
       std::vector<std::int64_t> needed;
       for (const Request& r : mine) needed.push_back(blocks_of(r));
       std::sort(needed.rbegin(), needed.rend());
+      if (!needed.empty()) longest_ = std::max(longest_, needed.front());
       needed.resize(std::min<std::size_t>(needed.size(), options.max_sequences));
       std::int64_t room = 0;
       for (std::int64_t n : needed) room += n;
@@ -197,7 +204,7 @@ class RankLoop {
   }
 
   void record(int round, const StepInput& input, double seconds) {
-    StepRecord step{.round = round, .seconds = seconds, .rows = executor_->times()};
+    StepRecord step{.round = round, .seconds = seconds, .timed = executor_->timed(), .rows = executor_->times()};
     for (const Piece& p : input.pieces) {
       (p.decode ? step.decode_rows : step.prompt_rows) += p.tokens;
       if (!p.decode) step.pairs += p.tokens * (static_cast<double>(p.position) + 0.5 * p.tokens);
@@ -295,6 +302,7 @@ class RankLoop {
   std::vector<std::vector<Piece>> pending_;  // steps whose outputs the last stage still owes
   RankFindings findings_;
   std::map<int, int> limits_, answered_;  // decoded rows of a request that count, and that were kept
+  std::int64_t longest_ = 1;              // cache blocks of the longest request
   std::vector<double> arrivals_;          // of all requests, in order
   bool idle_ = true;                      // no group had a row in the last round
   double now_ = -1;                       // of the last round on the run's clock

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "plan/host_device.h"
 #include "validate/host_machine.h"
 #include "validate/step_shape.h"
 #include "validate/validation.h"
@@ -28,13 +27,14 @@ ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool
   shapes.insert(shapes.end(), first_pass.begin(), first_pass.end());
 
   ProfileMeasurements found;
-  found.machine = describe_host();
-  found.backend = "host";
+  const Backend& backend = options.backend;
+  found.machine = backend.machine;
+  found.backend = backend.name;
   found.date = today();
-  found.accelerator = kHostAccelerator;  // whatever the plan is for
+  found.accelerator = backend.accelerator.empty() ? pool.accelerator_id : backend.accelerator;
   for (const StepShape& shape : shapes) {
     const bool decoding = shape.decodes();
-    check_memory(model, shape, options.steps);
+    check_memory(model, shape, options.steps, backend);
     if (options.progress) {
       options.progress(decoding ? fmt::format("{} x {} tokens", shape.sequences, shape.context)
                                 : fmt::format("a prompt of {} tokens", shape.prompt));
@@ -61,7 +61,7 @@ ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool
                              : found.operators.push_back(sample_of(op, once));
     }
     for (const StepRecord& step : rank.steps) {
-      if (!counts(step, shape) || model.layout.pp > 1) continue;
+      if (!counts(step, shape) || !step.timed || model.layout.pp > 1) continue;
       double inside = 0;
       for (const RowTime& row : step.rows) inside += row.seconds;
       const double round = rank.rounds[static_cast<std::size_t>(step.round)];

@@ -5,12 +5,12 @@
 
 #include "memory/ledger.h"
 #include "units/text.h"
-#include "validate/host_machine.h"
 #include "validate/step_shape.h"
 
 namespace fathom {
 
-RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const StepShape& shape, int steps) {
+RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const StepShape& shape, int steps,
+                            const Backend& backend) {
   const Layout& l = model.layout;
   const double sequences = !shape.decodes() ? l.pp : std::ceil(static_cast<double>(shape.sequences) / l.attention_dp);
   const double tokens =
@@ -27,26 +27,27 @@ RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const 
   RankMemory memory{
       .weights = ledger.weights(), .cache = ledger.kv_per_token * (sequences * tokens), .activations = {}};
   for (const LedgerRow& row : ledger.rows) {
-    if (row.name == "activations") memory.activations = row.bytes * 2;  // the ledger counts 16 bits, the host keeps 32
+    constexpr double kLedgerBytes = 2;  // of a value
+    if (row.name == "activations") memory.activations = row.bytes * (backend.activation_bytes / kLedgerBytes);
   }
   return memory;
 }
 
-void check_memory(const EngineModel& model, const StepShape& shape, int steps, Bytes besides) {
+void check_memory(const EngineModel& model, const StepShape& shape, int steps, const Backend& backend, Bytes besides) {
   Bytes all{}, largest{};
   for (const Stage& stage : model.stages) {
-    const Bytes one = predicted_memory(model, stage, shape, steps).all();
+    const Bytes one = predicted_memory(model, stage, shape, steps, backend).all();
     all += one * model.layout.stage_width();
     largest = std::max(largest, one);
   }
   const Bytes needed = (mpi_ranks() > 0 ? largest * ranks_here(model) : all) + besides;
   constexpr double kLeftAlone = 0.05;  // for the program itself and whatever else grows meanwhile
-  const Bytes free(static_cast<double>(available_memory()) * (1 - kLeftAlone));
+  const Bytes free(static_cast<double>(backend.free_memory()) * (1 - kLeftAlone));
   if (needed <= free) return;
   throw std::invalid_argument(
-      fmt::format("the {} ranks here need {} for weights, cache and results; this machine has {} free\n   = help: "
+      fmt::format("the {} ranks here need {} for weights, cache and results; {} has {} free\n   = help: "
                   "--layers N runs so many layers only and reckons the rest",
-                  ranks_here(model), to_string_binary(needed), to_string_binary(free)));
+                  ranks_here(model), to_string_binary(needed), backend.memory, to_string_binary(free)));
 }
 
 }  // namespace fathom

@@ -7,7 +7,6 @@
 #include <numeric>
 
 #include "host/team.h"
-#include "plan/host_device.h"
 #include "validate/host_machine.h"
 #include "validate/step_shape.h"
 
@@ -60,6 +59,7 @@ RunOptions serving_options(const EngineModel& model, const SavedPool& pool, cons
   run.cache_tokens =
       KvCache::kBlockTokens * std::min(planned_blocks(replica, shares), most_blocks(run.max_sequences, requests));
   run.hash_logits = false;
+  run.time_every = 0;  // every step is to be as long as it is
   run.clock = std::make_shared<WallClock>();
   return run;
 }
@@ -93,12 +93,12 @@ ServedRun serve_arrivals(const SavedPlan& plan, const SavedPool& pool, const Ser
   const std::vector<Request> asked = engine_requests(requests, model.architecture.vocab_size);
   const RunOptions run = serving_options(model, pool, replica, asked, options);
   const double cache = static_cast<double>(run.cache_tokens) * model.layout.attention_dp * model.layout.pp;
-  check_memory(model, {.sequences = 0, .prompt = run.chunk_tokens}, 0,
+  check_memory(model, {.sequences = 0, .prompt = run.chunk_tokens}, 0, options.backend,
                replica.kv_bytes_per_token * (cache * model.ranks() / model.layout.attention_dp));
   ServedRun out = served(model, run_engine(model, source, asked, run), requests);
-  out.backend = "host";
-  out.machine = describe_host();
-  out.accelerator = kHostAccelerator;
+  out.backend = options.backend.name;
+  out.machine = options.backend.machine;
+  out.accelerator = options.backend.accelerator;
   out.date = today();
   out.ranks = model.ranks();
   out.threads = run.threads;

@@ -52,6 +52,7 @@ RunOptions run_options(const EngineModel& model, const SavedPool& pool, const St
   run.max_sequences = !shape.decodes() ? 1 : (shape.sequences + shares - 1) / shares;
   run.chunk_tokens = std::max(1, shape.prompt);
   run.cache = pool.layout.kv == KvFormat::kFp8 ? CacheFormat::kFp8 : CacheFormat::kBf16;
+  run.make_executor = options.backend.make_executor;
   run.communicator = options.communicator;
   run.fault = options.fault;
   run.progress = options.progress;
@@ -83,7 +84,7 @@ std::vector<MeasuredOperator> operators_of(const RankTrace& trace, const StepSha
   for (std::size_t row = 0; row < names.size(); ++row) {
     std::vector<double> times, executions;
     for (const StepRecord& step : trace.steps) {
-      if (!counts(step, shape)) continue;
+      if (!counts(step, shape) || !step.timed) continue;
       times.push_back(step.rows[row].seconds);
       executions.push_back(step.rows[row].executions);
     }
@@ -93,6 +94,33 @@ std::vector<MeasuredOperator> operators_of(const RankTrace& trace, const StepSha
                          .time = Seconds(median(times))});
   }
   return operators;
+}
+
+namespace {
+
+// Rounds in which a step was timed by operator, or in which none was.
+std::vector<double> rounds_of(const RankTrace& trace, bool timed) {
+  std::set<int> with_timed;
+  for (const StepRecord& step : trace.steps) {
+    if (step.timed) with_timed.insert(step.round);
+  }
+  std::vector<double> rounds;
+  for (int round = kWarmUpSteps; round < static_cast<int>(trace.rounds.size()); ++round) {
+    if (with_timed.contains(round) == timed) rounds.push_back(trace.rounds[static_cast<std::size_t>(round)]);
+  }
+  return rounds;
+}
+
+}  // namespace
+
+std::vector<double> plain_rounds(const RankTrace& trace) {
+  std::vector<double> plain = rounds_of(trace, false);
+  return plain.empty() ? rounds_of(trace, true) : plain;
+}
+
+double timing_overhead(const RankTrace& trace) {
+  const double plain = median(rounds_of(trace, false)), timed = median(rounds_of(trace, true));
+  return plain > 0 && timed > 0 ? timed / plain - 1 : 0;
 }
 
 const RankTrace& busiest(const RunResult& run, const std::vector<PlanOperator>& planned, const StepShape& shape) {

@@ -27,7 +27,12 @@ RunOptions run_options(const EngineModel& model, const SavedPool& pool, const St
 
 // Does the step count: after the warm-up, and of the kind that was asked for.
 bool counts(const StepRecord& step, const StepShape& shape);
+// By the steps whose operators were timed.
 std::vector<MeasuredOperator> operators_of(const RankTrace& trace, const StepShape& shape);
+// Seconds of the rounds after the warm-up. Where timing operators slowed some of them down, of the others.
+std::vector<double> plain_rounds(const RankTrace& trace);
+// How much longer a timed round took than a plain one, as a part of the plain one; 0 where all were timed or none.
+double timing_overhead(const RankTrace& trace);
 
 // The rank to hold against a plan's list, which is of the slowest stage: of the stages with the list's operators the rank
 // that works longest, waiting aside.
@@ -38,10 +43,12 @@ struct RankMemory {
   Bytes weights{}, cache{}, activations{};
   Bytes all() const { return weights + cache + activations; }
 };
-RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const StepShape& shape, int steps);
+RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const StepShape& shape, int steps,
+                            const Backend& backend);
 
-// Throws std::invalid_argument when the ranks of this process need more than this machine has free.
-void check_memory(const EngineModel& model, const StepShape& shape, int steps, Bytes besides = {});
+// Throws std::invalid_argument when the ranks of this process need more than the backend's memory has free.
+void check_memory(const EngineModel& model, const StepShape& shape, int steps, const Backend& backend,
+                  Bytes besides = {});
 
 // Ranks of a replica that share this machine: all of them as threads, those of this host under mpirun.
 int ranks_here(const EngineModel& model);

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "host/team.h"
-#include "plan/host_device.h"
 #include "validate/host_machine.h"
+#include "validate/nvml_sampler.h"
 #include "validate/step_shape.h"
 
 namespace fathom {
@@ -22,6 +22,30 @@ Architecture cut(const Architecture& a, int layers, Part part) {
     some.sliding_layers = static_cast<int>(std::lround(static_cast<double>(a.sliding_layers) * layers / a.num_layers));
   }
   return some;
+}
+
+StepShape shape_of(const SavedPool& pool, const ValidationOptions& options) {
+  if (options.prompt > 0) return {.sequences = 0, .prompt = options.prompt};
+  StepShape shape = planned_shape(pool);
+  if (options.sequences == 0 && options.context == 0) return shape;
+  if (!shape.decodes()) shape = {};
+  if (options.sequences > 0) shape.sequences = options.sequences;
+  if (options.context > 0) shape.context = options.context;
+  return shape;
+}
+
+void add_device_notes(Trace& trace, double timing_overhead) {
+  if (timing_overhead != 0) {
+    trace.notes.push_back(
+        fmt::format("operators were timed in steps of their own, which took {:.1f} % longer than the others",
+                    timing_overhead * 100));
+  }
+  if (!trace.device) return;
+  const DeviceState& d = *trace.device;
+  trace.notes.push_back(
+      fmt::format("while steps ran: {:.0f} W on average, {:.0f} W at most; multiprocessors at {:.0f} MHz, {:.0f} at "
+                  "least; memory at {:.0f} MHz ({} samples)",
+                  d.mean_watts, d.most_watts, d.mean_clock_mhz, d.least_clock_mhz, d.memory_clock_mhz, d.samples));
 }
 
 }  // namespace
@@ -49,15 +73,21 @@ EngineModel planned_model(const SavedPlan& plan, const SavedPool& pool, int laye
 Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
                  const ValidationOptions& options) {
   const EngineModel model = planned_model(plan, pool, options.layers, Part::kMixed);
-  const StepShape shape = planned_shape(pool);
+  const StepShape shape = shape_of(pool, options);
   const bool decoding = shape.decodes();
-  check_memory(model, shape, options.steps);
-  const RunResult run =
-      run_engine(model, source, requests_of(model, shape, options.steps), run_options(model, pool, shape, options));
+  check_memory(model, shape, options.steps, options.backend);
+  NvmlSampler sampler(options.backend.device);
+  RunOptions how = run_options(model, pool, shape, options);
+  how.progress = [&sampler, say = how.progress](const std::string& text) {  // first when the first step is done
+    sampler.start();
+    if (say) say(text);
+  };
+  const RunResult run = run_engine(model, source, requests_of(model, shape, options.steps), how);
   Trace trace;
-  trace.backend = "host";
-  trace.machine = describe_host();
-  trace.accelerator = kHostAccelerator;
+  trace.device = sampler.stop();
+  trace.backend = options.backend.name;
+  trace.machine = options.backend.machine;
+  trace.accelerator = options.backend.accelerator;
   trace.date = today();
   trace.ranks = model.ranks();
   trace.layers_run = model.architecture.num_layers;
@@ -68,16 +98,16 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
   trace.operators = operators_of(rank, shape);
   trace.sequences = decoding ? shape.sequences : 0;
   trace.context = decoding ? static_cast<double>(shape.context) : 0;
-  std::vector<double> rounds(run.traces.back().rounds.begin() + std::min<std::ptrdiff_t>(kWarmUpSteps, run.rounds),
-                             run.traces.back().rounds.end());
+  trace.prompt = shape.prompt;
+  const std::vector<double> rounds = plain_rounds(run.traces.back());
   for (double seconds : rounds) trace.steps.push_back(Seconds(seconds));
   trace.step = Seconds(median(rounds));
   const double tokens = decoding ? shape.sequences : static_cast<double>(shape.prompt) * model.layout.attention_dp;
   if (trace.step > Seconds(0)) trace.tokens_per_s = tokens / trace.step.value;
   trace.logits_hash = fmt::format("{:016x}", run.logits_hash);
 
-  const RankMemory predicted =
-      predicted_memory(model, model.stages[static_cast<std::size_t>(rank.stage)], shape, options.steps);
+  const RankMemory predicted = predicted_memory(model, model.stages[static_cast<std::size_t>(rank.stage)], shape,
+                                                options.steps, options.backend);
   trace.predicted = {
       {"weights", predicted.weights}, {"KV cache", predicted.cache}, {"activations", predicted.activations}};
   const auto held = [&](const char* purpose) { return Bytes(static_cast<double>(rank.memory.at(purpose))); };
@@ -87,6 +117,7 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
   trace.notes.push_back(fmt::format(
       "weights: {}; median of {} steps after {} to warm up; {}", source.describe(), rounds.size(), kWarmUpSteps,
       decoding ? "cache filled with made-up rows" : "one prompt per step and attention group"));
+  add_device_notes(trace, timing_overhead(run.traces.back()));
   const int here = ranks_here(model);
   if (here > host::hardware_threads()) {
     trace.notes.push_back(fmt::format("{} ranks share {} hardware threads: they wait for each other's time slices",
@@ -101,9 +132,9 @@ PromptLogits run_prompt(const SavedPlan& plan, const SavedPool& pool, const Weig
   const StepShape shape{.sequences = 0, .prompt = static_cast<int>(tokens.size())};
   // Rows of logits pass through half a dozen copies on their way from the last stage to the file.
   const Bytes logits(6.0 * sizeof(float) * static_cast<double>(tokens.size()) * model.architecture.vocab_size);
-  check_memory(model, shape, 0, logits);
+  check_memory(model, shape, 0, options.backend, logits);
   RunOptions run = run_options(model, pool, shape, options);
-  run.cache = CacheFormat::kFp32;
+  run.cache = options.backend.exact_cache;
   run.all_logits = run.keep_logits = true;
   Request request;
   request.prompt = tokens;

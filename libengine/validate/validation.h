@@ -8,11 +8,17 @@
 #include "plan/read_plan.h"
 #include "profile/fit.h"
 #include "serve/engine.h"
+#include "validate/backend.h"
 
 namespace fathom {
 
 struct ValidationOptions {
-  int layers = 0;   // of the model, from its start but with a MoE layer where there is one; 0: all
+  Backend backend = host_backend();
+  int layers = 0;  // of the model, from its start but with a MoE layer where there is one; 0: all
+  // Of the step that is run; 0: as planned. A prompt of one attention group instead of decoding.
+  int sequences = 0;
+  std::int64_t context = 0;
+  int prompt = 0;
   int steps = 16;   // measured, after kWarmUpSteps
   int threads = 0;  // of all ranks of this process together; 0: every core
   CommunicatorOptions communicator;
@@ -30,12 +36,12 @@ enum class Part {
 // The model and layout that a pool plans, with `layers` of its layers (0: all). Throws std::invalid_argument.
 EngineModel planned_model(const SavedPlan& plan, const SavedPool& pool, int layers, Part part);
 
-// Decodes at the plan's shape: its sequences at its mean context, their cache filled with made-up rows, on the host.
-// Throws std::invalid_argument before anything is allocated when this machine has not the memory.
+// Decodes at the plan's shape: its sequences at its mean context, their cache filled with made-up rows.
+// Throws std::invalid_argument before anything is allocated when the backend has not the memory.
 Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
                  const ValidationOptions& options);
 
-// The logits of every position of one prompt, fp32 cache: what another implementation can be held against.
+// The logits of every position of one prompt, with the most exact cache that the backend has: what another implementation can be held against.
 struct PromptLogits {
   std::vector<int> tokens;
   std::vector<float> logits;  // [tokens, vocabulary]

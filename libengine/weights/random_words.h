@@ -30,6 +30,7 @@ class RandomWords {
   constexpr RandomWords(std::uint64_t seed, std::string_view name, Stream stream)
       : key_(mix((fnv1a(name) ^ mix(seed)) + static_cast<std::uint64_t>(stream))) {}
 
+  constexpr std::uint64_t key() const { return key_; }
   constexpr std::uint64_t word(std::int64_t i) const {
     return mix(key_ + static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15);
   }

@@ -66,9 +66,7 @@ double code_mean_square() {
 
 class Scales {
  public:
-  Scales(std::uint64_t seed, const TensorSlice& s, double deviation, double mean_square)
-      : words_(seed, s.name, Stream::kScales),
-        base_(static_cast<float>(deviation / std::sqrt(mean_square * kScaleMeanSquare))) {}
+  Scales(std::uint64_t seed, const TensorSlice& s, float base) : words_(seed, s.name, Stream::kScales), base_(base) {}
   float operator()(std::int64_t block) const {
     return base_ * (1.0F + (static_cast<float>(words_.sixteen_bits(block)) - kMiddle) * kScaleSpread);
   }
@@ -128,10 +126,23 @@ double SyntheticWeights::deviation(const TensorSlice& s) const {
   return residual ? 1 / std::sqrt(2.0 * s.model_layers * k) : 1 / std::sqrt(k);
 }
 
+SyntheticWeights::Recipe SyntheticWeights::recipe(const TensorSlice& s) const {
+  const double spread = deviation(s);
+  const double square = s.format == Format::kFp8Block128    ? code_mean_square()
+                        : s.format == Format::kInt4G128Asym ? kAsymmetricMeanSquare
+                                                            : kSymmetricMeanSquare;
+  return {.value_key = RandomWords(seed_, s.name, Stream::kValues).key(),
+          .scale_key = RandomWords(seed_, s.name, Stream::kScales).key(),
+          .zero_key = RandomWords(seed_, s.name, Stream::kZeros).key(),
+          .step = static_cast<float>(spread * std::sqrt(3.0) / kHalfRange),
+          .scale = static_cast<float>(spread / std::sqrt(square * kScaleMeanSquare))};
+}
+
 LoadedMatrix SyntheticWeights::matrix(const TensorSlice& s, Account& account) const {
   LoadedMatrix m = matrix_memory(s, account);
   const RandomWords values(seed_, s.name, Stream::kValues);
-  const auto step = static_cast<float>(deviation(s) * std::sqrt(3.0) / kHalfRange);
+  const Recipe numbers = recipe(s);
+  const float step = numbers.step;
   switch (m.view.storage) {
     case host::Storage::kFp32:
       for_runs(s, [&](std::int64_t first, std::int64_t count, std::int64_t at) {
@@ -147,14 +158,12 @@ LoadedMatrix SyntheticWeights::matrix(const TensorSlice& s, Account& account) co
       });
       break;
     case host::Storage::kFp8Block128:
-      fill_fp8(s, values, Scales(seed_, s, deviation(s), code_mean_square()), m);
+      fill_fp8(s, values, Scales(seed_, s, numbers.scale), m);
       break;
     case host::Storage::kInt4G128:
-    case host::Storage::kInt4G128Asym: {
-      const double square = s.format == Format::kInt4G128 ? kSymmetricMeanSquare : kAsymmetricMeanSquare;
-      fill_int4(s, values, RandomWords(seed_, s.name, Stream::kZeros), Scales(seed_, s, deviation(s), square), m);
+    case host::Storage::kInt4G128Asym:
+      fill_int4(s, values, RandomWords(seed_, s.name, Stream::kZeros), Scales(seed_, s, numbers.scale), m);
       break;
-    }
   }
   return m;
 }

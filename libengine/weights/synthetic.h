@@ -38,6 +38,14 @@ class SyntheticWeights : public WeightSource {
   void check(const std::vector<TensorSlice>& slices) const override;
   std::string describe() const override;
 
+  // The recipe's numbers for one matrix, for those who make it elsewhere.
+  struct Recipe {
+    std::uint64_t value_key = 0, scale_key = 0, zero_key = 0;  // random_words.h
+    float step = 0;                                            // of fp32 and bf16: what v(i) is multiplied by
+    float scale = 0;  // of quantised formats: what the scale of a block varies around
+  };
+  Recipe recipe(const TensorSlice& slice) const;
+
  private:
   double deviation(const TensorSlice& slice) const;
 

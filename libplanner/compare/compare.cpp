@@ -195,6 +195,9 @@ std::string other_shape(const SavedPool& pool, const Trace& trace) {
                        pool.layout.devices_per_replica());
   }
   if (pool.decode.empty()) return {};
+  if (trace.prompt > 0) {
+    return fmt::format("measured with prompts of {} tokens; the plan's step decodes", trace.prompt);
+  }
   if (differs(trace.sequences, pool.decode_sequences) || differs(trace.context, pool.decode_context)) {
     return fmt::format("measured with {:.4g} x {:.0f} tokens in the cache; the plan's step has {:.4g} x {:.0f}",
                        trace.sequences, trace.context, pool.decode_sequences, pool.decode_context);

@@ -57,21 +57,33 @@ Json memory(const Comparison& c) {
           {"rows", rows}};
 }
 
+Json device(const DeviceState& d) {
+  return {{"samples", d.samples},
+          {"mean_w", number(d.mean_watts)},
+          {"most_w", number(d.most_watts)},
+          {"mean_clock_mhz", number(d.mean_clock_mhz)},
+          {"least_clock_mhz", number(d.least_clock_mhz)},
+          {"memory_clock_mhz", number(d.memory_clock_mhz)}};
+}
+
 Json run(const Comparison& c) {
   Json steps = Json::array();
   for (const Seconds step : c.run.steps) steps.push_back(number(step.value));
-  return {{"backend", c.run.backend},
-          {"machine", c.run.machine},
-          {"accelerator", c.run.accelerator},
-          {"date", c.run.date},
-          {"ranks", c.run.ranks},
-          {"sequences", number(c.run.sequences)},
-          {"context", number(c.run.context)},
-          {"steps", c.run.steps.size()},
-          {"step_s", steps},
-          {"layers_run", c.run.layers_run},
-          {"layers_of_model", c.run.layers_of_model},
-          {"notes", c.notes}};
+  Json json{{"backend", c.run.backend},
+            {"machine", c.run.machine},
+            {"accelerator", c.run.accelerator},
+            {"date", c.run.date},
+            {"ranks", c.run.ranks},
+            {"sequences", number(c.run.sequences)},
+            {"context", number(c.run.context)},
+            {"prompt", c.run.prompt},
+            {"steps", c.run.steps.size()},
+            {"step_s", steps},
+            {"layers_run", c.run.layers_run},
+            {"layers_of_model", c.run.layers_of_model},
+            {"notes", c.notes}};
+  if (c.run.device) json["device"] = device(*c.run.device);
+  return json;
 }
 
 }  // namespace

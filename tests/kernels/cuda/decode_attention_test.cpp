@@ -79,10 +79,13 @@ void check(const GqaCase& c) {
                      .lengths = lengths.data(),
                      .out = out.data()};
   for (bool plain : {false, true}) {
-    op.plain = plain;
-    run_thrice<DecodeAttention>(op, out, values, decode_attention);
-    SCOPED_TRACE(plain ? "plain" : "tensor cores");
-    expect_close(widened(values), expected);
+    for (int longest : {0, *std::max_element(c.lengths.begin(), c.lengths.end()), 1}) {
+      op.plain = plain;
+      op.longest = longest;
+      run_thrice<DecodeAttention>(op, out, values, decode_attention);
+      SCOPED_TRACE((plain ? "plain, longest " : "tensor cores, longest ") + std::to_string(longest));
+      expect_close(widened(values), expected);
+    }
   }
 }
 
@@ -150,10 +153,13 @@ void check_latent(const std::vector<int>& all, int heads, int rows) {
                      .lengths = lengths.data(),
                      .out = out.data()};
   for (bool plain : {false, true}) {
-    op.plain = plain;
-    run_thrice<LatentAttention>(op, out, values, latent_attention);
-    SCOPED_TRACE(plain ? "plain" : "tensor cores");
-    expect_close(widened(values), expected);
+    for (int longest : {0, *std::max_element(all.begin(), all.end()), 1}) {
+      op.plain = plain;
+      op.longest = longest;
+      run_thrice<LatentAttention>(op, out, values, latent_attention);
+      SCOPED_TRACE((plain ? "plain, longest " : "tensor cores, longest ") + std::to_string(longest));
+      expect_close(widened(values), expected);
+    }
   }
 }
 

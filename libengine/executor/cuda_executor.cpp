@@ -1,0 +1,322 @@
+#include "executor/cuda_executor.h"
+
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+
+#include "cuda/embedding.h"
+#include "cuda/rms_norm.h"
+#include "cuda/sample.h"
+#include "cuda/swiglu.h"
+#include "executor/router_rule.h"
+
+namespace fathom {
+
+namespace {
+
+constexpr std::int64_t kPageTokens = BlockTables::kBlockTokens;
+static_assert(kPageTokens == cuda::kPageTokens);
+
+std::int64_t page_values(const Architecture& a) {
+  return kPageTokens * (a.mla ? a.mla->cached_values() : 2 * a.num_kv_heads * a.head_dim);
+}
+
+int most_logits(const ExecutorOptions& options) {
+  return options.all_logits ? options.limits.rows : options.limits.sequences;
+}
+
+}  // namespace
+
+int cuda_bucket(int rows, int most) {
+  constexpr int kBeyond = 32;
+  for (int size : {1, 2, 4, 8, 16, 24, 32, 48, 64}) {
+    if (rows <= size) return std::min(size, most);
+  }
+  return std::min((rows + kBeyond - 1) / kBeyond * kBeyond, most);
+}
+
+CudaExecutor::CudaExecutor(const ExecutorParts& parts)
+    : a_(parts.program.architecture()),
+      groups_(parts.groups),
+      account_(parts.account),
+      options_(parts.options),
+      weights_(parts.slices, parts.source, account_, options_.threads),
+      tables_(options_.cache_blocks),
+      batch_(options_.limits, most_logits(options_), account_),
+      rope_(rope_frequencies(a_)),
+      attention_scale_(static_cast<float>(attention_scale(a_))),
+      router_rule_(router_rule(a_)),
+      page_values_(page_values(a_)),
+      cached_layers_(parts.program.stage().layers) {
+  for (BatchKind kind : {BatchKind{true, false}, BatchKind{false, true}, BatchKind{true, true}}) {
+    BoundProgram bound{.program = lower(parts.program, kind), .body = {}};
+    for (const Instruction& i : bound.program.body) bound.body.push_back({i, handler_of(i.name)});
+    programs_.push_back(std::move(bound));
+  }
+  running_ = &programs_.front().program;
+  allocate();
+  if (a_.mla) prepare_latent_weights();
+}
+
+CudaExecutor::Handler CudaExecutor::handler_of(std::string_view name) {
+  using C = CudaExecutor;
+  static const std::map<std::string_view, Handler> handlers = {
+      {"embed", &C::embed},
+      {"attention.norm", &C::norm},
+      {"attention.qkv", &C::qkv},
+      {"attention.latent", &C::latent},
+      {"attention.latent_norm", &C::latent_norm},
+      {"attention.q", &C::latent_queries},
+      {"attention.rope", &C::rope},
+      {"attention.core", &C::core},
+      {"attention.core_window", &C::core_window},
+      {"attention.q_absorb", &C::q_absorb},
+      {"attention.v_up", &C::v_up},
+      {"attention.kv_b", &C::expand_latents},
+      {"attention.core_prefill", &C::core_prefill},
+      {"attention.out", &C::attention_out},
+      {"ffn.norm", &C::norm},
+      {"ffn.gate_up", &C::ffn_gate_up},
+      {"ffn.activation", &C::ffn_activation},
+      {"ffn.down", &C::ffn_down},
+      {"moe.router", &C::router},
+      {"moe.experts.gate_up", &C::experts_gate_up},
+      {"moe.experts.activation", &C::nothing},
+      {"moe.experts.down", &C::experts_down},
+      {"moe.shared.gate_up", &C::ffn_gate_up},
+      {"moe.shared.activation", &C::ffn_activation},
+      {"moe.shared.down", &C::ffn_down},
+      {"moe.combine", &C::combine},
+      {"head.norm", &C::head_norm},
+      {"head", &C::head},
+      {"sample", &C::sample},
+  };
+  const auto found = handlers.find(name);
+  if (found == handlers.end()) throw std::logic_error("no CUDA code for operator " + std::string(name));
+  return found->second;
+}
+
+// A graph holds pointers and sizes only: whatever differs from step to step lies in the batch.
+std::vector<PieceOutput> CudaExecutor::step(const StepInput& input) {
+  groups_.world.enter("a step of the device", -1);
+  for (const Piece& p : input.pieces) tables_.reserve(p.sequence, p.position + p.tokens);
+  const bool prompts = std::any_of(input.pieces.begin(), input.pieces.end(), [](const Piece& p) { return !p.decode; });
+  const bool decodes = std::any_of(input.pieces.begin(), input.pieces.end(), [](const Piece& p) { return p.decode; });
+  batch_.fill(input, tables_, options_.all_logits, prompts ? 0 : cuda_bucket(input.rows(), options_.limits.sequences));
+  batch_.upload(stream_);
+
+  const BoundProgram& bound = programs_[!prompts ? 0 : !decodes ? 1 : 2];
+  running_ = &bound.program;
+  const int every = options_.time_every;
+  timed_ = every > 0 && steps_++ % every == every - 1;
+  const OperatorClock* clock = prompts || !options_.graphs ? run_eager(bound) : run_graph(bound);
+  if (batch_.logits() > 0) {
+    cuda_ok(cudaMemcpyAsync(sampled_here_.as<void>(), sampled_.as<void>(),
+                            static_cast<std::size_t>(batch_.logits()) * sizeof(std::int32_t), cudaMemcpyDeviceToHost,
+                            stream_),
+            "copying tokens");
+  }
+  stream_.wait();
+  logits_are_here_ = false;
+  times_.assign(bound.program.rows.size(), {});
+  if (timed_) {
+    for (const Bound& b : bound.body) ++times_[static_cast<std::size_t>(b.instruction.slot)].executions;
+    clock->read(times_);
+  }
+  return outputs(input);
+}
+
+std::vector<PieceOutput> CudaExecutor::outputs(const StepInput& input) const {
+  std::vector<PieceOutput> made(input.pieces.size());
+  for (std::size_t p = 0; p < made.size(); ++p) {
+    if (const int at = batch_.sampled()[p]; at >= 0) made[p].tokens = {sampled_here_.as<std::int32_t>()[at]};
+  }
+  return made;
+}
+
+const OperatorClock* CudaExecutor::run_eager(const BoundProgram& bound) {
+  launch_all(bound, timed_ ? &eager_clock_ : nullptr, false);
+  return &eager_clock_;
+}
+
+// The first step of a size runs as it is: kernels are loaded and products planned outside of any capture.
+const OperatorClock* CudaExecutor::run_graph(const BoundProgram& bound) {
+  Graphs& graphs = graphs_[{batch_.rows(), batch_.longest()}];
+  if (!graphs.plain) {
+    run_eager(bound);
+    stream_.wait();
+    graphs.plain = std::make_unique<CudaGraph>(stream_, [&] { launch_all(bound, nullptr, true); });
+    if (options_.time_every > 0) {
+      graphs.timed = std::make_unique<CudaGraph>(stream_, [&] { launch_all(bound, &graphs.clock, true); });
+    }
+    return &eager_clock_;
+  }
+  (timed_ ? graphs.timed : graphs.plain)->launch(stream_);
+  return &graphs.clock;
+}
+
+// Kernels that overlap cannot be told apart by events between them: a timed step runs one after another.
+void CudaExecutor::launch_all(const BoundProgram& bound, OperatorClock* clock, bool in_graph) {
+  launches_ = 0;
+  angles_known_ = false;
+  overlap_ = clock == nullptr;
+  if (clock != nullptr) clock->start(stream_, in_graph);
+  for (const Bound& b : bound.body) {
+    const int before = launches_;
+    (this->*b.handler)(b.instruction);
+    if (clock != nullptr && launches_ != before) clock->mark(b.instruction.slot);
+  }
+}
+
+// The first launch waits for the copy of the batch, which is no kernel.
+cuda::Launch CudaExecutor::how() { return {.stream = stream_, .overlap = launches_++ > 0 && overlap_}; }
+
+const float* CudaExecutor::logits() const {
+  if (!logits_are_here_) {
+    const std::size_t rows = batch_.logit_rows().size(), width = static_cast<std::size_t>(a_.vocab_size);
+    logits_here_.resize(rows * width);
+    if (rows > 0) {
+      cuda_ok(cudaMemcpy2D(logits_here_.data(), width * sizeof(float), logits_.as<void>(),
+                           static_cast<std::size_t>(logit_stride_) * sizeof(float), width * sizeof(float), rows,
+                           cudaMemcpyDeviceToHost),
+              "copying logits");
+    }
+    logits_are_here_ = true;
+  }
+  return logits_here_.data();
+}
+
+void CudaExecutor::product(const cuda::Weights& w, const Product& p) {
+  if (p.rows < 1) return;
+  cuda::Linear op;
+  op.w = w;
+  op.x = p.x;
+  op.x_stride = p.x_stride;
+  op.tokens = p.rows;
+  op.y = p.y;
+  op.y_stride = p.y_stride;
+  op.y_fp32 = p.y_fp32;
+  op.add = p.sum ? p.y : nullptr;
+  op.bias = p.bias;
+  p.rows <= most_linear_rows(w.format) ? cuda::linear(how(), op, shared_) : (*large_)(how(), op);
+}
+
+void CudaExecutor::joined_product(const CudaOperatorWeights& w, const Product& p) {
+  std::int64_t at = 0;
+  for (const cuda::Weights& matrix : w.matrices) {
+    Product part = p;
+    part.y = static_cast<std::uint16_t*>(p.y) + at;
+    part.bias = w.bias == nullptr ? nullptr : w.bias + at;
+    product(matrix, part);
+    at += matrix.rows;
+  }
+}
+
+void CudaExecutor::embed(const Instruction& i) {
+  const cuda::Weights& table = weights(i.name, -1).matrices.front();
+  cuda::embed(how(), {.rows = batch_.rows(),
+                      .width = a_.hidden_size,
+                      .table = static_cast<const std::uint16_t*>(table.codes),
+                      .count = a_.vocab_size,
+                      .tokens = batch_.tokens(),
+                      .out = residual_.as<float>()});
+}
+
+void CudaExecutor::norm(const Instruction& i) {
+  cuda::rms_norm(how(), {.rows = batch_.rows(),
+                         .width = a_.hidden_size,
+                         .x = residual_.as<void>(),
+                         .x_stride = a_.hidden_size,
+                         .weight = weights(i.name, i.layer).vectors.front(),
+                         .epsilon = static_cast<float>(a_.norm_epsilon),
+                         .out = normed_.as<std::uint16_t>(),
+                         .out_stride = a_.hidden_size});
+}
+
+void CudaExecutor::ffn_gate_up(const Instruction& i) {
+  const std::vector<cuda::Weights>& w = weights(i.name, i.layer).matrices;
+  const std::int64_t width = w[0].rows;
+  const int rows = batch_.rows();
+  if (rows > most_linear_rows(w[0].format)) {
+    auto* both = gate_up_.as<std::uint16_t>();
+    for (int m = 0; m < 2; ++m) {
+      product(w[static_cast<std::size_t>(m)], {.x = normed_.as<std::uint16_t>(),
+                                               .x_stride = a_.hidden_size,
+                                               .rows = rows,
+                                               .y = both + m * width,
+                                               .y_stride = 2 * width});
+    }
+    return;
+  }
+  cuda::Linear op;
+  op.w = w[0];
+  op.up = w[1];
+  op.x = normed_.as<std::uint16_t>();
+  op.x_stride = a_.hidden_size;
+  op.tokens = rows;
+  op.y = hidden_.as<void>();
+  op.y_stride = width;
+  cuda::linear(how(), op, shared_);
+}
+
+void CudaExecutor::ffn_activation(const Instruction& i) {
+  const char* product_of = i.name == "ffn.activation" ? "ffn.gate_up" : "moe.shared.gate_up";
+  const cuda::Weights& gate = weights(product_of, i.layer).matrices.front();
+  if (batch_.rows() <= most_linear_rows(gate.format)) return;  // the product did it
+  cuda::swiglu(how(), {.rows = batch_.rows(),
+                       .width = static_cast<int>(gate.rows),
+                       .gate_up = gate_up_.as<std::uint16_t>(),
+                       .out = hidden_.as<std::uint16_t>()});
+}
+
+void CudaExecutor::ffn_down(const Instruction& i) {
+  const cuda::Weights& w = weights(i.name, i.layer).matrices.front();
+  add_to_residual(w, hidden_.as<std::uint16_t>());
+}
+
+void CudaExecutor::add_to_residual(const cuda::Weights& w, const std::uint16_t* x) {
+  product(w, {.x = x,
+              .x_stride = w.cols,
+              .rows = batch_.rows(),
+              .y = residual_.as<void>(),
+              .y_stride = a_.hidden_size,
+              .y_fp32 = true,
+              .sum = true});
+}
+
+void CudaExecutor::head_norm(const Instruction& i) {
+  if (batch_.logits() == 0) return;
+  cuda::rms_norm(how(), {.rows = batch_.logits(),
+                         .width = a_.hidden_size,
+                         .x = residual_.as<void>(),
+                         .x_stride = a_.hidden_size,
+                         .weight = weights(i.name, -1).vectors.front(),
+                         .epsilon = static_cast<float>(a_.norm_epsilon),
+                         .rows_of_x = batch_.every_row() ? nullptr : batch_.logit_row_list(),
+                         .out = head_in_.as<std::uint16_t>(),
+                         .out_stride = a_.hidden_size});
+}
+
+void CudaExecutor::head(const Instruction&) {
+  product(weights(a_.tied_embeddings ? "embed" : "head", -1).matrices.front(), {.x = head_in_.as<std::uint16_t>(),
+                                                                                .x_stride = a_.hidden_size,
+                                                                                .rows = batch_.logits(),
+                                                                                .y = logits_.as<void>(),
+                                                                                .y_stride = logit_stride_,
+                                                                                .y_fp32 = true});
+}
+
+void CudaExecutor::sample(const Instruction&) {
+  if (batch_.logits() == 0) return;
+  cuda::sample(how(), {.rows = batch_.logits(),
+                       .vocabulary = a_.vocab_size,
+                       .logits = logits_.as<float>(),
+                       .logit_stride = logit_stride_,
+                       .temperature = options_.sampling.temperature,
+                       .seed = options_.sampling.seed,
+                       .request = batch_.requests(),
+                       .position = batch_.sample_positions(),
+                       .token = sampled_.as<std::int32_t>()});
+}
+
+}  // namespace fathom

@@ -1,0 +1,187 @@
+// The executor on one GPU: the planner's operators as launches of kernels/cuda, one method each.
+//
+// The residual stream is fp32, everything else bf16, [rows, width] row-major, rows in the order of the step's pieces. What the
+// planner lists as several operators may be one launch: an activation is part of the product before it for few rows, and the
+// sum with the residual stream is part of the product that ends a block; such an operator takes no time of its own.
+//
+// Steps that only decode are filled up to a few batch sizes; each of those, with contexts up to a power of two, is a graph,
+// captured when it first comes. All memory is allocated once, for the largest step.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "cache/block_tables.h"
+#include "cuda/large_linear.h"
+#include "cuda/rope.h"
+#include "executor/cuda_batch.h"
+#include "executor/cuda_graph.h"
+#include "executor/cuda_memory.h"
+#include "executor/cuda_weights.h"
+#include "executor/executor_parts.h"
+#include "host/router.h"
+#include "program/rope_frequencies.h"
+
+namespace fathom {
+
+// Why the CUDA executor does not run this; empty when it does.
+std::string unsupported_on_cuda(const ExecutorParts& parts);
+
+// The most rows for which linear() is faster than LargeLinear, by the kernels' own measurements on an H200: cuBLASLt reads bf16
+// weights at full speed from 16 rows on, other formats have to be widened for it first.
+constexpr int most_linear_rows(cuda::WeightFormat format) { return format == cuda::WeightFormat::kBf16 ? 8 : 32; }
+
+// Rows that a step of `rows` decoding sequences is filled up to, at most `most`.
+int cuda_bucket(int rows, int most);
+
+class CudaExecutor : public Executor {
+ public:
+  explicit CudaExecutor(const ExecutorParts& parts);
+
+  std::vector<PieceOutput> step(const StepInput& input) override;
+  const float* logits() const override;  // copied from the device when asked for
+  const std::vector<int>& logit_rows() const override { return batch_.logit_rows(); }
+  const float* draft_logits() const override { return nullptr; }
+  int draft_rows() const override { return 0; }
+  void reserve(int sequence, std::int64_t tokens) override { tables_.reserve(sequence, tokens); }
+  void release(int sequence) override { tables_.release(sequence); }
+  void fill_cache(int sequence, std::int64_t tokens) override;
+  const std::vector<RowTime>& times() const override { return times_; }
+  bool timed() const override { return timed_; }
+  const Program& program() const override { return *running_; }
+  const Account& account() const override { return account_; }
+
+ private:
+  using Handler = void (CudaExecutor::*)(const Instruction&);
+  struct Bound {  // an instruction with the method that runs it
+    Instruction instruction;
+    Handler handler;
+  };
+  struct BoundProgram {
+    Program program;
+    std::vector<Bound> body;
+  };
+  struct Graphs {  // of one size of steps
+    std::unique_ptr<CudaGraph> plain, timed;
+    OperatorClock clock;
+  };
+  // y = x W^T; y of bf16 or, with `sum`, fp32 that the product is added to.
+  struct Product {
+    const std::uint16_t* x = nullptr;
+    std::int64_t x_stride = 0;
+    int rows = 0;
+    void* y = nullptr;
+    std::int64_t y_stride = 0;
+    bool y_fp32 = false;
+    bool sum = false;
+    const std::uint16_t* bias = nullptr;
+  };
+
+  static Handler handler_of(std::string_view name);
+  // Both return the clock that has the step's times, if it was timed.
+  const OperatorClock* run_eager(const BoundProgram& bound);
+  const OperatorClock* run_graph(const BoundProgram& bound);
+  void launch_all(const BoundProgram& bound, OperatorClock* clock, bool in_graph);
+  std::vector<PieceOutput> outputs(const StepInput& input) const;
+
+  // cuda_allocate.cpp
+  void allocate();
+  void allocate_attention();
+  void allocate_latent_attention();
+  void allocate_experts();
+  void allocate_workspaces();
+  void prepare_latent_weights();
+  DeviceBuffer room(std::int64_t count, std::size_t size) const;  // of activations, zeros at first
+  std::size_t attention_workspace() const;
+
+  // Operators (cuda_executor.cpp).
+  void nothing(const Instruction&) {}
+  void embed(const Instruction&);
+  void norm(const Instruction&);
+  void ffn_gate_up(const Instruction&);
+  void ffn_activation(const Instruction&);
+  void ffn_down(const Instruction&);
+  void head_norm(const Instruction&);
+  void head(const Instruction&);
+  void sample(const Instruction&);
+  // cuda_attention.cpp
+  void qkv(const Instruction&);
+  void rope(const Instruction&);
+  void core(const Instruction&);
+  void core_window(const Instruction&);
+  void attend(const Instruction&, std::int64_t window);
+  void attention_out(const Instruction&);
+  // cuda_latent_attention.cpp
+  void latent(const Instruction&);
+  void latent_norm(const Instruction&);
+  void latent_queries(const Instruction&);
+  void rope_latent(const Instruction&);
+  void q_absorb(const Instruction&);
+  void core_latent(const Instruction&);
+  void v_up(const Instruction&);
+  void expand_latents(const Instruction&);
+  void expand(int layer, const CudaBatch::Pass& pass);
+  void core_prefill(const Instruction&);
+  // cuda_moe.cpp
+  void router(const Instruction&);
+  void experts_gate_up(const Instruction&);
+  void experts_down(const Instruction&);
+  cuda::GroupedLinear experts(const CudaOperatorWeights& w) const;
+  void combine(const Instruction&);
+
+  const CudaOperatorWeights& weights(std::string_view op, int layer) const { return weights_.of(op, layer); }
+  cuda::Launch how();
+  void product(const cuda::Weights& w, const Product& p);
+  void joined_product(const CudaOperatorWeights& w, const Product& p);  // of several matrices side by side in y
+  void add_to_residual(const cuda::Weights& w, const std::uint16_t* x);
+  cuda::RopeRows rope_rows(int first, int rows) const;
+  std::uint16_t* layer_pages(int layer) const;
+  std::int64_t page_stride() const { return page_values_ * cached_layers_; }
+
+  const Architecture& a_;
+  RankGroups& groups_;
+  Account& account_;
+  ExecutorOptions options_;
+  CudaStream stream_;
+  CudaWeights weights_;
+  BlockTables tables_;
+  CudaBatch batch_;
+  RopeFrequencies rope_;
+  float attention_scale_;
+  host::RouterRule router_rule_;
+  std::int64_t page_values_;  // of one layer
+  int cached_layers_;
+  std::vector<BoundProgram> programs_;  // decode, prefill, both
+  const Program* running_ = nullptr;
+  std::map<std::pair<int, int>, Graphs> graphs_;  // by rows and longest context
+  OperatorClock eager_clock_;
+  std::vector<RowTime> times_;
+  int steps_ = 0, launches_ = 0;
+  bool timed_ = false, overlap_ = true;
+  bool angles_known_ = false;  // of this step: they are the same in every layer
+
+  DeviceBuffer pages_;  // [block][layer][page]
+  DeviceBuffer frequencies_, angles_;
+  DeviceBuffer residual_, normed_, projected_, queries_, attended_, gate_up_, hidden_;
+  DeviceBuffer low_queries_, absorbed_, summed_latents_, gathered_, expanded_;
+  DeviceBuffer router_logits_, chosen_, chosen_weight_, first_pair_, used_, token_of_pair_, pair_of_choice_,
+      pair_hidden_, pair_out_;
+  DeviceBuffer head_in_, logits_, sampled_;
+  DeviceBuffer workspace_, counters_, large_workspace_, large_scratch_;
+  cuda::Workspace shared_;
+  std::unique_ptr<cuda::LargeLinear> large_;
+  struct LatentWeights {
+    cuda::Weights kv_b;                   // bf16
+    const std::uint16_t* keys = nullptr;  // W_UK turned: [heads, latent, nope]
+  };
+  std::map<int, LatentWeights> latent_weights_;  // by layer
+  std::vector<DeviceBuffer> latent_memory_;
+  PinnedBuffer sampled_here_;
+  std::int64_t logit_stride_ = 0;
+  mutable std::vector<float> logits_here_;
+  mutable bool logits_are_here_ = false;
+};
+
+}  // namespace fathom

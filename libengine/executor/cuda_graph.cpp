@@ -1,0 +1,55 @@
+#include "executor/cuda_graph.h"
+
+namespace fathom {
+
+void OperatorClock::start(cudaStream_t stream, bool in_graph) {
+  stream_ = stream;
+  in_graph_ = in_graph;
+  used_ = 0;
+  slots_.clear();
+  record();
+}
+
+void OperatorClock::mark(int slot) {
+  slots_.push_back(slot);
+  record();
+}
+
+void OperatorClock::record() {
+  if (used_ == events_.size()) events_.emplace_back();
+  const unsigned how = in_graph_ ? cudaEventRecordExternal : cudaEventRecordDefault;
+  cuda_ok(cudaEventRecordWithFlags(events_[used_++], stream_, how), "cudaEventRecord");
+}
+
+void OperatorClock::read(std::vector<RowTime>& times) const {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    float milliseconds = 0;
+    cuda_ok(cudaEventElapsedTime(&milliseconds, events_[i], events_[i + 1]), "cudaEventElapsedTime");
+    times[static_cast<std::size_t>(slots_[i])].seconds += static_cast<double>(milliseconds) * 1e-3;
+  }
+}
+
+CudaGraph::CudaGraph(cudaStream_t stream, const std::function<void()>& launches) {
+  cudaGraph_t captured = nullptr;
+  cuda_ok(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  try {
+    launches();
+  } catch (...) {  // a stream that goes on capturing is of no use to anyone
+    cudaStreamEndCapture(stream, &captured);
+    if (captured != nullptr) cudaGraphDestroy(captured);
+    throw;
+  }
+  cuda_ok(cudaStreamEndCapture(stream, &captured), "cudaStreamEndCapture");
+  const cudaError_t status = cudaGraphInstantiate(&graph_, captured, 0);
+  cudaGraphDestroy(captured);
+  cuda_ok(status, "cudaGraphInstantiate");
+  cuda_ok(cudaGraphUpload(graph_, stream), "cudaGraphUpload");
+}
+
+CudaGraph::~CudaGraph() {
+  if (graph_ != nullptr) cudaGraphExecDestroy(graph_);
+}
+
+void CudaGraph::launch(cudaStream_t stream) const { cuda_ok(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch"); }
+
+}  // namespace fathom

@@ -1,0 +1,90 @@
+// Mixture of experts: which experts each row uses is decided, listed and read on the device alone.
+#include <algorithm>
+
+#include "cuda/router.h"
+#include "executor/cuda_executor.h"
+
+namespace fathom {
+
+static_assert(static_cast<int>(cuda::RouterScoring::kSigmoid) == static_cast<int>(RouterScoring::kSigmoid));
+static_assert(static_cast<int>(cuda::RouterScoring::kSoftmaxOfSelected) ==
+              static_cast<int>(RouterScoring::kSoftmaxOfSelected));
+
+void CudaExecutor::router(const Instruction& i) {
+  const CudaOperatorWeights& w = weights(i.name, i.layer);
+  const int experts = a_.moe->routed_experts, chosen = a_.moe->experts_per_token, rows = batch_.rows();
+  product(w.matrices.front(), {.x = normed_.as<std::uint16_t>(),
+                               .x_stride = a_.hidden_size,
+                               .rows = rows,
+                               .y = router_logits_.as<void>(),
+                               .y_stride = experts,
+                               .y_fp32 = true});
+  cuda::route(how(), {.rows = rows,
+                      .scoring = static_cast<cuda::RouterScoring>(router_rule_.scoring),
+                      .experts = router_rule_.experts,
+                      .chosen = router_rule_.chosen,
+                      .groups = router_rule_.groups,
+                      .groups_kept = router_rule_.groups_kept,
+                      .group_by_top2 = router_rule_.group_by_top2,
+                      .normalise = router_rule_.normalise,
+                      .scaling = router_rule_.scaling,
+                      .logits = router_logits_.as<float>(),
+                      .bias = w.vectors.empty() ? nullptr : w.vectors.front(),
+                      .position = batch_.positions(),
+                      .expert = chosen_.as<std::int32_t>(),
+                      .weight = chosen_weight_.as<float>()});
+  cuda::list_experts(how(), {.rows = rows,
+                             .chosen = chosen,
+                             .experts = experts,
+                             .expert = chosen_.as<std::int32_t>(),
+                             .first_pair = first_pair_.as<std::int32_t>(),
+                             .used = used_.as<std::int32_t>(),
+                             .token_of_pair = token_of_pair_.as<std::int32_t>(),
+                             .pair_of_choice = pair_of_choice_.as<std::int32_t>()});
+}
+
+// The activation is part of the product.
+void CudaExecutor::experts_gate_up(const Instruction& i) {
+  cuda::GroupedLinear op = experts(weights(i.name, i.layer));
+  op.up = weights(i.name, i.layer).matrices[1];
+  op.x = normed_.as<std::uint16_t>();
+  op.x_stride = a_.hidden_size;
+  op.x_rows = token_of_pair_.as<std::int32_t>();
+  op.y = pair_hidden_.as<void>();
+  op.y_stride = op.w.rows;
+  cuda::grouped_linear(how(), op);
+}
+
+void CudaExecutor::experts_down(const Instruction& i) {
+  cuda::GroupedLinear op = experts(weights(i.name, i.layer));
+  op.x = pair_hidden_.as<std::uint16_t>();
+  op.x_stride = op.w.cols;
+  op.y = pair_out_.as<void>();
+  op.y_stride = a_.hidden_size;
+  cuda::grouped_linear(how(), op);
+}
+
+cuda::GroupedLinear CudaExecutor::experts(const CudaOperatorWeights& w) const {
+  const std::int64_t pairs = std::int64_t{batch_.rows()} * a_.moe->experts_per_token;
+  cuda::GroupedLinear op;
+  op.w = w.matrices.front();
+  op.experts = w.experts;
+  op.first_pair = first_pair_.as<std::int32_t>();
+  op.used = used_.as<std::int32_t>();
+  op.slots = static_cast<int>(std::min(w.experts, pairs));
+  op.likely_pairs = static_cast<int>((pairs + w.experts - 1) / w.experts);
+  return op;
+}
+
+void CudaExecutor::combine(const Instruction&) {
+  cuda::combine(how(), {.rows = batch_.rows(),
+                        .chosen = a_.moe->experts_per_token,
+                        .width = a_.hidden_size,
+                        .y = pair_out_.as<void>(),
+                        .pair_of_choice = pair_of_choice_.as<std::int32_t>(),
+                        .weight = chosen_weight_.as<float>(),
+                        .add = residual_.as<float>(),
+                        .out = residual_.as<float>()});
+}
+
+}  // namespace fathom

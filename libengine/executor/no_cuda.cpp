@@ -1,0 +1,21 @@
+#include <stdexcept>
+
+#include "executor/cuda.h"
+
+namespace fathom {
+
+namespace {
+
+[[noreturn]] void refuse() {
+  throw std::runtime_error("this program was built without CUDA: --backend host runs the plan on the processor");
+}
+
+}  // namespace
+
+bool cuda_device_present() { return false; }
+
+CudaDevice cuda_device() { refuse(); }
+
+std::unique_ptr<Executor> make_cuda_executor(const ExecutorParts&) { refuse(); }
+
+}  // namespace fathom

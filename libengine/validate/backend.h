@@ -1,0 +1,27 @@
+// What a plan is run on: this machine's processor or its GPU.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "executor/executor_parts.h"
+
+namespace fathom {
+
+struct Backend {
+  std::string name = "host";
+  std::string machine = {};      // "NVIDIA H200, 132 multiprocessors"
+  std::string accelerator = {};  // id in the catalog; empty: not known, taken for the plan's
+  std::string device = {};       // by which NVML knows it; empty: a processor
+  std::string memory = {};       // whose memory it is, in a sentence
+  MakeExecutor make_executor = {};
+  std::function<std::int64_t()> free_memory = {};  // bytes
+  double activation_bytes = 2;                     // of one value, most of them
+  CacheFormat exact_cache = CacheFormat::kBf16;    // the most exact that it has
+};
+
+Backend host_backend();
+Backend cuda_backend();  // throws std::runtime_error where it is not: cuda_device()
+
+}  // namespace fathom
