@@ -82,6 +82,9 @@ llama-3.1-8b int4 --prompt 8192 --steps 8
 llama-3.1-8b bf16 --sequences 64 --context 2048 --steps 24
 llama-3.1-8b fp8 --sequences 64 --context 2048 --steps 24
 llama-3.1-8b bf16 --sequences 8 --context 2048 --steps 24
+llama-3.1-8b bf16 --sequences 16 --context 128 --steps 24
+llama-3.1-8b int4 --sequences 32 --context 128 --steps 24
+llama-3.1-8b int4 --sequences 64 --context 128 --steps 24
 deepseek-v2-lite bf16 --sequences 64 --context 2048 --steps 24
 deepseek-v2-lite bf16 --prompt 4096 --steps 8
 END
