@@ -37,8 +37,7 @@ StepShape shape_of(const SavedPool& pool, const ValidationOptions& options) {
 void add_device_notes(Trace& trace, double timing_overhead) {
   if (timing_overhead != 0) {
     trace.notes.push_back(
-        fmt::format("operators were timed in steps of their own, which took {:.1f} % longer than the others",
-                    timing_overhead * 100));
+        fmt::format("operators were timed in steps of their own, which took {:.3f}x the others", 1 + timing_overhead));
   }
   if (!trace.device) return;
   const DeviceState& d = *trace.device;

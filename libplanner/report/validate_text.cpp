@@ -55,9 +55,11 @@ class ComparisonWriter : private Page {
     const Trace& run = c_.run;
     section("How it was measured");
     item(fmt::format("{} engine on {}{}", run.backend, run.machine, run.date.empty() ? "" : ", " + run.date));
-    item(fmt::format("{}, {} of {} tokens, {} of {} layers, {}", counted(run.ranks, "rank"),
-                     counted(run.sequences, "sequence"), whole_text(run.context), run.layers_run, run.layers_of_model,
-                     counted(static_cast<double>(run.steps.size()), "step")));
+    const std::string shape =
+        run.prompt > 0 ? fmt::format("prompts of {} tokens", whole_text(run.prompt))
+                       : fmt::format("{} of {} tokens", counted(run.sequences, "sequence"), whole_text(run.context));
+    item(fmt::format("{}, {}, {} of {} layers, {}", counted(run.ranks, "rank"), shape, run.layers_run,
+                     run.layers_of_model, counted(static_cast<double>(run.steps.size()), "step")));
     for (const std::string& note : c_.notes) item("note: " + note);
   }
 

@@ -119,6 +119,20 @@ TEST_F(Validate, RepeatsItsHash) {
   EXPECT_NE(hash(" --seed 2"), first);
 }
 
+TEST_F(Validate, RunsAnotherShapeAndSaysSo) {
+  const std::string plan = plan_of("llama", 1);
+  const Answer decoded = run_program("-q validate " + plan + " --sequences 2 --context 40 --steps 2 -f json");
+  EXPECT_EQ(decoded.code, 1) << decoded.err;
+  const Json json = Json::parse(decoded.out);
+  EXPECT_EQ(json.at("run").at("sequences"), 2);
+  EXPECT_EQ(json.at("run").at("context"), 40);
+  EXPECT_NE(decoded.out.find("measured with 2 x 40 tokens in the cache"), std::string::npos) << decoded.out;
+  const Answer prompts = run_program("-q validate " + plan + " --prompt 30 --steps 2 -f json");
+  EXPECT_EQ(prompts.code, 1) << prompts.err;
+  EXPECT_EQ(Json::parse(prompts.out).at("run").at("prompt"), 30);
+  EXPECT_NE(prompts.out.find("measured with prompts of 30 tokens"), std::string::npos) << prompts.out;
+}
+
 TEST_F(Validate, SaysAloudThatAPartWasRun) {
   const Answer run = run_program("validate " + plan_of("qwen2", 1) + " --layers 1 --steps 2");
   EXPECT_NE(run.out.find("1 of 3 layers"), std::string::npos) << run.out;

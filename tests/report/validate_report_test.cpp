@@ -66,6 +66,16 @@ TEST(ValidateReport, JsonHasTheKeysThatScriptsRelyOn) {
     EXPECT_TRUE(json.at("run").contains(key)) << key;
 }
 
+TEST(ValidateReport, JsonTellsPowerAndClocksWhereTheDeviceSaidThem) {
+  Comparison c = comparison();
+  EXPECT_FALSE(nlohmann::json::parse(validate_json(c)).at("run").contains("device"));
+  c.run.device = DeviceState{.samples = 3, .mean_watts = 500, .most_watts = 600, .mean_clock_mhz = 1900};
+  const nlohmann::json device = nlohmann::json::parse(validate_json(c)).at("run").at("device");
+  EXPECT_EQ(device.at("samples"), 3);
+  EXPECT_EQ(device.at("mean_w"), 500);
+  EXPECT_EQ(device.at("mean_clock_mhz"), 1900);
+}
+
 TEST(ValidateReport, TextSaysNoAndWhy) {
   const std::string text = validate_text(comparison(), {});
   for (const char* part :
