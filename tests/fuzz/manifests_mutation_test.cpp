@@ -17,8 +17,11 @@ namespace fs = std::filesystem;
 
 std::vector<fs::path> fixtures() {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(FATHOM_SOURCE_DIR) / "tests/fixtures")) {
-    if (entry.is_regular_file()) files.push_back(entry.path());
+  for (const char* folder : {"good", "bad"}) {
+    for (const auto& entry :
+         fs::recursive_directory_iterator(fs::path(FATHOM_SOURCE_DIR) / "tests/fixtures" / folder)) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
   }
   std::sort(files.begin(), files.end());
   return files;
