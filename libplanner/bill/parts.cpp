@@ -285,9 +285,11 @@ std::vector<Measure> measures_in(std::string_view text) {
   const std::string plain = plain_text(text);
   std::vector<Measure> out;
   for (std::size_t i = 0; i < plain.size();) {
-    const bool starts = is_digit(plain[i]) && (i == 0 || (!is_letter(plain[i - 1]) && plain[i - 1] != '.'));
+    const bool times = i > 1 && (plain[i - 1] == 'x' || plain[i - 1] == 'X') && is_digit(plain[i - 2]);  // "1x400G"
+    const bool starts = is_digit(plain[i]) && (i == 0 || times || (!is_letter(plain[i - 1]) && plain[i - 1] != '.'));
     if (!starts) {
-      ++i;
+      const bool digits = is_digit(plain[i]);  // of a name such as A100: its second digit starts no figure either
+      for (++i; digits && i < plain.size() && is_digit(plain[i]);) ++i;
       continue;
     }
     const auto number = scan_number(std::string_view(plain).substr(i));

@@ -131,8 +131,27 @@ void power(const Part& part, Findings& out) {
                });
 }
 
+// "Kunpeng 920-5250" is another processor than the one that the catalog knows of its family.
+bool another_model(const Part& part) {
+  const std::string words = part.row->words();
+  for (std::size_t at = 0; at + 4 <= words.size(); ++at) {
+    const auto digit = [&](std::size_t i) {
+      return i < words.size() && std::isdigit(static_cast<unsigned char>(words[i])) != 0;
+    };
+    const bool number = digit(at) && digit(at + 1) && digit(at + 2) && digit(at + 3) && !digit(at + 4) &&
+                        (at == 0 || (!digit(at - 1) && words[at - 1] != '.' && words[at - 1] != ','));
+    if (!number) continue;
+    const std::string model = words.substr(at, 4);
+    const bool known = std::any_of(part.cpus.begin(), part.cpus.end(),
+                                   [&](const Cpu* c) { return c->name.find(model) != std::string::npos; });
+    const bool date = model.starts_with("19") || model.starts_with("20");
+    if (!known && !date) return true;
+  }
+  return false;
+}
+
 void cores_and_clock(const Part& part, Findings& out) {
-  if (part.cpus.empty()) return;
+  if (part.cpus.empty() || another_model(part)) return;
   const Cpu& cpu = *part.cpus.front();
   for_measures(*part.row, kWithNotes, [&](const Measure& measure, const CsvCell& cell) {
     const std::string unit = lower(measure.unit);
@@ -297,10 +316,12 @@ void link_names(const Checked& checked, const Row& row, Findings& out) {
 }
 
 const char* fibre_of(const std::string& text) {
-  for (const char* grade : {"om1", "om2", "om3", "om4", "om5", "多模", "multimode", "multi-mode"}) {
+  for (const char* grade : {"om1", "om2", "om3", "om4", "om5", "多模", "multimode", "multi-mode", "sr4", "sr8", "sr2",
+                            "2sr", "vr4", "vr8", "2vr"}) {
     if (text.find(grade) != std::string::npos) return "MMF";
   }
-  for (const char* grade : {"os1", "os2", "单模", "single-mode", "singlemode", "g.652", "g.657"}) {
+  for (const char* grade : {"os1", "os2", "单模", "single-mode", "singlemode", "g.652", "g.657", "dr4", "dr8", "fr4",
+                            "fr8", "lr4", "lr8"}) {
     if (text.find(grade) != std::string::npos) return "SMF";
   }
   return nullptr;
@@ -318,10 +339,11 @@ void fibres(const Checked& checked, Findings& out) {
       fibre = &part;
     }
     if (part.kind == PartKind::kOptic) {
-      const char* takes = nullptr;
-      for (const Optic* known : part.optics)
-        takes = known->fibre == "SMF" ? "SMF" : known->fibre == "MMF" ? "MMF" : takes;
-      if (takes == nullptr) takes = fibre_of(text);
+      const char* takes =
+          fibre_of(text);  // what the bill says counts more than the one that the catalog knows of a speed
+      for (const Optic* known : part.optics) {
+        if (takes == nullptr) takes = known->fibre == "SMF" ? "SMF" : known->fibre == "MMF" ? "MMF" : nullptr;
+      }
       if (takes == nullptr || (needed != nullptr && std::string_view(needed) != takes)) return;
       needed = takes;
       optic = &part;

@@ -184,8 +184,19 @@ std::string counted(double amount, const Amount& like) {
 
 std::string name_of(const Row& row) { return fmt::format("line {} ({})", row.first.at.line, row.name()); }
 
+// By the month, the hour or the kilowatt-hour: how often it is paid stands in a column that is none of ours.
+bool paid_by_use(const Row& row) {
+  const std::string per = lower(row.price->per);
+  if (per == lower(row.quantity->unit)) return false;
+  for (const char* word : {"月", "month", "mo", "小时", "时", "hour", "hr", "h", "天", "日", "day", "kwh", "度"}) {
+    if (per == word) return true;
+  }
+  return false;
+}
+
 std::optional<Product> product_of(const Bill& bill, const Row& row) {
-  if (!row.quantity || !row.price || (row.quantity->open && row.quantity->low == row.quantity->high))
+  if (!row.quantity || !row.price || (row.quantity->open && row.quantity->low == row.quantity->high) ||
+      paid_by_use(row))
     return std::nullopt;
   double rate = 1;
   if (row.total && !row.total->currency.empty() && !row.price->currency.empty() &&

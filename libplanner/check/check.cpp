@@ -13,6 +13,7 @@
 #include "input/excerpt.h"
 #include "input/utf8.h"
 #include "manifests/judge.h"
+#include "units/money.h"
 
 namespace fathom {
 
@@ -121,6 +122,8 @@ CheckedFile check_file(const std::filesystem::path& path, const Catalog& catalog
     out.suppressed = suppress(out.text, book, options.levels, out.file, out.findings);
   } catch (const InputError& error) {
     refuse(out, error, book);
+  } catch (const MoneyError& error) {  // a sum of what is legal one by one
+    refuse(out, InputError(out.file, {}, error.what()), book);
   }
   finish(out);
   return out;

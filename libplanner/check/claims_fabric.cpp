@@ -5,14 +5,13 @@
 #include <cmath>
 
 #include "check/claims_terms.h"
+#include "check/part_figures.h"
 #include "units/number.h"
 #include "units/text.h"
 
 namespace fathom::claims {
 
 namespace {
-
-std::string gigabits(BytesPerSecond rate) { return fmt::format("{:g} Gb/s", rate.value * 8 / 1e9); }
 
 // Terms that are neither the processor nor its lanes count devices: {accelerators: 2, network_cards: 3}.
 Judgement pcie_lanes(Terms& claim) {

@@ -23,10 +23,13 @@ inline bool power_agrees(const Fact<Watts>& known, Watts stated) {
   return stated <= known.high_or_value() * (1 + kSheetRounding) && stated >= known.low_or_value() * 0.5;
 }
 
-// Ports of a higher rate run lower ones.
+// Ports of a higher rate run lower ones, and of twice or four times the rate two or four of them (twin ports, break-out cables).
 inline double ports_at(const Switch& device, BytesPerSecond rate) {
   double there = 0;
-  for (const SwitchPorts& group : device.ports) there += group.rate >= rate * (1 - 1e-9) ? group.count : 0;
+  for (const SwitchPorts& group : device.ports) {
+    const double times = group.rate / (rate * (1 - 1e-9));
+    there += times >= 4 ? 4 * group.count : times >= 2 ? 2 * group.count : times >= 1 ? group.count : 0;
+  }
   return there;
 }
 

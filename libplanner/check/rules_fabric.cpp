@@ -7,6 +7,7 @@
 
 #include "check/design_lookup.h"
 #include "check/design_rules.h"
+#include "check/part_figures.h"
 #include "units/text.h"
 
 namespace fathom {
@@ -14,8 +15,6 @@ namespace fathom {
 namespace {
 
 constexpr double kRounding = 1.02;
-
-std::string gigabits(BytesPerSecond rate) { return fmt::format("{:g} Gb/s", rate.value * 8 / 1e9); }
 
 double ends_at(const Link& link, const std::string& name) {
   return static_cast<double>(link.count) * ((link.from == name ? 1 : 0) + (link.to == name ? 1 : 0));
@@ -33,9 +32,9 @@ void ports(const Design& d, std::size_t f, Findings& out) {
       if (ends_at(link, tier.role) > 0) rates.insert(link.rate.value);
     }
     for (const double rate : rates) {
-      double ends = 0, each = 0;
+      double ends = 0;
       for (const Link& link : fabric.links) ends += link.rate.value >= rate ? ends_at(link, tier.role) : 0;
-      for (const SwitchPorts& p : model->ports) each += p.rate.value * kRounding >= rate ? p.count : 0;
+      const double each = ports_at(*model, BytesPerSecond(rate / kRounding));
       if (ends <= each * tier.count) continue;
       const std::string fast = gigabits(BytesPerSecond(rate));
       out.add("fabric.ports", d.at({"fabrics", f, "switches", t}),

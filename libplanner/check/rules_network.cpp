@@ -6,6 +6,7 @@
 
 #include "check/design_lookup.h"
 #include "check/design_rules.h"
+#include "check/part_figures.h"
 #include "units/number.h"
 #include "units/text.h"
 
@@ -14,8 +15,6 @@ namespace fathom {
 namespace {
 
 constexpr double kRounding = 1.02;
-
-std::string gigabits(BytesPerSecond rate) { return fmt::format("{:g} Gb/s", rate.value * 8 / 1e9); }
 
 const LinkGeneration* generation(const Catalog& catalog, const std::string& kind, const std::string& name) {
   const std::string family = kind == "roce" ? "ethernet" : kind;

@@ -274,7 +274,7 @@ void check_metrics(const AlertExpression& e, Remarks& out) {
                        .help = "delta(), deriv() or changes()"});
       }
     }
-    if (node.kind != Kind::kSelector) return;
+    if (node.kind != Kind::kSelector || e.recorded.contains(node.name)) return;
     const Exporter* exporter = e.vocabulary.exporter_of(node.name);
     if (exporter == nullptr) return;
     const Metric* metric = metric_of(node, e.vocabulary);
@@ -295,7 +295,7 @@ void check_metrics(const AlertExpression& e, Remarks& out) {
         !close.empty() && close.size() <= node.name.size() + 3 && node.name.size() <= close.size() + 3;
     out.push_back({.rule = misspelt ? "prometheus.metric_misspelt" : "prometheus.metric",
                    .mark = e.place(node),
-                   .message = fmt::format("fathom knows no {} of {}: without it the alert is silent for ever",
+                   .message = fmt::format("fathom knows no {} of {}: where nothing exports it, the alert is silent",
                                           node.name, exporter->name),
                    .terms = {},
                    .help = misspelt ? fmt::format("did you mean \"{}\"?", close) : ""});

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <set>
+#include <string>
 
 #include "manifests/promql.h"
 #include "manifests/remark.h"
@@ -14,6 +16,7 @@ struct AlertExpression {
   std::string alert;                           // its name; empty for a recording
   std::function<Mark(const PromNode&)> place;  // of a word of the expression in the file
   const Vocabulary& vocabulary;
+  const std::set<std::string>& recorded;  // metrics that recordings of the same file make
 };
 
 void check_metrics(const AlertExpression& e, Remarks& out);      // names that no exporter has

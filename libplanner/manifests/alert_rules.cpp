@@ -53,8 +53,8 @@ void check_duration(const Value& value, const char* key, Remarks& out) {
 
 class Group {
  public:
-  Group(std::string_view file_text, const Vocabulary& vocabulary, Remarks& out)
-      : text_(file_text), vocabulary_(vocabulary), out_(out) {}
+  Group(std::string_view file_text, const Vocabulary& vocabulary, const std::set<std::string>& recorded, Remarks& out)
+      : text_(file_text), vocabulary_(vocabulary), recorded_(recorded), out_(out) {}
 
   void check(const Value& group) {
     if (group.kind != Value::Kind::kMapping) return;
@@ -128,7 +128,8 @@ class Group {
     const AlertExpression e{.root = *root,
                             .alert = alert,
                             .place = [&](const PromNode& node) { return place(expression, query, node); },
-                            .vocabulary = vocabulary_};
+                            .vocabulary = vocabulary_,
+                            .recorded = recorded_};
     check_metrics(e, out_);
     check_comparisons(e, out_);
     check_quantiles(e, out_);
@@ -159,6 +160,7 @@ class Group {
 
   std::string_view text_;
   const Vocabulary& vocabulary_;
+  const std::set<std::string>& recorded_;
   Remarks& out_;
   std::map<std::string, int> seen_;  // alerts with their labels
 };
@@ -166,9 +168,12 @@ class Group {
 }  // namespace
 
 void check_alert_groups(const Value& groups, std::string_view text, const Vocabulary& vocabulary, Remarks& out) {
-  std::set<std::string> names;
+  std::set<std::string> names, recorded;
   for (const Value& group : groups.items) {
-    Group(text, vocabulary, out).check(group);
+    for (const Value& rule : items(find(&group, {"rules"}))) recorded.insert(manifests::text(find(&rule, {"record"})));
+  }
+  for (const Value& group : groups.items) {
+    Group(text, vocabulary, recorded, out).check(group);
     const Entry* name = entry(&group, "name");
     if (name == nullptr || names.insert(manifests::text(&name->value)).second) continue;
     out.push_back({.rule = "prometheus.form",

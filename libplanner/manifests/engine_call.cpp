@@ -115,7 +115,9 @@ std::optional<EngineCall> engine_call(const Container& container, const Vocabula
     const bool own = std::any_of(engine.images.begin(), engine.images.end(), [&](const std::string& name) {
       return image.repository == name || image.repository.ends_with("/" + name);
     });
-    if (!starts(call.words, engine) && !(own && call.engine == nullptr)) continue;
+    // The image starts its engine unless a command says otherwise: ranks that join Ray wait for the leader's.
+    const bool by_itself = own && find(container.value, {"command"}) == nullptr;
+    if (!starts(call.words, engine) && !(by_itself && call.engine == nullptr)) continue;
     call.engine = &engine;
     call.own_image = own;
     if (starts(call.words, engine)) break;

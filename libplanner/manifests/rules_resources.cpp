@@ -120,12 +120,12 @@ void check_host_memory_request(const Container& container, const ManifestCase& c
   if (request == nullptr || limit == nullptr) return;
   const auto asked = parse_kubernetes_quantity(text(&request->value)), most = parse_kubernetes_quantity(text(limit));
   if (!asked || !most || asked->value >= most->value) return;
-  out.push_back(
-      {.rule = "manifest.memory_request",
-       .mark = mark(*request),
-       .message = fmt::format("{} of memory are requested and {} may be used: what is above is taken back first",
-                              text(&request->value), text(limit)),
-       .help = "request what the engine needs when it is loaded: the limit"});
+  out.push_back({.rule = "manifest.memory_request",
+                 .mark = mark(*request),
+                 .message = fmt::format(
+                     "{} of memory are requested and {} may be used: a node that runs short evicts such pods first",
+                     text(&request->value), text(limit)),
+                 .help = "request what the engine needs when it is loaded: the limit"});
 }
 
 // Devices of two makers in one pod need a node that has both.

@@ -53,6 +53,7 @@ Exporter read_exporter(MapReader reader) {
   for (const std::string& name : reader.get<Words>("ratios", {})) add(name, {MetricKind::kRatio});
   for (const std::string& name : reader.get<Words>("percents", {})) add(name, {MetricKind::kPercent});
   for (const std::string& name : reader.required<Words>("counters")) add(name, {MetricKind::kCounter});
+  for (const std::string& name : reader.get<Words>("totals", {})) add(name, {MetricKind::kTotal});
   for (const std::string& name : reader.required<Words>("histograms")) histogram(name, 0);
   for (const Entry& time : reader.need("times").entries) {
     double lowest = 0;

@@ -24,7 +24,7 @@ struct Engine {
   bool shared_memory = false;  // its ranks talk through /dev/shm
 };
 
-enum class MetricKind { kGauge, kRatio, kPercent, kCounter, kHistogram, kGone };
+enum class MetricKind { kGauge, kRatio, kPercent, kCounter, kTotal, kHistogram, kGone };
 
 struct Metric {
   MetricKind kind = MetricKind::kGauge;
