@@ -51,6 +51,8 @@ TEST(BillParts, PortsAreReadFromWords) {
   EXPECT_DOUBLE_EQ(ports_in("10GbE 双端口网卡")->count, 2);
   EXPECT_DOUBLE_EQ(ports_in("24-port switch")->count, 24);
   EXPECT_FALSE(ports_in("200Gbps EDR"));
+  EXPECT_DOUBLE_EQ(ports_in("64x400G NDR")->rate->value, 50e9);  // no figure begins inside of 400
+  EXPECT_EQ(measures_in("A100 80GB").size(), 1u);                // nor inside of a name
 }
 
 }  // namespace

@@ -67,6 +67,16 @@ TEST_F(CheckVerb, ShowsWhereAFileCannotBeRead) {
   EXPECT_NE(run.err.find("checked 1 file, 1 problem: 1 error"), std::string::npos) << run.err;
 }
 
+TEST_F(CheckVerb, ASumBeyondCountingIsAnErrorOfItsFileAlone) {
+  std::string design = content_of(FATHOM_SOURCE_DIR "/examples/r1-a100-kunpeng/corrected.yaml");
+  const std::string price = "8.5 万 CNY";
+  design.replace(design.find(price), price.size(), "1e15 CNY");
+  const Answer run = run_program("check " + write("huge.yaml", design) + " " + broken_);
+  EXPECT_EQ(run.code, 2) << run.err;
+  EXPECT_NE(run.out.find("too large to be counted"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("unknown key \"oops\""), std::string::npos) << run.out;
+}
+
 // Columns: what is checked, --fail-on, the code in every format.
 TEST_F(CheckVerb, ExitsTheSameInEveryFormat) {
   struct Row {
