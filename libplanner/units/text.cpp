@@ -236,6 +236,7 @@ std::string other_capitals(std::string_view symbol, Dimension expected) {
       char& c = candidate[letters[i]];
       c = static_cast<char>(bits >> i & 1u ? c | 0x20 : c & ~0x20);
     }
+    if (candidate.starts_with('K') && find_unit("k" + candidate.substr(1))) continue;  // taken for kilo, never proposed
     const std::optional<Unit> unit = find_unit(candidate);
     if (unit && unit->dimension == expected) found.push_back(in_quotes(candidate));
   }
