@@ -140,7 +140,8 @@ std::pair<std::string, Severity> parse_rule_level(const std::string& text, const
 RuleLevels joined(RuleLevels levels, const RuleLevels& stronger) {
   for (const auto& [name, level] : stronger) {
     if (name.find('.') == std::string::npos) {
-      std::erase_if(levels, [&](const auto& entry) { return entry.first.starts_with(name + "."); });
+      const std::string family = name + ".";
+      std::erase_if(levels, [&](const auto& entry) { return entry.first.starts_with(family); });
     }
   }
   for (const auto& [name, level] : stronger) levels[name] = level;
