@@ -199,6 +199,9 @@ void switch_ports(const Part& part, Findings& out) {
   const StatedPorts stated = *ports_in(cell->text);
   for (const Switch* device : part.switches) {
     if (device->ports.empty() || ports_at(*device, *stated.rate) >= stated.count) return;
+    for (const SwitchPorts& group : device->ports) {  // cages of two ports: "32 x 800G" are 64 x 400
+      if (group.count == 2 * stated.count && agrees(stated.rate->value, 2 * group.rate.value)) return;
+    }
   }
   out.add(
       "part.ports", spot(*cell),
