@@ -10,9 +10,6 @@
 
 namespace fathom {
 
-// A device that the executor can use is there. False without one, without a driver, and in a program built without CUDA.
-bool cuda_device_present();
-
 struct CudaDevice {
   std::string name;  // "NVIDIA H200"
   int multiprocessors = 0;

@@ -16,13 +16,6 @@ constexpr int kLeastCompute = 80;  // tensor cores with bf16
 
 }  // namespace
 
-bool cuda_device_present() {
-  int devices = 0, major = 0;
-  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) return false;
-  return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) == cudaSuccess &&
-         10 * major >= kLeastCompute;
-}
-
 CudaDevice cuda_device() {
   int devices = 0;
   if (const cudaError_t status = cudaGetDeviceCount(&devices); status != cudaSuccess || devices == 0) {

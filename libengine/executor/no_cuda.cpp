@@ -12,8 +12,6 @@ namespace {
 
 }  // namespace
 
-bool cuda_device_present() { return false; }
-
 CudaDevice cuda_device() { refuse(); }
 
 std::unique_ptr<Executor> make_cuda_executor(const ExecutorParts&) { refuse(); }
