@@ -15,8 +15,8 @@ __global__ __launch_bounds__(32 * kWarps) void join(const SplitSums s) {
   const int row = blockIdx.x % s.tile_rows, column = blockIdx.x / s.tile_rows * kColumns + 4 * lane;
   const int unit = blockIdx.y, sequence = blockIdx.z, group = s.heads / s.kv_heads;
   const int place = unit % s.tiles * s.tile_rows + row;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const int length = s.lengths[sequence];
   if (place >= s.rows * group || length <= 0) return;
   const SplitRange range = split_range(s.first_token(length), length, 0, s.splits);

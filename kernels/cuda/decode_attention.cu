@@ -53,8 +53,8 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
   const int sequence = blockIdx.y, split = blockIdx.z, splits = gridDim.z;
   const int group = op.heads / op.kv_heads, rows = min(kRows, op.rows * group - first_row);
 
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const int length = op.lengths[sequence];
   if (length <= 0) return;
   const int window = static_cast<int>(op.window);

@@ -10,8 +10,8 @@ constexpr int kThreads = 256;
 // Grid: (groups of four values, rows).
 __global__ void embed_rows(const Embedding op) {
   const int column = 4 * (blockIdx.x * kThreads + threadIdx.x);
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   if (column >= op.width) return;
   for (std::int64_t row = blockIdx.y; row < op.rows; row += gridDim.y) {
     const std::int64_t place = static_cast<std::int64_t>(op.tokens[row]) - op.first;

@@ -15,8 +15,8 @@ __global__ __launch_bounds__(kThreads) void list_rows(const __grid_constant__ Ex
   __shared__ int scratch[kWarps], counts[kWarps], all_of[kWarps];
   const int own = blockIdx.x, choices = op.rows * op.chosen, warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   for (int i = threadIdx.x; i < kMostExperts / 32; i += kThreads) present[i] = 0;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   __syncthreads();
 
   // Pairs before this expert's, pairs in all, and which experts have any.
@@ -72,8 +72,8 @@ __global__ __launch_bounds__(kThreads) void list_rows(const __grid_constant__ Ex
 // Grid: (groups of four values, rows).
 __global__ void combine_rows(const Combine op) {
   const int column = 4 * (blockIdx.x * kThreads + threadIdx.x);
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   if (column >= op.width) return;
   for (std::int64_t row = blockIdx.y; row < op.rows; row += gridDim.y) {
     float4 sum = {0, 0, 0, 0};

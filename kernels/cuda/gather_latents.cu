@@ -10,8 +10,8 @@ constexpr int kThreads = 256;
 // Grid: (pages, sequences).
 __global__ __launch_bounds__(kThreads) void gather(const __grid_constant__ GatherLatents op) {
   const int sequence = op.first_sequence + blockIdx.y, begin = blockIdx.x * kPageTokens;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const int tokens = min(kPageTokens, op.lengths[sequence] - begin);
   if (tokens <= 0) return;
   const int page = op.table[static_cast<std::int64_t>(sequence) * op.table_stride + blockIdx.x];

@@ -20,8 +20,8 @@ __global__ __launch_bounds__(kThreads) void products(const __grid_constant__ Hea
 #ifdef FATHOM_TENSOR_CORES
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
   const int row = 16 * (blockIdx.x * kWarps + warp), head = blockIdx.y, first = blockIdx.z * kTiles * kTokens;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   if (row >= op.rows) return;
   const std::uint16_t* upper = op.w + head * op.w_stride + static_cast<std::int64_t>(row + g) * op.cols + 8 * t;
   const std::uint16_t* lower = upper + static_cast<std::int64_t>(8) * op.cols;

@@ -50,8 +50,8 @@ __global__ __launch_bounds__(Sizes<kTiles>::kThreads, 1) void decode_latent(cons
   const int all_rows = op.rows * op.heads, first_row = blockIdx.x * S::kRows;
   const int rows = min(S::kRows, all_rows - first_row);
 
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const int length = op.lengths[sequence];
   if (length <= 0) return;
   const SplitRange range = split_range(0, length, split, splits);

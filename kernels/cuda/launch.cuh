@@ -38,8 +38,10 @@ void allow_shared_memory(Kernel* kernel, std::size_t bytes) {
         "shared memory");
 }
 
-// Everything the kernel before wrote is visible after wait_for_predecessor(). Weights may be read earlier. Without overlap
-// both do nothing.
+// Everything that any kernel before wrote is visible after wait_for_predecessor(), if every block of each of them called it too.
+// Weights may be read earlier. start_successor() comes first of all: once every block of this kernel is on a multiprocessor, the
+// next one's blocks take what room is left, and whatever they read before their own wait_for_predecessor() arrives meanwhile.
+// Without overlap both do nothing.
 __device__ inline void wait_for_predecessor() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");

@@ -41,6 +41,7 @@ __global__ __launch_bounds__(kDotThreads, kTokens == 1 && Format::kFormat == Wei
                                               ? 3
                                               : 1) void linear_dot(LinearArguments a, int parts) {
   constexpr int kWarps = kDotThreads / 32;
+  start_successor();
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, part = warp % parts;
   const int first_token = blockIdx.y * kTokens, tokens = min(kTokens, a.tokens - first_token);
   const std::int64_t outputs = a.gated ? 1 : kDotRows;  // of a warp
@@ -68,7 +69,6 @@ __global__ __launch_bounds__(kDotThreads, kTokens == 1 && Format::kFormat == Wei
 #pragma unroll
   for (int i = 0; i < kDotAhead; ++i) fetch(i, piece + i * step);
   wait_for_predecessor();
-  start_successor();
   for (; piece < pieces; piece += kDotAhead * step) {
 #pragma unroll
     for (int i = 0; i < kDotAhead; ++i) {

@@ -357,6 +357,7 @@ __global__ __launch_bounds__(Shape::kThreads,
   const int stages = static_cast<int>((a.cols + Shape::kInputs - 1) / Shape::kInputs);
   const bool grouped = a.first_pair != nullptr;
 
+  start_successor();
   MmaRange range{0, 0, a.tokens, 0, stages};
   std::int64_t pairs_end = a.tokens;
   if (grouped) {
@@ -379,7 +380,6 @@ __global__ __launch_bounds__(Shape::kThreads,
       if (s < count) block.fetch_weights(range.first_stage + s, s, range.tokens);
     }
     if (first_tile && !grouped) wait_for_predecessor();
-    if (first_tile) start_successor();
 #pragma unroll
     for (int s = 0; s < kStages - 1; ++s) {
       if (s < count) block.fetch_tokens(range.first_stage + s, s, range);

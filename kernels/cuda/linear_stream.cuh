@@ -186,6 +186,7 @@ __global__ __launch_bounds__(kStreamThreads, 2) void linear_stream(const __grid_
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, tiles = kWarps / parts;
   const std::int64_t first_tile = static_cast<std::int64_t>(blockIdx.x) * tiles;
   const bool grouped = a.first_pair != nullptr;
+  start_successor();
   std::int64_t expert = 0, pair = 0, end = a.tokens;
   if (grouped) {
     wait_for_predecessor();
@@ -197,7 +198,6 @@ __global__ __launch_bounds__(kStreamThreads, 2) void linear_stream(const __grid_
   StreamWarp<Format, kTiles> stream(a, static_cast<int>(expert), first_tile + warp / parts, warp % parts, parts);
   stream.begin();
   if (!grouped) wait_for_predecessor();
-  start_successor();
   for (; pair < end; pair += kStreamTokens) {
     const int tokens = static_cast<int>(min(static_cast<std::int64_t>(kStreamTokens), end - pair));
     const std::int64_t own = pair + min(lane / 4, tokens - 1);  // columns beyond the tokens: nobody reads them

@@ -28,8 +28,8 @@ __global__ __launch_bounds__(32 * kPlainWarps) void plain_attention(const __grid
   constexpr int kKeys = kKey / 32, kValues = kValue / 32;
   __shared__ float peaks[kPlainWarps], totals[kPlainWarps], sums[kPlainWarps][kValue];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, head = blockIdx.x, sequence = blockIdx.z;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const int length = op.lengths[sequence];
   if (length <= 0) return;
   const std::int64_t row = (static_cast<std::int64_t>(sequence) * op.rows + blockIdx.y) * op.heads + head;

@@ -98,8 +98,8 @@ __global__ __launch_bounds__(kThreads, 2) void prefill(const __grid_constant__ O
   const int head = blockIdx.x;
   const unsigned queries = shared_address(shared), keys = queries + Shared<Source>::kQuery,
                  values = keys + Shared<Source>::kKeys;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const PrefillTile tile = op.tile[blockIdx.y];
   if (tile.rows <= 0) return;
   const Source source(op, tile, head);
@@ -252,8 +252,8 @@ template <class Source, class Op>
 __global__ __launch_bounds__(kThreads) void prefill_plain(const __grid_constant__ Op op, int window) {
   constexpr int kKeys = Source::kKey / 32, kValues = Source::kValue / 32;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, head = blockIdx.x;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const PrefillTile tile = op.tile[blockIdx.y];
   const int row = blockIdx.z * kWarps + warp;
   if (row >= tile.rows) return;

@@ -14,8 +14,8 @@ template <int kEach>
 __global__ __launch_bounds__(1024) void rms_norm_rows(const __grid_constant__ RmsNorm op) {
   __shared__ float scratch[32];
   const int row = blockIdx.x, groups = op.width / 4;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const std::int64_t from = op.rows_of_x == nullptr ? row : op.rows_of_x[row];
   float4 value[kEach];
   float squares = 0;

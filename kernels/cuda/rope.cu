@@ -11,8 +11,8 @@ constexpr int kThreads = 128, kWarps = kThreads / 32, kMostPairs = 4;  // of a l
 
 __global__ void angles_of_rows(const RopeRows r) {
   const int half = r.dims / 2, i = blockIdx.x * kThreads + threadIdx.x;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   if (i >= r.rows * half) return;
   double sine, cosine;
   sincos(max(r.position[i / half], 0) * r.frequencies[i % half], &sine, &cosine);
@@ -48,8 +48,8 @@ __device__ inline void turn(const RopeRows& r, int row, int i, float& a, float& 
 __global__ __launch_bounds__(kThreads) void rope_head_rows(const __grid_constant__ RopeHeads op) {
   const int lane = threadIdx.x % 32, row = blockIdx.y, half = op.head_dim / 2;
   int head = blockIdx.x * kWarps + threadIdx.x / 32;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const int position = op.rows.position[row];
   if (head >= op.heads + 2 * op.kv_heads || position < 0) return;
   const std::uint16_t* from;
@@ -97,8 +97,8 @@ __global__ __launch_bounds__(kThreads) void rope_head_rows(const __grid_constant
 __global__ __launch_bounds__(kThreads) void rope_latent_rows(const __grid_constant__ RopeLatent op) {
   __shared__ float scratch[kWarps];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = blockIdx.y, half = op.rows.dims / 2;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const int position = op.rows.position[row];
   if (position < 0) return;
   const std::uint16_t* from;

@@ -59,8 +59,8 @@ __device__ inline void close_groups(const Router& op, float (&choice)[kEach], fl
 __global__ __launch_bounds__(32 * kWarps) void route_rows(const __grid_constant__ Router op) {
   __shared__ float shared[kWarps][kMostExperts];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, row = blockIdx.x * kWarps + warp;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   if (row >= op.rows) return;
   float score[kEach], choice[kEach];
   float highest = -INFINITY, sum = 0;

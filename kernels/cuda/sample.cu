@@ -25,8 +25,8 @@ __global__ __launch_bounds__(kThreads) void sample_rows(const __grid_constant__ 
   __shared__ int numbers[kWarps];
   __shared__ double sums[kWarps];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = blockIdx.x;
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const float* logits = op.logits + row * op.logit_stride;
 
   float value = -INFINITY;

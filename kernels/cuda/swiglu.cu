@@ -10,8 +10,8 @@ constexpr int kThreads = 256;
 // Grid: (groups of four values, rows).
 __global__ void swiglu_rows(const Swiglu op) {
   const int column = 4 * (blockIdx.x * kThreads + threadIdx.x);
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   if (column >= op.width) return;
   for (std::int64_t row = blockIdx.y; row < op.rows; row += gridDim.y) {
     const float4 gate = read_four(op.gate_up, false, row * 2 * op.width + column);

@@ -12,8 +12,8 @@ constexpr int kThreads = 256;
 template <class Format>
 __global__ __launch_bounds__(kThreads) void widen(const __grid_constant__ Weights w, std::uint16_t* to) {
   constexpr int kValues = 128 / Format::kBits;  // in 16 bytes
-  wait_for_predecessor();
   start_successor();
+  wait_for_predecessor();
   const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (at >= w.rows * w.cols / kValues) return;
   const std::int64_t row = at / (w.cols / kValues), piece = at % (w.cols / kValues);
