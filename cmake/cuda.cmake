@@ -58,4 +58,4 @@ add_executable(kernels_cuda_bench EXCLUDE_FROM_ALL ${cuda_bench_sources})
 set_target_properties(kernels_cuda_bench PROPERTIES CUDA_STANDARD 17)
 target_compile_options(kernels_cuda_bench PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:${cuda_targets}>)
 target_include_directories(kernels_cuda_bench PRIVATE benchmarks/cuda)
-target_link_libraries(kernels_cuda_bench PRIVATE kernels_cuda)
+target_link_libraries(kernels_cuda_bench PRIVATE kernels_cuda CUDA::cublasLt)  # that too: what its best algorithm reaches

@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "cublaslt_proposals.h"
+#include "cuda/large_linear.h"
+#include "families.h"
+#include "rotation.h"
+
+namespace fathom::cuda {
+namespace {
+
+constexpr int kShortReplays = 5, kFinalists = 4;
+
+struct Product {
+  const char* name;
+  std::int64_t rows, cols;
+  int tokens;
+};
+
+std::vector<Product> products_of(WeightFormat format) {
+  std::vector<Product> products;
+  const bool all = format == WeightFormat::kBf16;  // others differ by the widening only
+  for (int tokens : {16, 64, 256, 1024, 2048, 4096, 8192}) {
+    if (all) products.push_back({"llama-8b qkv", 6144, 4096, tokens});
+    if (all) products.push_back({"llama-8b out", 4096, 4096, tokens});
+    if (!all && tokens != 64 && tokens != 2048 && tokens != 8192) continue;
+    products.push_back({"llama-8b up", 14336, 4096, tokens});
+    products.push_back({"llama-8b down", 4096, 14336, tokens});
+    if (all) products.push_back({"llama-8b head", 128256, 4096, tokens});
+  }
+  return products;
+}
+
+Line line_of(const Product& p, WeightFormat format, std::size_t weight_bytes) {
+  Line line{.kernel = "large", .format = name_of(format)};
+  line.shape = std::string(p.name) + " " + std::to_string(p.rows) + "x" + std::to_string(p.cols) + " T" +
+               std::to_string(p.tokens);
+  line.bytes = static_cast<double>(weight_bytes) + 2.0 * p.tokens * (p.rows + p.cols);
+  line.flops = 2.0 * p.tokens * p.rows * p.cols;
+  return line;
+}
+
+// Numbers of the fastest proposals by a short measurement.
+template <class Measured>
+std::vector<int> fastest(int proposals, const Measured& measured) {
+  std::vector<std::pair<double, int>> ranking;
+  for (int n = 0; n < proposals; ++n) ranking.emplace_back(measured(n), n);
+  std::sort(ranking.begin(), ranking.end());
+  std::vector<int> numbers;
+  for (const auto& [us, n] : ranking) numbers.push_back(n);
+  numbers.resize(std::min<std::size_t>(numbers.size(), kFinalists));
+  return numbers;
+}
+
+// `own` and the best of cuBLASLt's proposals, the finalists measured as `own` is and right after it: on a device as warm.
+void time_beside_best(Bench& bench, Line line, const Product& p, const RotatingWeights& weights, void* y, int launches,
+                      const std::function<void()>& own) {
+  const CublasLtProposals proposals(p.rows, p.cols, p.tokens, bench.workspace().data, LargeLinear::kWorkspaceBytes);
+  const auto measured = [&](int proposal, int count, int replays) {
+    return bench.measure(
+        count,
+        [&](const Launch& how, int i) {
+          proposals.run(proposal, weights.w[i % weights.w.size()].codes, bench.activations(), y, how.stream);
+        },
+        false, replays);
+  };
+  const std::vector<int> finalists =
+      fastest(proposals.count(), [&](int n) { return measured(n, (launches + 3) / 4, kShortReplays); });
+  own();
+  line.us = std::numeric_limits<double>::infinity();
+  for (int n : finalists) line.us = std::min(line.us, measured(n, launches, Bench::kReplays));
+  bench.report(std::move(line));
+}
+
+void time_product(Bench& bench, const Product& p, WeightFormat format) {
+  const RotatingWeights weights(bench, format, p.rows, p.cols, false);
+  const Line line = line_of(p, format, weights.bytes);
+  Line best = line;
+  best.variant = "cublaslt best";
+  const bool compared = format == WeightFormat::kBf16 && (p.tokens == 2048 || p.tokens == 8192) && bench.wants(best);
+  if (!compared && !bench.wants(line)) return;
+  const std::size_t widened = format == WeightFormat::kBf16 ? 0 : std::size_t{2} * p.rows * p.cols;
+  const Buffer y(std::size_t{2} * p.tokens * p.rows), scratch(widened);
+  LargeLinear large({bench.workspace().data, scratch.as<std::uint16_t>(), widened});
+  const int launches = launches_of(line, weights.launches);
+  const auto own = [&] {
+    bench.time(line, launches, [&](const Launch& how, int i) {
+      large(how, {.w = weights.w[i % weights.w.size()],
+                  .x = bench.activations(),
+                  .x_stride = p.cols,
+                  .tokens = p.tokens,
+                  .y = y.as<void>(),
+                  .y_stride = p.rows});
+    });
+  };
+  compared ? time_beside_best(bench, best, p, weights, y.as<void>(), launches, own) : own();
+}
+
+}  // namespace
+
+void large_linears(Bench& bench, WeightFormat format) {
+  bench.fill(format);
+  for (const Product& p : products_of(format)) time_product(bench, p, format);
+}
+
+}  // namespace fathom::cuda
