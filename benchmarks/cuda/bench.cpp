@@ -72,14 +72,16 @@ Bench::~Bench() { cudaStreamDestroy(stream_); }
 void Bench::fill(WeightFormat format) {
   fill_bf16(activations_, kActivationBytes);
   if (format == WeightFormat::kBf16) return fill_bf16(pool_, kPoolBytes);
-  fill_random(pool_.as<void>(), kPoolBytes, 0x9fbf, 0);  // e4m3 without NaN; any four bits will do
+  fill_random(pool_.as<void>(), kPoolBytes, format == WeightFormat::kFp8Block128 ? 0x9fbf : 0xffff, 0);  // no NaN
 }
 
 bool Bench::wants(const Line& line) const { return (text_of(line) + " overlap").find(only_) != std::string::npos; }
 
+bool Bench::asked_for(const Line& line) const { return text_of(line).find(only_) != std::string::npos; }
+
 void Bench::time(Line line, int launches, const Launched& launch, bool overlap) {
   line.variant += overlap ? " overlap" : "";
-  if (text_of(line).find(only_) == std::string::npos) return;
+  if (!asked_for(line)) return;
   line.us = measure(launches, launch, overlap);
   report(std::move(line));
 }
@@ -102,6 +104,7 @@ double Bench::measure(int launches, const Launched& launch, bool overlap, int re
 }
 
 void Bench::report(Line line) {
+  if (!asked_for(line)) return;
   std::printf("%-10s %-5s %-34s %-14s %8.2f us %6.3f TB/s %5.1f %%", line.kernel.c_str(), line.format.c_str(),
               line.shape.c_str(), line.variant.c_str(), line.us, line.bytes / line.us * 1e-6,
               line.bytes / line.us * 1e-4 / peak_);

@@ -69,7 +69,7 @@ class Bench {
 
   // Microseconds of a launch: median over replays of a graph of `launches`, the first two left out.
   double measure(int launches, const Launched& launch, bool overlap = false, int replays = kReplays);
-  void report(Line line);  // with its time
+  void report(Line line);  // with its time, if it is wanted
 
   void write(const char* path) const;  // all lines reported, as JSON
 
@@ -78,6 +78,8 @@ class Bench {
   const Workspace& workspace() const { return workspace_; }
 
  private:
+  bool asked_for(const Line& line) const;
+
   double peak_;
   std::string only_;
   cudaStream_t stream_;

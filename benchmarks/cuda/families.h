@@ -11,6 +11,6 @@ void small_operators(Bench& bench);
 void head_linears(Bench& bench);
 void linears(Bench& bench, WeightFormat format);
 void experts(Bench& bench, WeightFormat format);
-void large_linears(Bench& bench, WeightFormat format);  // in bf16 beside the best that cuBLASLt has
+void large_linears(Bench& bench, WeightFormat format);  // in bf16 also the best that cuBLASLt has
 
 }  // namespace fathom::cuda

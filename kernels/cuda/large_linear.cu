@@ -85,6 +85,8 @@ Planned planned(cublasLtHandle_t context, const Linear& op) {
                           CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
     limit(preference, side, std::uint32_t{16});
   }
+  // Its first proposal, untimed: a choice by time would let the order of sums differ from run to run, would wait within a
+  // launcher, and would write y, which may be what is added to. kernels_cuda_bench times the others beside it.
   cublasLtMatmulHeuristicResult_t best = {};
   int found = 0;
   check(cublasLtMatmulAlgoGetHeuristic(context, p.operation, p.w, p.x, p.y, p.y, preference, 1, &best, &found),
