@@ -31,11 +31,11 @@ constexpr Shape kShapes[] = {
 };
 
 const char* name_of(LinearPath path) {
-  return path == LinearPath::kDot ? "dot" : path == LinearPath::kStream ? "stream" : "mma";
+  return path == LinearPath::kDot ? "dot" : path == LinearPath::kStream ? "stream" : path == LinearPath::kRows ? "rows" : "mma";
 }
 
 bool meant_for(LinearPath path, int tokens) {
-  return path == LinearPath::kDot ? tokens == 1 : path == LinearPath::kStream ? tokens <= 8 : true;
+  return path == LinearPath::kDot || path == LinearPath::kRows ? tokens == 1 : path == LinearPath::kStream ? tokens <= 8 : true;
 }
 
 void product(Bench& bench, const Shape& s, const RotatingWeights& weights, int tokens, LinearPath path) {
@@ -70,7 +70,7 @@ void linears(Bench& bench, WeightFormat format) {
     if (format == WeightFormat::kInt4G128 && s.cols % 128 != 0) continue;
     const RotatingWeights weights(bench, format, s.rows, s.cols, s.gated);
     for (int tokens : {1, 2, 4, 8, 16, 32, 64}) {
-      for (LinearPath path : {LinearPath::kDot, LinearPath::kStream, LinearPath::kMma}) {
+      for (LinearPath path : {LinearPath::kDot, LinearPath::kRows, LinearPath::kStream, LinearPath::kMma}) {
         if (meant_for(path, tokens)) product(bench, s, weights, tokens, path);
       }
     }

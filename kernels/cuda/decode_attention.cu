@@ -18,7 +18,7 @@ constexpr int kTile = 16;  // tokens of a warp's step
 
 template <int kDim>
 struct Sizes {
-  static constexpr int kStages = kDim == 128 ? 3 : 4;
+  static constexpr int kStages = kDim == 128 ? 2 : 4;
   static constexpr int kRowBytes = 2 * kDim + 16;  // rows of eight 16-byte reads fall into different banks
   static constexpr int kStageBytes = 2 * kTile * kRowBytes;
   static constexpr int kQueueBytes = kWarps * kStages * kStageBytes;

@@ -1,7 +1,8 @@
 // y = x W^T for few tokens, W in bf16, fp8 with a scale per 128x128, or four bits with a scale per 128 inputs.
 //
-// Bound by reading W once. Reference: host/matrix.h, matmul_reference. Three ways:
+// Bound by reading W once. Reference: host/matrix.h, matmul_reference. Four ways:
 //   dot     a warp takes two rows (and a part of the inputs), plain fp32 arithmetic; any device; meant for one token
+//   rows    one token: whole rows through shared memory, kept full by Hopper's bulk copies; elsewhere stream or dot
 //   stream  sixteen rows are the A operand of the tensor cores, up to eight tokens its columns; weights go straight to
 //           registers; 8.0 and later
 //   mma     the same with more rows and up to 64 tokens to a block, through shared memory; 8.0 and later
@@ -29,7 +30,7 @@ struct Weights {
   std::int64_t row_phase = 0;     // fp8: place of the first row within its tile of 128
 };
 
-enum class LinearPath { kAuto, kDot, kStream, kMma };
+enum class LinearPath { kAuto, kDot, kStream, kRows, kMma };
 
 struct Linear {
   Weights w = {};

@@ -15,6 +15,12 @@ __global__ __launch_bounds__(1024) void rms_norm_rows(const __grid_constant__ Rm
   __shared__ float scratch[32];
   const int row = blockIdx.x, groups = op.width / 4;
   start_successor();
+  float4 weight[kEach];  // there before the input is
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
+    if (group < groups) weight[i] = *reinterpret_cast<const float4*>(op.weight + 4 * group);
+  }
   wait_for_predecessor();
   const std::int64_t from = op.rows_of_x == nullptr ? row : op.rows_of_x[row];
   float4 value[kEach];
@@ -37,7 +43,7 @@ __global__ __launch_bounds__(1024) void rms_norm_rows(const __grid_constant__ Rm
   for (int i = 0; i < kEach; ++i) {
     const int group = i * blockDim.x + threadIdx.x;
     if (group >= groups) continue;
-    const float4 w = *reinterpret_cast<const float4*>(op.weight + 4 * group);
+    const float4& w = weight[i];
     write_four(op.out, row * op.out_stride + 4 * group, value[i].x * factor * w.x, value[i].y * factor * w.y,
                value[i].z * factor * w.z, value[i].w * factor * w.w);
   }

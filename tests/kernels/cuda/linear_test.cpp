@@ -130,6 +130,7 @@ std::string described(const Case& c, unsigned seed) {
          (c.large                         ? " large"
           : c.path == LinearPath::kDot    ? " dot"
           : c.path == LinearPath::kStream ? " stream"
+          : c.path == LinearPath::kRows   ? " rows"
                                           : " mma") +
          (c.gated ? " gated" : "") + (c.fp32 ? " fp32" : " bf16") + " seed " + std::to_string(seed);
 }
@@ -254,6 +255,19 @@ TEST(CudaLinear, StreamEqualsTheHostAtOddSizes) {
   }
 }
 
+// Every number of warps to a row and of pieces to a lane, lanes without a piece, fewer rows than multiprocessors.
+TEST(CudaLinear, WholeRowsEqualTheHost) {
+  if (device_traits().compute < 90) GTEST_SKIP() << "waived: no bulk copies";
+  for (Storage storage : kStorages) {
+    for (std::int64_t cols : {128, 1408, 2048, 4096, 5120, 7168, 10240, 14336, 27648}) {
+      for (std::int64_t rows : {4, 60, 1004}) check({storage, rows, cols, 1, LinearPath::kRows});
+      check({storage, 300, cols, 1, LinearPath::kRows, true, false});
+    }
+  }
+  for (std::int64_t cols : {8, 200, 2736}) check({Storage::kBf16, 1004, cols, 1, LinearPath::kRows});
+  for (std::int64_t cols : {16, 208, 10944}) check({Storage::kFp8Block128, 1004, cols, 1, LinearPath::kRows});
+}
+
 TEST(CudaLinear, TensorCoresEqualTheHostAtOddSizes) {
   if (device_traits().compute < 80) GTEST_SKIP() << "waived: no tensor cores for bf16";
   for (Storage storage : kStorages) {
@@ -275,10 +289,10 @@ TEST(CudaLinear, BlocksShareTheInputsOfLongNarrowMatrices) {
 
 TEST(CudaLinear, GatedAddedAndBiasedOutputsEqualTheHost) {
   for (Storage storage : kStorages) {
-    for (LinearPath path : {LinearPath::kDot, LinearPath::kStream, LinearPath::kMma}) {
+    for (LinearPath path : {LinearPath::kDot, LinearPath::kStream, LinearPath::kRows, LinearPath::kMma}) {
       if (path != LinearPath::kDot && device_traits().compute < 80) continue;
       for (int tokens : {1, 5, 30}) {
-        if (path == LinearPath::kStream && tokens > 8) continue;
+        if ((path == LinearPath::kStream && tokens > 8) || (path == LinearPath::kRows && tokens > 1)) continue;
         check({storage, 332, 1408, tokens, path, true});
         check({storage, 332, 1408, tokens, path, true, false});
         check({storage, 332, 1408, tokens, path, false, false, true, true});
@@ -297,9 +311,9 @@ TEST(CudaLinear, RowsMayBeginWithinATileOfScales) {
            .path = LinearPath::kDot,
            .row_phase = phase});
     if (device_traits().compute < 80) continue;
-    for (LinearPath path : {LinearPath::kStream, LinearPath::kMma}) {
+    for (LinearPath path : {LinearPath::kStream, LinearPath::kRows, LinearPath::kMma}) {
       check(
-          {.storage = Storage::kFp8Block128, .rows = 300, .cols = 512, .tokens = 3, .path = path, .row_phase = phase});
+          {.storage = Storage::kFp8Block128, .rows = 300, .cols = 512, .tokens = path == LinearPath::kRows ? 1 : 3, .path = path, .row_phase = phase});
     }
   }
 }
