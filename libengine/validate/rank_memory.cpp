@@ -13,8 +13,7 @@ RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const 
                             const Backend& backend) {
   const Layout& l = model.layout;
   const double sequences = !shape.decodes() ? l.pp : std::ceil(static_cast<double>(shape.sequences) / l.attention_dp);
-  const double tokens =
-      !shape.decodes() ? shape.prompt : static_cast<double>(shape.context + (kWarmUpSteps + steps) / 2);
+  const double cached = static_cast<double>(l.pp) * static_cast<double>(cache_tokens(model, shape, steps));
   const double rows = !shape.decodes() ? shape.prompt : std::ceil(sequences / l.pp);
   const Ledger ledger = stage_ledger({.architecture = model.architecture,
                                       .tensors = model.tensors,
@@ -25,7 +24,7 @@ RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const 
                                       .sequences = !shape.decodes() ? 1 : rows},
                                      stage);
   RankMemory memory{
-      .weights = ledger.weights(), .cache = ledger.kv_per_token * (sequences * tokens), .activations = {}};
+      .weights = ledger.weights(), .cache = ledger.kv_per_token * cached, .activations = {}};
   for (const LedgerRow& row : ledger.rows) {
     constexpr double kLedgerBytes = 2;  // of a value
     if (row.name == "activations") memory.activations = row.bytes * (backend.activation_bytes / kLedgerBytes);

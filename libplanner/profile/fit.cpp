@@ -14,7 +14,8 @@
 namespace fathom {
 
 ProfileSample sample_of(const Operator& op, Seconds time) {
-  return {.kind = op.kind,
+  return {.name = plan_name(op),
+          .kind = op.kind,
           .weights = profile_format(op.kind, op.weights),
           .bytes = bytes_moved(op),
           .flops = flops(op),
@@ -297,6 +298,21 @@ void fit_operators(Profile& profile, const std::vector<ProfileSample>& samples) 
   }
 }
 
+// Parted in the middle, by ratio, of the most tokens without a time and the fewest beyond with one.
+void find_parts(Profile& profile, const std::vector<ProfileSample>& samples) {
+  std::map<std::string, double> most;  // tokens without a time
+  for (const ProfileSample& s : samples) {
+    if (s.time == Seconds(0) && !s.name.empty()) most[s.name] = std::max(most[s.name], s.tokens);
+  }
+  for (const auto& [name, tokens] : most) {
+    double fewest = std::numeric_limits<double>::infinity();
+    for (const ProfileSample& s : samples) {
+      if (s.name == name && usable(s.time) && s.tokens > tokens) fewest = std::min(fewest, s.tokens);
+    }
+    profile.parts.push_back({.name = name, .tokens = std::sqrt(tokens * fewest)});
+  }
+}
+
 void fit_collectives(Profile& profile, const std::vector<CollectiveSample>& samples) {
   std::map<std::pair<OperatorKind, int>, std::vector<Point>> sets;
   for (const CollectiveSample& s : samples) {
@@ -331,6 +347,7 @@ Profile fit_profile(const ProfileMeasurements& m) {
   profile.engine = m.engine;
   profile.commands = m.commands;
   fit_operators(profile, m.operators);
+  find_parts(profile, m.operators);
   fit_collectives(profile, m.collectives);
   fit_step(profile, m.step_overheads);
   return profile;

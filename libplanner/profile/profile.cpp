@@ -54,4 +54,9 @@ const ProfileCollective* Profile::find(OperatorKind kind, int ranks) const {
   return nullptr;
 }
 
+bool Profile::part_of_another(const std::string& name, double tokens) const {
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](const ProfilePart& part) { return part.name == name && tokens <= part.tokens; });
+}
+
 }  // namespace fathom

@@ -45,6 +45,12 @@ Json row_json(const ProfileRow& row) {
   return json;
 }
 
+Json part_json(const ProfilePart& part) {
+  Json json{{"name", part.name}};
+  put_rate(json, "tokens", part.tokens);
+  return json;
+}
+
 Json collective_json(const ProfileCollective& row) {
   Json json{{"kind", to_string(row.kind)}, {"ranks", row.ranks}, {"latency_s", row.latency.value}};
   put_rate(json, "bytes_per_s", row.bandwidth.value);
@@ -132,6 +138,14 @@ ProfileRow read_row(const Context& at) {
   return row;
 }
 
+ProfilePart read_part(const Context& at) {
+  MapReader reader(at.file, at.value, "a part of a profile");
+  ProfilePart part{.name = reader.required<std::string>("name"), .tokens = std::numeric_limits<double>::infinity()};
+  if (reader.take("tokens") != nullptr) part.tokens = number(reader, "tokens", 0, 1e12);
+  reader.finish();
+  return part;
+}
+
 ProfileCollective read_collective(const Context& at) {
   MapReader reader(at.file, at.value, "a collective of a profile");
   ProfileCollective row;
@@ -178,6 +192,7 @@ std::string profile_json(const Profile& p) {
             {"operators", Json::array()},
             {"collectives", Json::array()}};
   for (const ProfileRow& row : p.rows) json["operators"].push_back(row_json(row));
+  for (const ProfilePart& part : p.parts) json["parts_of_others"].push_back(part_json(part));
   for (const ProfileCollective& row : p.collectives) json["collectives"].push_back(collective_json(row));
   if (p.step_samples > 0) {
     json["step"] = {{"overhead_s", p.step_overhead.likely.value},
@@ -207,6 +222,7 @@ Profile read_profile(const std::filesystem::path& path) {
   profile.engine = root.required<std::string>("engine");
   profile.rows = list(root, "operators", read_row);
   check_once(root.context(root.need("operators")), profile);
+  if (root.take("parts_of_others") != nullptr) profile.parts = list(root, "parts_of_others", read_part);
   profile.collectives = list(root, "collectives", read_collective);
   if (const Value* step = root.take("step")) read_step(root.context(*step), profile);
   if (const Value* value = root.take("provenance")) {
