@@ -27,8 +27,8 @@ ProfileShapes host_shapes() {
 // rows (cuda_bucket), so seven tell what eight take and 56 what 64 take. No context lies near a power of two, where a step
 // is captured anew.
 ProfileShapes device_shapes() {
-  return {.decodes = {{1, 192},  {1, 900},  {1, 3000}, {2, 900},  {4, 192},  {4, 3000}, {7, 192},
-                      {7, 900},  {7, 3000}, {12, 192}, {12, 900}, {16, 900}, {24, 192}, {32, 900},
+  return {.decodes = {{1, 192},   {1, 900},  {1, 3000}, {2, 900},   {4, 192},  {4, 3000}, {7, 192},
+                      {7, 900},   {7, 3000}, {12, 192}, {12, 900},  {16, 900}, {24, 192}, {32, 900},
                       {32, 3000}, {48, 192}, {56, 900}, {56, 3000}, {96, 192}, {96, 900}, {128, 192}},
           .prompts = {64, 256, 1024, 3072, 6144}};
 }

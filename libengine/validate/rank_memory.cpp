@@ -23,8 +23,7 @@ RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const 
                                       .chunk_tokens = rows,
                                       .sequences = !shape.decodes() ? 1 : rows},
                                      stage);
-  RankMemory memory{
-      .weights = ledger.weights(), .cache = ledger.kv_per_token * cached, .activations = {}};
+  RankMemory memory{.weights = ledger.weights(), .cache = ledger.kv_per_token * cached, .activations = {}};
   for (const LedgerRow& row : ledger.rows) {
     constexpr double kLedgerBytes = 2;  // of a value
     if (row.name == "activations") memory.activations = row.bytes * (backend.activation_bytes / kLedgerBytes);

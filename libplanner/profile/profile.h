@@ -28,9 +28,10 @@ struct ProfileFit {
 };
 
 // Measured over the row's own time at one arithmetic intensity, the median of the shapes there: kernels work in blocks and
-// passes, which two rates do not show.
+// passes, which two rates do not show. Attention that decodes has one intensity, whatever its size: there by size as well.
 struct ProfileFactor {
   double flops_per_byte = 0;
+  Bytes bytes{};  // 0: of any size
   double factor = 1;
 };
 
@@ -41,7 +42,7 @@ struct ProfileRow {
   BytesPerSecond memory{};   // infinite: no part of the time follows the bytes
   FlopsPerSecond compute{};  // infinite: none follows the FLOP
   Seconds floor{};
-  std::vector<ProfileFactor> factors = {};  // by intensity, rising; empty: 1 everywhere
+  std::vector<ProfileFactor> factors = {};  // by intensity, then size, rising; empty: 1 everywhere
   ProfileFit fit;
 };
 

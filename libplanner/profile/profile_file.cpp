@@ -32,6 +32,13 @@ void put_rate(Json& json, const char* key, double rate) {
   if (std::isfinite(rate)) json[key] = rate;
 }
 
+Json factor_json(const ProfileFactor& f) {
+  Json json{{"flops_per_byte", f.flops_per_byte}};
+  if (f.bytes > Bytes(0)) json["bytes"] = f.bytes.value;
+  json["factor"] = f.factor;
+  return json;
+}
+
 Json row_json(const ProfileRow& row) {
   Json json{{"kind", to_string(row.kind)},
             {"weights", to_string(row.weights)},
@@ -39,8 +46,7 @@ Json row_json(const ProfileRow& row) {
   put_rate(json, "bytes_per_s", row.memory.value);
   put_rate(json, "flops_per_s", row.compute.value);
   json["floor_s"] = row.floor.value;
-  for (const ProfileFactor& f : row.factors)
-    json["factors"].push_back({{"flops_per_byte", f.flops_per_byte}, {"factor", f.factor}});
+  for (const ProfileFactor& f : row.factors) json["factors"].push_back(factor_json(f));
   put_fit(json, row.fit);
   return json;
 }
@@ -104,8 +110,9 @@ auto list(MapReader& reader, const std::string& key, ReadOne read_one) {
 
 ProfileFactor read_factor(const Context& at) {
   MapReader reader(at.file, at.value, "a factor of a row");
-  const ProfileFactor f{.flops_per_byte = number(reader, "flops_per_byte", 1e-12, 1e12),
-                        .factor = number(reader, "factor", 1e-3, 1e3)};
+  ProfileFactor f{.flops_per_byte = number(reader, "flops_per_byte", 1e-12, 1e12),
+                  .factor = number(reader, "factor", 1e-3, 1e3)};
+  if (reader.take("bytes") != nullptr) f.bytes = Bytes(number(reader, "bytes", 1e-3, 1e18));
   reader.finish();
   return f;
 }
@@ -113,10 +120,10 @@ ProfileFactor read_factor(const Context& at) {
 std::vector<ProfileFactor> read_factors(MapReader& reader) {
   std::vector<ProfileFactor> factors = list(reader, "factors", read_factor);
   const auto falls = [](const ProfileFactor& a, const ProfileFactor& b) {
-    return a.flops_per_byte >= b.flops_per_byte;
+    return std::pair(a.flops_per_byte, a.bytes) >= std::pair(b.flops_per_byte, b.bytes);
   };
   if (std::adjacent_find(factors.begin(), factors.end(), falls) != factors.end())
-    reader.context(reader.need("factors")).fail("factors are in the order of their flops_per_byte");
+    reader.context(reader.need("factors")).fail("factors are in the order of their flops_per_byte, then bytes");
   return factors;
 }
 
