@@ -56,6 +56,7 @@ Backend cuda_backend() {
           .memory = "the device",
           .make_executor = make_cuda_executor,
           .free_memory = [] { return cuda_device().free; },
+          .widens_weights = true,
           .profile = device_shapes()};
 }
 

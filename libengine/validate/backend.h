@@ -31,6 +31,7 @@ struct Backend {
   std::function<std::int64_t()> free_memory = {};  // bytes
   double activation_bytes = 2;                     // of one value, most of them
   CacheFormat exact_cache = CacheFormat::kBf16;    // the most exact that it has
+  bool widens_weights = false;                     // to bf16 for products of many rows, one matrix at a time
   ProfileShapes profile = {};
 };
 

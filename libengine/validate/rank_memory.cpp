@@ -9,6 +9,21 @@
 
 namespace fathom {
 
+namespace {
+
+// Room for the largest matrix that is not stored in bf16 or more.
+Bytes widened(const EngineModel& model) {
+  constexpr double kBf16Bits = 16;
+  double most = 0;
+  for (const Tensor& t : model.tensors) {
+    if (!t.vector && bits_per_weight(format_of(t, model.layout.weights)) < kBf16Bits)
+      most = std::max(most, t.elements());
+  }
+  return Bytes(most * kBf16Bits / 8);
+}
+
+}  // namespace
+
 RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const StepShape& shape, int steps,
                             const Backend& backend) {
   const Layout& l = model.layout;
@@ -28,6 +43,7 @@ RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const 
     constexpr double kLedgerBytes = 2;  // of a value
     if (row.name == "activations") memory.activations = row.bytes * (backend.activation_bytes / kLedgerBytes);
   }
+  if (backend.widens_weights) memory.activations += widened(model);
   return memory;
 }
 

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <set>
 
-#include "cache/block_tables.h"
 #include "host/team.h"
 
 namespace fathom {
@@ -27,27 +26,28 @@ std::vector<int> made_up_tokens(std::int64_t count, int vocabulary, int request)
 
 namespace {
 
-// Of one request. Decoding: the measured steps lie around the shape's context.
-std::int64_t prompt_length(const StepShape& shape, int steps) {
-  return shape.decodes() ? std::max<std::int64_t>(1, shape.context - (kWarmUpSteps + steps) / 2) : shape.prompt;
+// Decoding: the measured steps lie around the shape's context. Prompts: one after another, the first to warm up.
+Request request_of(const StepShape& shape, int steps) {
+  const int all = kWarmUpSteps + steps;
+  Request r;
+  r.prompt.resize(
+      static_cast<std::size_t>(shape.decodes() ? std::max<std::int64_t>(1, shape.context - all / 2) : shape.prompt));
+  r.output_tokens = shape.decodes() ? all : 1;
+  r.cached = shape.decodes();
+  return r;
 }
-
-int output_tokens(const StepShape& shape, int steps) { return shape.decodes() ? kWarmUpSteps + steps : 1; }
 
 }  // namespace
 
-// Prompts: one after another, the first to warm up.
 std::vector<Request> requests_of(const EngineModel& model, const StepShape& shape, int steps) {
   std::vector<Request> requests;
-  const int all = kWarmUpSteps + steps, at_once = model.layout.attention_dp * model.layout.pp;
-  const int count = shape.decodes() ? shape.sequences : at_once * all;
+  const int at_once = model.layout.attention_dp * model.layout.pp;
+  const int count = shape.decodes() ? shape.sequences : at_once * (kWarmUpSteps + steps);
   for (int i = 0; i < count; ++i) {
-    Request r;
+    Request r = request_of(shape, steps);
     r.id = i;
-    r.prompt = made_up_tokens(prompt_length(shape, steps), model.architecture.vocab_size, i);
-    r.output_tokens = output_tokens(shape, steps);
+    r.prompt = made_up_tokens(std::ssize(r.prompt), model.architecture.vocab_size, i);
     r.arrival = shape.decodes() ? 0 : i / at_once;
-    r.cached = shape.decodes();
     requests.push_back(std::move(r));
   }
   return requests;
@@ -55,9 +55,7 @@ std::vector<Request> requests_of(const EngineModel& model, const StepShape& shap
 
 std::int64_t cache_tokens(const EngineModel& model, const StepShape& shape, int steps) {
   const int shares = model.layout.attention_dp * model.layout.pp;
-  const std::int64_t sequences = shape.decodes() ? (shape.sequences + shares - 1) / shares : 1;
-  const std::int64_t longest = prompt_length(shape, steps) + output_tokens(shape, steps) + 1;  // a draft
-  return sequences * BlockTables::blocks_for(longest) * BlockTables::kBlockTokens;
+  return (shape.decodes() ? (shape.sequences + shares - 1) / shares : 1) * cache_tokens(request_of(shape, steps));
 }
 
 int ranks_here(const EngineModel& model) { return mpi_ranks() > 0 ? mpi_ranks_here() : model.ranks(); }
