@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures a profile of this machine's first GPU, plans other shapes with the rates found, and runs those plans:
 #   docs/measurements/cuda_profile.sh OUT_DIR      (from the repository root, in under five minutes)
-# Leaves per model a profile and one validation per shape (predicted-*.json), and a table on stdout. Weights are synthetic.
+# Leaves per model a profile, the samples that it was fitted to and one validation per shape (predicted-*.json), and a table on stdout. Weights are synthetic.
 # BUILD: a folder that holds fathom. DEVICE: id of the accelerator in the catalog. MODELS: "model weights" lines instead of all.
 set -u
 out=$1
@@ -55,7 +55,8 @@ while read -r model weights; do
   name=$model-$weights
   cluster "$model" "$weights" 2 256 >"$out/cluster.yaml"
   run 60 "$name" plan "$out/cluster.yaml" -f json=/dev/null -o "$out/plan.json"
-  run 150 "$name" validate "$out/plan.json" --backend cuda --steps 12 --save-profile "$out/$name.profile.json" -f json=/dev/null
+  run 150 "$name" validate "$out/plan.json" --backend cuda --steps 12 --save-profile "$out/$name.profile.json" \
+    --save-samples "$out/$name.samples.json" -f json=/dev/null
   for shape in 1:512 1:2048 8:512 8:2048 64:512 64:2048; do
     sequences=${shape%:*} context=${shape#*:}
     cluster "$model" "$weights" "$sequences" "$context" >"$out/cluster.yaml"

@@ -40,4 +40,7 @@ struct ProfileMeasurements {
 // says that the operator ran as part of another.
 Profile fit_profile(const ProfileMeasurements& measurements);
 
+// The operators' samples, one line each, for whoever wants to fit them otherwise. Ends with a newline.
+std::string samples_json(const ProfileMeasurements& measurements);
+
 }  // namespace fathom

@@ -199,6 +199,15 @@ TEST(FitProfile, TheTimeBetweenOperatorsIsTheMedianWithItsSpread) {
   EXPECT_DOUBLE_EQ(p.step_overhead.max.value, 8.2e-5);
 }
 
+TEST(FitProfile, SamplesAreKeptAsTheyWere) {
+  ProfileMeasurements m;
+  EXPECT_EQ(samples_json(m), "[]\n");
+  m.operators = {{.name = "head", .bytes = Bytes(8), .flops = Flops(4), .tokens = 2, .time = Seconds(0.5)}};
+  EXPECT_EQ(samples_json(m),
+            "[{\"name\":\"head\",\"kind\":\"linear\",\"weights\":\"bf16\",\"bytes\":8.0,\"flops\":4.0,"
+            "\"tokens\":2.0,\"time_s\":0.5}]\n");
+}
+
 TEST(FitProfile, ASampleCountsAsThePlannerCounts) {
   const Operator op{.name = "ffn.down",
                     .kind = OperatorKind::kLinear,
