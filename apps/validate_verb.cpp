@@ -50,7 +50,7 @@ struct ValidateOptions {
   double timeout = 60;
   std::vector<int> tokens;
   std::optional<std::filesystem::path> logits;
-  std::optional<std::filesystem::path> profile;
+  std::optional<std::filesystem::path> profile, samples;
   bool every_operator = false;
   std::string fault;
   ArrivalOptions arrivals;
@@ -182,6 +182,7 @@ int validate(const ValidateOptions& options, const Session& session) {
   std::vector<std::filesystem::path> targets = files_of(requests);
   if (options.logits) targets.push_back(*options.logits);
   if (options.profile) targets.push_back(*options.profile);
+  if (options.samples) targets.push_back(*options.samples);
   check_outputs(targets, options.plan);
   if (options.steps == 0 && (!options.formats.empty() || options.profile)) {
     throw CLI::ValidationError("--steps",
@@ -244,6 +245,7 @@ int validate(const ValidateOptions& options, const Session& session) {
     if (!measured.operators.empty()) {  // else another process writes it
       write_file(*options.profile, profile_json(fit_profile(measured)));
       say(session, fmt::format("wrote {}", options.profile->string()));
+      if (options.samples) write_file(*options.samples, samples_json(measured));
     }
   }
   const Trace trace = run_decode(plan, pool, *source, run);
@@ -291,6 +293,7 @@ void add_validate_verb(CLI::App& program, Session& session) {
   verb->add_option("--dump-logits", options->logits, "logits of --tokens, fp32, as safetensors");
   verb->add_option("--save-profile", options->profile,
                    "measure several shapes and save the rates for `plan --profile`");
+  verb->add_option("--save-samples", options->samples, "and what the rates were fitted to")->needs("--save-profile");
   add_arrival_options(*verb, options->arrivals);
   verb->add_flag("--operators", options->every_operator, "list every operator, not only the longest");
   verb->add_option("--fault", options->fault)->group("");

@@ -13,6 +13,8 @@ std::int64_t blocks_of(const Request& request) {
   return KvCache::blocks_for(static_cast<std::int64_t>(request.prompt.size()) + request.output_tokens + 1);  // a draft
 }
 
+std::int64_t cache_tokens(const Request& request) { return blocks_of(request) * KvCache::kBlockTokens; }
+
 Scheduler::Scheduler(std::vector<Request> requests, const SchedulerOptions& options)
     : options_(options), free_blocks_(options.cache_blocks) {
   std::stable_sort(requests.begin(), requests.end(),

@@ -30,7 +30,8 @@ struct SchedulerOptions {
   bool drafts = false;
 };
 
-std::int64_t blocks_of(const Request& request);  // of the cache, at its full length
+std::int64_t blocks_of(const Request& request);     // of the cache, at its full length
+std::int64_t cache_tokens(const Request& request);  // that they have room for
 
 class Scheduler {
  public:

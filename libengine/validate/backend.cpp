@@ -9,6 +9,32 @@
 
 namespace fathom {
 
+namespace {
+
+// Three, six and seven besides the powers of two: products go in passes of a few tokens (six with AVX-512), so their time
+// rises in steps that a rate between four and eight does not show. Prompts as closely as sequences, or the fit leans to
+// decoding and the time to the first token is off. All twice, minutes apart, because what else runs on a machine comes
+// and goes.
+ProfileShapes host_shapes() {
+  ProfileShapes shapes{.prompts = {16, 32, 64, 128, 256}, .passes = 2};
+  for (int sequences : {1, 2, 3, 4, 6, 7, 8}) {
+    for (std::int64_t context : {64, 512, 2048}) shapes.decodes.push_back({sequences, context});
+  }
+  return shapes;
+}
+
+// A GPU is at its best with more: what a cluster serves, by one context or several. Steps are filled up to 1, 2, 4, 8, 16 …
+// rows (cuda_bucket), so seven tell what eight take and 56 what 64 take. No context lies near a power of two, where a step
+// is captured anew.
+ProfileShapes device_shapes() {
+  return {.decodes = {{1, 192},   {1, 900},  {1, 3000}, {2, 900},   {4, 192},  {4, 3000}, {7, 192},
+                      {7, 900},   {7, 3000}, {12, 192}, {12, 900},  {16, 900}, {24, 192}, {32, 900},
+                      {32, 3000}, {48, 192}, {56, 900}, {56, 3000}, {96, 192}, {96, 900}, {128, 192}},
+          .prompts = {64, 256, 1024, 3072, 6144}};
+}
+
+}  // namespace
+
 Backend host_backend() {
   return {.name = "host",
           .machine = describe_host(),
@@ -17,7 +43,8 @@ Backend host_backend() {
           .make_executor = make_host_executor,
           .free_memory = available_memory,
           .activation_bytes = sizeof(float),
-          .exact_cache = CacheFormat::kFp32};
+          .exact_cache = CacheFormat::kFp32,
+          .profile = host_shapes()};
 }
 
 Backend cuda_backend() {
@@ -28,7 +55,9 @@ Backend cuda_backend() {
           .device = device.bus,
           .memory = "the device",
           .make_executor = make_cuda_executor,
-          .free_memory = [] { return cuda_device().free; }};
+          .free_memory = [] { return cuda_device().free; },
+          .widens_weights = true,
+          .profile = device_shapes()};
 }
 
 }  // namespace fathom

@@ -4,10 +4,22 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "executor/executor_parts.h"
 
 namespace fathom {
+
+// What a profile is measured by: shapes of steps, each of them so many times.
+struct ProfileShapes {
+  struct Decode {
+    int sequences = 1;  // of one micro-batch of one attention group
+    std::int64_t context = 1;
+  };
+  std::vector<Decode> decodes = {};
+  std::vector<int> prompts = {};  // tokens
+  int passes = 1;
+};
 
 struct Backend {
   std::string name = "host";
@@ -19,6 +31,8 @@ struct Backend {
   std::function<std::int64_t()> free_memory = {};  // bytes
   double activation_bytes = 2;                     // of one value, most of them
   CacheFormat exact_cache = CacheFormat::kBf16;    // the most exact that it has
+  bool widens_weights = false;                     // to bf16 for products of many rows, one matrix at a time
+  ProfileShapes profile = {};
 };
 
 Backend host_backend();

@@ -9,12 +9,26 @@
 
 namespace fathom {
 
+namespace {
+
+// Room for the largest matrix that is not stored in bf16 or more.
+Bytes widened(const EngineModel& model) {
+  constexpr double kBf16Bits = 16;
+  double most = 0;
+  for (const Tensor& t : model.tensors) {
+    if (!t.vector && bits_per_weight(format_of(t, model.layout.weights)) < kBf16Bits)
+      most = std::max(most, t.elements());
+  }
+  return Bytes(most * kBf16Bits / 8);
+}
+
+}  // namespace
+
 RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const StepShape& shape, int steps,
                             const Backend& backend) {
   const Layout& l = model.layout;
   const double sequences = !shape.decodes() ? l.pp : std::ceil(static_cast<double>(shape.sequences) / l.attention_dp);
-  const double tokens =
-      !shape.decodes() ? shape.prompt : static_cast<double>(shape.context + (kWarmUpSteps + steps) / 2);
+  const double cached = static_cast<double>(l.pp) * static_cast<double>(cache_tokens(model, shape, steps));
   const double rows = !shape.decodes() ? shape.prompt : std::ceil(sequences / l.pp);
   const Ledger ledger = stage_ledger({.architecture = model.architecture,
                                       .tensors = model.tensors,
@@ -24,12 +38,12 @@ RankMemory predicted_memory(const EngineModel& model, const Stage& stage, const 
                                       .chunk_tokens = rows,
                                       .sequences = !shape.decodes() ? 1 : rows},
                                      stage);
-  RankMemory memory{
-      .weights = ledger.weights(), .cache = ledger.kv_per_token * (sequences * tokens), .activations = {}};
+  RankMemory memory{.weights = ledger.weights(), .cache = ledger.kv_per_token * cached, .activations = {}};
   for (const LedgerRow& row : ledger.rows) {
     constexpr double kLedgerBytes = 2;  // of a value
     if (row.name == "activations") memory.activations = row.bytes * (backend.activation_bytes / kLedgerBytes);
   }
+  if (backend.widens_weights) memory.activations += widened(model);
   return memory;
 }
 

@@ -24,21 +24,38 @@ std::vector<int> made_up_tokens(std::int64_t count, int vocabulary, int request)
   return tokens;
 }
 
+namespace {
+
 // Decoding: the measured steps lie around the shape's context. Prompts: one after another, the first to warm up.
+Request request_of(const StepShape& shape, int steps) {
+  const int all = kWarmUpSteps + steps;
+  Request r;
+  r.prompt.resize(
+      static_cast<std::size_t>(shape.decodes() ? std::max<std::int64_t>(1, shape.context - all / 2) : shape.prompt));
+  r.output_tokens = shape.decodes() ? all : 1;
+  r.cached = shape.decodes();
+  return r;
+}
+
+}  // namespace
+
 std::vector<Request> requests_of(const EngineModel& model, const StepShape& shape, int steps) {
   std::vector<Request> requests;
-  const int all = kWarmUpSteps + steps;
-  const int count = !shape.decodes() ? model.layout.attention_dp * model.layout.pp * all : shape.sequences;
-  const std::int64_t length = !shape.decodes() ? shape.prompt : std::max<std::int64_t>(1, shape.context - all / 2);
+  const int at_once = model.layout.attention_dp * model.layout.pp;
+  const int count = shape.decodes() ? shape.sequences : at_once * (kWarmUpSteps + steps);
   for (int i = 0; i < count; ++i) {
-    Request r;
+    Request r = request_of(shape, steps);
     r.id = i;
-    r.prompt = made_up_tokens(length, model.architecture.vocab_size, i);
-    r.output_tokens = !shape.decodes() ? 1 : all;
-    r.cached = shape.decodes();
+    r.prompt = made_up_tokens(std::ssize(r.prompt), model.architecture.vocab_size, i);
+    r.arrival = shape.decodes() ? 0 : i / at_once;
     requests.push_back(std::move(r));
   }
   return requests;
+}
+
+std::int64_t cache_tokens(const EngineModel& model, const StepShape& shape, int steps) {
+  const int shares = model.layout.attention_dp * model.layout.pp;
+  return (shape.decodes() ? (shape.sequences + shares - 1) / shares : 1) * cache_tokens(request_of(shape, steps));
 }
 
 int ranks_here(const EngineModel& model) { return mpi_ranks() > 0 ? mpi_ranks_here() : model.ranks(); }
@@ -78,7 +95,9 @@ bool counts(const StepRecord& step, const StepShape& shape) {
   return step.round >= kWarmUpSteps && kind_of(step) == (shape.decodes() ? 0 : 1);
 }
 
-std::vector<MeasuredOperator> operators_of(const RankTrace& trace, const StepShape& shape) {
+namespace {
+
+std::vector<MeasuredOperator> as_timed(const RankTrace& trace, const StepShape& shape) {
   const std::vector<TraceRow>& names = trace.row_names[shape.decodes() ? 0 : 1];
   std::vector<MeasuredOperator> operators;
   for (std::size_t row = 0; row < names.size(); ++row) {
@@ -94,6 +113,60 @@ std::vector<MeasuredOperator> operators_of(const RankTrace& trace, const StepSha
                          .time = Seconds(median(times))});
   }
   return operators;
+}
+
+// Of steps that were not timed by operator; 0 of none.
+Seconds plain_step(const RankTrace& trace, const StepShape& shape) {
+  std::vector<double> seconds;
+  for (const StepRecord& step : trace.steps) {
+    if (counts(step, shape) && !step.timed) seconds.push_back(step.seconds);
+  }
+  return Seconds(median(seconds));
+}
+
+bool took_time(const MeasuredOperator& op) { return op.count > 0 && op.time > Seconds(0); }
+
+TimingCost timing_cost(const std::vector<MeasuredOperator>& operators, Seconds plain) {
+  Seconds sum{}, shortest{};
+  double executions = 0;
+  for (const MeasuredOperator& op : operators) {
+    if (!took_time(op)) continue;
+    const Seconds one = op.time / op.count;
+    shortest = executions > 0 ? std::min(shortest, one) : one;
+    executions += op.count;
+    sum += op.time;
+  }
+  if (executions == 0 || plain == Seconds(0)) return {};
+  constexpr double kLaunch = 0.75;
+  const Seconds each = shortest * kLaunch;
+  return {.each = each, .share = plain / (sum - each * executions)};
+}
+
+}  // namespace
+
+TimingCost timing_cost(const RankTrace& trace, const StepShape& shape) {
+  return timing_cost(as_timed(trace, shape), plain_step(trace, shape));
+}
+
+std::vector<MeasuredOperator> operators_of(const RankTrace& trace, const StepShape& shape) {
+  std::vector<MeasuredOperator> operators = as_timed(trace, shape);
+  const TimingCost cost = timing_cost(operators, plain_step(trace, shape));
+  for (MeasuredOperator& op : operators) {
+    if (took_time(op)) op.time = (op.time - cost.each * op.count) * cost.share;
+  }
+  return operators;
+}
+
+std::vector<Seconds> step_overheads(const RankTrace& trace, const StepShape& shape) {
+  const bool some_plain = plain_step(trace, shape) > Seconds(0);
+  std::vector<Seconds> overheads;
+  for (const StepRecord& step : trace.steps) {
+    if (!counts(step, shape) || step.timed == some_plain) continue;
+    double inside = some_plain ? step.seconds : 0;
+    for (const RowTime& row : step.rows) inside += row.seconds;
+    overheads.push_back(Seconds(std::max(0.0, trace.rounds[static_cast<std::size_t>(step.round)] - inside)));
+  }
+  return overheads;
 }
 
 namespace {

@@ -25,10 +25,25 @@ std::vector<Request> requests_of(const EngineModel& model, const StepShape& shap
 RunOptions run_options(const EngineModel& model, const SavedPool& pool, const StepShape& shape,
                        const ValidationOptions& options);
 
+// Tokens of the cache that the shape takes in one micro-batch of one attention group, in whole blocks.
+std::int64_t cache_tokens(const EngineModel& model, const StepShape& shape, int steps);
+
 // Does the step count: after the warm-up, and of the kind that was asked for.
 bool counts(const StepRecord& step, const StepShape& shape);
-// By the steps whose operators were timed.
+// What timing adds where it takes steps of their own, kernels one after another with an event behind each: `each` to every
+// execution that takes time, and the steps without it take `share` of what then remains. {0, 1} where every step is timed.
+//
+// Three quarters of the shortest execution is `each`: a norm of one row, nearly all of it a launch and an event. What is left
+// of every operator is brought to the step by one factor, so operators add up to it.
+struct TimingCost {
+  Seconds each{};
+  double share = 1;
+};
+TimingCost timing_cost(const RankTrace& trace, const StepShape& shape);
+// By the steps whose operators were timed, less what timing cost.
 std::vector<MeasuredOperator> operators_of(const RankTrace& trace, const StepShape& shape);
+// What rounds of one micro-batch take beyond their operators.
+std::vector<Seconds> step_overheads(const RankTrace& trace, const StepShape& shape);
 // Seconds of the rounds after the warm-up. Where timing operators slowed some of them down, of the others.
 std::vector<double> plain_rounds(const RankTrace& trace);
 // How much longer a timed round took than a plain one, as a part of the plain one; 0 where all were timed or none.

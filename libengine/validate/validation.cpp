@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "host/team.h"
+#include "units/text.h"
 #include "validate/host_machine.h"
 #include "validate/nvml_sampler.h"
 #include "validate/step_shape.h"
@@ -34,10 +35,12 @@ StepShape shape_of(const SavedPool& pool, const ValidationOptions& options) {
   return shape;
 }
 
-void add_device_notes(Trace& trace, double timing_overhead) {
+void add_device_notes(Trace& trace, double timing_overhead, const TimingCost& cost) {
   if (timing_overhead != 0) {
-    trace.notes.push_back(
-        fmt::format("operators were timed in steps of their own, which took {:.3f}x the others", 1 + timing_overhead));
+    trace.notes.push_back(fmt::format(
+        "operators were timed in steps of their own, which took {:.3f}x the others; so that they add up to the others, "
+        "{} is taken from every execution and the rest is {:.3f}x what it was",
+        1 + timing_overhead, to_string(cost.each), cost.share));
   }
   if (!trace.device) return;
   const DeviceState& d = *trace.device;
@@ -116,7 +119,7 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
   trace.notes.push_back(fmt::format(
       "weights: {}; median of {} steps after {} to warm up; {}", source.describe(), rounds.size(), kWarmUpSteps,
       decoding ? "cache filled with made-up rows" : "one prompt per step and attention group"));
-  add_device_notes(trace, timing_overhead(run.traces.back()));
+  add_device_notes(trace, timing_overhead(run.traces.back()), timing_cost(rank, shape));
   const int here = ranks_here(model);
   if (here > host::hardware_threads()) {
     trace.notes.push_back(fmt::format("{} ranks share {} hardware threads: they wait for each other's time slices",

@@ -14,7 +14,8 @@
 namespace fathom {
 
 ProfileSample sample_of(const Operator& op, Seconds time) {
-  return {.kind = op.kind,
+  return {.name = plan_name(op),
+          .kind = op.kind,
           .weights = profile_format(op.kind, op.weights),
           .bytes = bytes_moved(op),
           .flops = flops(op),
@@ -182,49 +183,69 @@ std::vector<Point> shapes_of(std::vector<Point> points) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What the two rates of a row miss, by intensity
+// What the two rates of a row miss, by intensity, and by size where there is one intensity only
 
-struct SameIntensity {
+struct Alike {
   double flops_per_byte = 0;
+  Bytes bytes{};               // 0: of any size
   std::vector<double> missed;  // logarithms of measured over fitted time, one for each shape
   double middle = 0;           // their median
 };
 
-constexpr double kSameIntensity = 1.10;  // shapes so near each other are one
+// Shapes so near each other are one. Attention reads a short cache at a little less FLOP per byte than a long one, because of
+// the queries and results beside it: its shapes are told apart by size instead.
+constexpr double kSameIntensity = 1.10, kSameAttention = 1.5, kSameSize = 2;
 
-std::vector<SameIntensity> by_intensity(std::vector<Point> points, const ProfileRow& row) {
-  std::erase_if(points, [](const Point& p) { return !(p.x > 0 && p.y > 0); });
-  const auto intensity = [](const Point& p) { return p.y / p.x; };
-  std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) { return intensity(a) < intensity(b); });
-  std::vector<SameIntensity> groups;
-  for (std::size_t i = 0; i < points.size();) {
-    const double first = intensity(points[i]);
-    std::vector<Point> same;
-    for (; i < points.size() && intensity(points[i]) <= first * kSameIntensity; ++i) same.push_back(points[i]);
-    SameIntensity& group = groups.emplace_back();
-    group.flops_per_byte = intensity(same[same.size() / 2]);
-    for (const double ratio : ratios(same, row)) group.missed.push_back(std::log(ratio));
-    group.middle = median(group.missed);
+// Points in the order of `of`, cut where it has grown by more than `within`.
+template <class Of>
+std::vector<std::vector<Point>> cut_by(std::vector<Point> points, Of of, double within) {
+  std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) { return of(a) < of(b); });
+  std::vector<std::vector<Point>> groups;
+  for (const Point& p : points) {
+    if (groups.empty() || of(p) > of(groups.back().front()) * within) groups.emplace_back();
+    groups.back().push_back(p);
   }
   return groups;
 }
 
-// Shapes of one intensity scatter, and their median by so much less: a factor counts as far as it stands out of that.
+std::vector<Alike> alike(std::vector<Point> points, const ProfileRow& row) {
+  std::erase_if(points, [](const Point& p) { return !(p.x > 0 && p.y > 0); });
+  const bool by_size = row.kind == OperatorKind::kAttention || row.kind == OperatorKind::kMlaAttention;
+  const auto intensity = [](const Point& p) { return p.y / p.x; };
+  const auto size = [](const Point& p) { return p.x; };
+  std::vector<Alike> all;
+  for (const std::vector<Point>& same :
+       cut_by(std::move(points), intensity, by_size ? kSameAttention : kSameIntensity)) {
+    const std::vector<std::vector<Point>> sizes =
+        by_size ? cut_by(same, size, kSameSize) : std::vector<std::vector<Point>>{same};
+    for (const std::vector<Point>& some : sizes) {
+      Alike& one = all.emplace_back();
+      one.flops_per_byte = intensity(same[same.size() / 2]);
+      if (sizes.size() > 1) one.bytes = Bytes(size(some[some.size() / 2]));
+      for (const double ratio : ratios(some, row)) one.missed.push_back(std::log(ratio));
+      one.middle = median(one.missed);
+    }
+  }
+  return all;
+}
+
+// Shapes that are alike scatter, and their median by so much less: a factor counts as far as it stands out of that.
 std::vector<ProfileFactor> factors_of(const std::vector<Point>& points, const ProfileRow& row) {
-  const std::vector<SameIntensity> groups = by_intensity(points, row);
+  const std::vector<Alike> groups = alike(points, row);
   double scatter = 0, degrees = 0;
-  for (const SameIntensity& group : groups) {
+  for (const Alike& group : groups) {
     for (const double missed : group.missed) scatter += (missed - group.middle) * (missed - group.middle);
     degrees += static_cast<double>(group.missed.size()) - 1;
   }
   if (groups.size() < 2 || degrees < 1) return {};
   scatter /= degrees;
   std::vector<ProfileFactor> factors;
-  for (const SameIntensity& group : groups) {
+  for (const Alike& group : groups) {
     const double squared = group.middle * group.middle;
     const double noise = scatter / static_cast<double>(group.missed.size());
     const double believed = squared > 0 ? squared / (squared + noise) : 0;
-    factors.push_back({.flops_per_byte = group.flops_per_byte, .factor = std::exp(group.middle * believed)});
+    factors.push_back(
+        {.flops_per_byte = group.flops_per_byte, .bytes = group.bytes, .factor = std::exp(group.middle * believed)});
   }
   return factors;
 }
@@ -297,6 +318,21 @@ void fit_operators(Profile& profile, const std::vector<ProfileSample>& samples) 
   }
 }
 
+// Parted in the middle, by ratio, of the most tokens without a time and the fewest beyond with one.
+void find_parts(Profile& profile, const std::vector<ProfileSample>& samples) {
+  std::map<std::string, double> most;  // tokens without a time
+  for (const ProfileSample& s : samples) {
+    if (s.time == Seconds(0) && !s.name.empty()) most[s.name] = std::max(most[s.name], s.tokens);
+  }
+  for (const auto& [name, tokens] : most) {
+    double fewest = std::numeric_limits<double>::infinity();
+    for (const ProfileSample& s : samples) {
+      if (s.name == name && usable(s.time) && s.tokens > tokens) fewest = std::min(fewest, s.tokens);
+    }
+    profile.parts.push_back({.name = name, .tokens = std::sqrt(tokens * fewest)});
+  }
+}
+
 void fit_collectives(Profile& profile, const std::vector<CollectiveSample>& samples) {
   std::map<std::pair<OperatorKind, int>, std::vector<Point>> sets;
   for (const CollectiveSample& s : samples) {
@@ -331,6 +367,7 @@ Profile fit_profile(const ProfileMeasurements& m) {
   profile.engine = m.engine;
   profile.commands = m.commands;
   fit_operators(profile, m.operators);
+  find_parts(profile, m.operators);
   fit_collectives(profile, m.collectives);
   fit_step(profile, m.step_overheads);
   return profile;

@@ -10,6 +10,7 @@
 namespace fathom {
 
 struct ProfileSample {
+  std::string name = {};  // as in a plan; needed where the operator took no time
   OperatorKind kind = OperatorKind::kLinear;
   Format weights = Format::kBf16;
   Bytes bytes{};
@@ -35,7 +36,11 @@ struct ProfileMeasurements {
   std::vector<std::string> commands;
 };
 
-// Samples without a positive finite time are left out. One row per kind and format that has samples.
+// Samples without a positive finite time are in no row; one row per kind and format that has others. A time of 0 under a name
+// says that the operator ran as part of another.
 Profile fit_profile(const ProfileMeasurements& measurements);
+
+// The operators' samples, one line each, for whoever wants to fit them otherwise. Ends with a newline.
+std::string samples_json(const ProfileMeasurements& measurements);
 
 }  // namespace fathom

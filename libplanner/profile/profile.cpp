@@ -7,17 +7,34 @@ namespace fathom {
 
 namespace {
 
-// Between two factors by the logarithm of the intensity, beyond the last the last.
-double factor_at(const std::vector<ProfileFactor>& factors, double flops_per_byte) {
+using Factor = std::vector<ProfileFactor>::const_iterator;
+
+// At x between two points, by the logarithm of x.
+double between(double x0, double y0, double x1, double y1, double x) {
+  return x0 > 0 && x1 > x0 ? y0 + (y1 - y0) * (std::log(x / x0) / std::log(x1 / x0)) : y0;
+}
+
+// Of factors at one intensity; beyond the smallest and the largest size theirs.
+double factor_of_size(Factor first, Factor last, Bytes bytes) {
+  const Factor above = std::find_if(first, last, [&](const ProfileFactor& f) { return f.bytes > bytes; });
+  if (above == first) return above->factor;
+  const Factor low = above - 1;
+  if (above == last) return low->factor;
+  return between(low->bytes.value, low->factor, above->bytes.value, above->factor, bytes.value);
+}
+
+// Beyond the lowest and the highest intensity as there.
+double factor_at(const std::vector<ProfileFactor>& factors, double flops_per_byte, Bytes bytes) {
   if (factors.empty()) return 1;
-  const auto above =
-      std::find_if(factors.begin(), factors.end(), [&](const auto& f) { return f.flops_per_byte > flops_per_byte; });
-  if (above == factors.begin()) return above->factor;
-  const ProfileFactor& low = *(above - 1);
-  if (above == factors.end() || !(low.flops_per_byte > 0)) return low.factor;
-  const double share =
-      std::log(flops_per_byte / low.flops_per_byte) / std::log(above->flops_per_byte / low.flops_per_byte);
-  return low.factor + (above->factor - low.factor) * share;
+  const auto end_of_same = [&](Factor first) {
+    return std::find_if(first, factors.end(), [&](const auto& f) { return f.flops_per_byte > first->flops_per_byte; });
+  };
+  Factor low = factors.begin(), high = end_of_same(low);
+  while (high != factors.end() && high->flops_per_byte <= flops_per_byte) low = high, high = end_of_same(low);
+  const double here = factor_of_size(low, high, bytes);
+  if (high == factors.end() || flops_per_byte <= low->flops_per_byte) return here;
+  return between(low->flops_per_byte, here, high->flops_per_byte, factor_of_size(high, end_of_same(high), bytes),
+                 flops_per_byte);
 }
 
 }  // namespace
@@ -25,7 +42,7 @@ double factor_at(const std::vector<ProfileFactor>& factors, double flops_per_byt
 ProfileTime profile_time(const ProfileRow& row, Bytes bytes, Flops flops) {
   ProfileTime t{.memory = bytes / row.memory, .compute = flops / row.compute, .floor = row.floor};
   t.total = row.floor + (row.form == ProfileForm::kSum ? t.memory + t.compute : std::max(t.memory, t.compute));
-  if (bytes > Bytes(0)) t.total *= factor_at(row.factors, flops.value / bytes.value);
+  if (bytes > Bytes(0)) t.total *= factor_at(row.factors, flops.value / bytes.value, bytes);
   return t;
 }
 
@@ -52,6 +69,11 @@ const ProfileCollective* Profile::find(OperatorKind kind, int ranks) const {
     if (row.kind == kind && row.ranks == ranks) return &row;
   }
   return nullptr;
+}
+
+bool Profile::part_of_another(const std::string& name, double tokens) const {
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](const ProfilePart& part) { return part.name == name && tokens <= part.tokens; });
 }
 
 }  // namespace fathom

@@ -28,9 +28,10 @@ struct ProfileFit {
 };
 
 // Measured over the row's own time at one arithmetic intensity, the median of the shapes there: kernels work in blocks and
-// passes, which two rates do not show.
+// passes, which two rates do not show. Attention that decodes has one intensity, whatever its size: there by size as well.
 struct ProfileFactor {
   double flops_per_byte = 0;
+  Bytes bytes{};  // 0: of any size
   double factor = 1;
 };
 
@@ -41,7 +42,7 @@ struct ProfileRow {
   BytesPerSecond memory{};   // infinite: no part of the time follows the bytes
   FlopsPerSecond compute{};  // infinite: none follows the FLOP
   Seconds floor{};
-  std::vector<ProfileFactor> factors = {};  // by intensity, rising; empty: 1 everywhere
+  std::vector<ProfileFactor> factors = {};  // by intensity, then size, rising; empty: 1 everywhere
   ProfileFit fit;
 };
 
@@ -60,6 +61,12 @@ struct ProfileCollective {
 };
 Seconds profile_time(const ProfileCollective& row, Bytes wire_bytes);
 
+// An operator that ran as part of another and took no time of its own, in steps where it has so few tokens.
+struct ProfilePart {
+  std::string name;   // as in a plan: "ffn.activation"
+  double tokens = 0;  // at most; infinite: always
+};
+
 struct Profile {
   std::string file;         // it was read from; empty before it is written
   std::string machine;      // "Intel Xeon Platinum 8480+, 112 cores"
@@ -68,6 +75,7 @@ struct Profile {
   std::string accelerator;  // id in the catalog of what it stands for
   std::string engine;       // id of the engine that ran
   std::vector<ProfileRow> rows;
+  std::vector<ProfilePart> parts;
   std::vector<ProfileCollective> collectives;
   Estimate<Seconds> step_overhead;    // between the operators of a step
   int step_samples = 0;               // 0: it was not measured
@@ -76,6 +84,7 @@ struct Profile {
 
   const ProfileRow* find(OperatorKind kind, Format weights) const;  // nullptr when there is none
   const ProfileCollective* find(OperatorKind kind, int ranks) const;
+  bool part_of_another(const std::string& name, double tokens) const;
 };
 
 // The format under which a kind is looked up: weights matter to products and to the embedding only.

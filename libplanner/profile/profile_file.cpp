@@ -32,6 +32,13 @@ void put_rate(Json& json, const char* key, double rate) {
   if (std::isfinite(rate)) json[key] = rate;
 }
 
+Json factor_json(const ProfileFactor& f) {
+  Json json{{"flops_per_byte", f.flops_per_byte}};
+  if (f.bytes > Bytes(0)) json["bytes"] = f.bytes.value;
+  json["factor"] = f.factor;
+  return json;
+}
+
 Json row_json(const ProfileRow& row) {
   Json json{{"kind", to_string(row.kind)},
             {"weights", to_string(row.weights)},
@@ -39,9 +46,14 @@ Json row_json(const ProfileRow& row) {
   put_rate(json, "bytes_per_s", row.memory.value);
   put_rate(json, "flops_per_s", row.compute.value);
   json["floor_s"] = row.floor.value;
-  for (const ProfileFactor& f : row.factors)
-    json["factors"].push_back({{"flops_per_byte", f.flops_per_byte}, {"factor", f.factor}});
+  for (const ProfileFactor& f : row.factors) json["factors"].push_back(factor_json(f));
   put_fit(json, row.fit);
+  return json;
+}
+
+Json part_json(const ProfilePart& part) {
+  Json json{{"name", part.name}};
+  put_rate(json, "tokens", part.tokens);
   return json;
 }
 
@@ -98,8 +110,9 @@ auto list(MapReader& reader, const std::string& key, ReadOne read_one) {
 
 ProfileFactor read_factor(const Context& at) {
   MapReader reader(at.file, at.value, "a factor of a row");
-  const ProfileFactor f{.flops_per_byte = number(reader, "flops_per_byte", 1e-12, 1e12),
-                        .factor = number(reader, "factor", 1e-3, 1e3)};
+  ProfileFactor f{.flops_per_byte = number(reader, "flops_per_byte", 1e-12, 1e12),
+                  .factor = number(reader, "factor", 1e-3, 1e3)};
+  if (reader.take("bytes") != nullptr) f.bytes = Bytes(number(reader, "bytes", 1e-3, 1e18));
   reader.finish();
   return f;
 }
@@ -107,10 +120,10 @@ ProfileFactor read_factor(const Context& at) {
 std::vector<ProfileFactor> read_factors(MapReader& reader) {
   std::vector<ProfileFactor> factors = list(reader, "factors", read_factor);
   const auto falls = [](const ProfileFactor& a, const ProfileFactor& b) {
-    return a.flops_per_byte >= b.flops_per_byte;
+    return std::pair(a.flops_per_byte, a.bytes) >= std::pair(b.flops_per_byte, b.bytes);
   };
   if (std::adjacent_find(factors.begin(), factors.end(), falls) != factors.end())
-    reader.context(reader.need("factors")).fail("factors are in the order of their flops_per_byte");
+    reader.context(reader.need("factors")).fail("factors are in the order of their flops_per_byte, then bytes");
   return factors;
 }
 
@@ -130,6 +143,14 @@ ProfileRow read_row(const Context& at) {
   if (row.floor == Seconds(0) && std::isinf(row.memory.value) && std::isinf(row.compute.value))
     reader.fail("this row says that the operator takes no time");
   return row;
+}
+
+ProfilePart read_part(const Context& at) {
+  MapReader reader(at.file, at.value, "a part of a profile");
+  ProfilePart part{.name = reader.required<std::string>("name"), .tokens = std::numeric_limits<double>::infinity()};
+  if (reader.take("tokens") != nullptr) part.tokens = number(reader, "tokens", 0, 1e12);
+  reader.finish();
+  return part;
 }
 
 ProfileCollective read_collective(const Context& at) {
@@ -178,6 +199,7 @@ std::string profile_json(const Profile& p) {
             {"operators", Json::array()},
             {"collectives", Json::array()}};
   for (const ProfileRow& row : p.rows) json["operators"].push_back(row_json(row));
+  for (const ProfilePart& part : p.parts) json["parts_of_others"].push_back(part_json(part));
   for (const ProfileCollective& row : p.collectives) json["collectives"].push_back(collective_json(row));
   if (p.step_samples > 0) {
     json["step"] = {{"overhead_s", p.step_overhead.likely.value},
@@ -207,6 +229,7 @@ Profile read_profile(const std::filesystem::path& path) {
   profile.engine = root.required<std::string>("engine");
   profile.rows = list(root, "operators", read_row);
   check_once(root.context(root.need("operators")), profile);
+  if (root.take("parts_of_others") != nullptr) profile.parts = list(root, "parts_of_others", read_part);
   profile.collectives = list(root, "collectives", read_collective);
   if (const Value* step = root.take("step")) read_step(root.context(*step), profile);
   if (const Value* value = root.take("provenance")) {

@@ -206,6 +206,10 @@ bool measured_time(const Operator& op, const DeviceRates& r, const Layout& layou
            .bound = Bound::kNetwork};
     return true;
   }
+  if (r.measured->part_of_another(plan_name(op), op.tokens)) {
+    out = {};
+    return true;
+  }
   const ProfileRow* row = r.measured->find(op.kind, op.weights);
   if (row == nullptr) return false;
   const Work work = busiest(op);

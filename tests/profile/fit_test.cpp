@@ -139,6 +139,40 @@ TEST(FitProfile, WhatIsNoTimeIsLeftOut) {
   EXPECT_TRUE(fit_profile(m).rows.empty());
 }
 
+// An activation that the product does for up to eight rows, measured with 6 and 12; and one that never takes time.
+TEST(FitProfile, WhatTookNoTimeIsPartOfAnother) {
+  ProfileMeasurements m;
+  for (const double tokens : {1.0, 6.0, 12.0, 64.0}) {
+    const Seconds time(tokens > 8 ? 2e-6 : 0);
+    m.operators.push_back(
+        {.name = "ffn.activation", .kind = OperatorKind::kActivation, .bytes = 1_GB, .tokens = tokens, .time = time});
+    m.operators.push_back({.name = "latent_norm", .kind = OperatorKind::kNorm, .bytes = 1_GB, .tokens = tokens});
+  }
+  const Profile p = fit_profile(m);
+  EXPECT_EQ(p.rows.size(), 1u);
+  EXPECT_TRUE(p.part_of_another("ffn.activation", 8));
+  EXPECT_FALSE(p.part_of_another("ffn.activation", 9));
+  EXPECT_TRUE(p.part_of_another("latent_norm", 1e6));
+  EXPECT_FALSE(p.part_of_another("ffn.norm", 1));
+}
+
+// Decoding reads its cache at one intensity, and slower where it is small.
+TEST(FitProfile, AttentionHasFactorsBySize) {
+  ProfileMeasurements m;
+  const auto law = [](double bytes) { return 5e-6 + bytes / 4e12 + 1e-5 * (1 - std::exp(-bytes / 4e7)); };
+  for (double bytes = 1e6; bytes < 2e9; bytes *= 1.6) {
+    m.operators.push_back({.kind = OperatorKind::kAttention,
+                           .bytes = Bytes(bytes),
+                           .flops = Flops(4 * bytes),
+                           .time = Seconds(law(bytes))});
+  }
+  const ProfileRow row = fit_profile(m).rows.at(0);
+  ASSERT_GT(row.factors.size(), 4u);
+  for (double bytes = 2e6; bytes < 1e9; bytes *= 1.7) {
+    EXPECT_NEAR(profile_time(row, Bytes(bytes), Flops(4 * bytes)).total.value / law(bytes), 1, 0.10) << bytes;
+  }
+}
+
 TEST(FitProfile, CollectivesAreLatencyAndBandwidthPerNumberOfRanks) {
   ProfileMeasurements m;
   for (const int ranks : {2, 4}) {
@@ -163,6 +197,15 @@ TEST(FitProfile, TheTimeBetweenOperatorsIsTheMedianWithItsSpread) {
   EXPECT_DOUBLE_EQ(p.step_overhead.likely.value, 5e-5);
   EXPECT_DOUBLE_EQ(p.step_overhead.min.value, 1.8e-5);  // the ninth part of nine steps is 0.8 apart
   EXPECT_DOUBLE_EQ(p.step_overhead.max.value, 8.2e-5);
+}
+
+TEST(FitProfile, SamplesAreKeptAsTheyWere) {
+  ProfileMeasurements m;
+  EXPECT_EQ(samples_json(m), "[]\n");
+  m.operators = {{.name = "head", .bytes = Bytes(8), .flops = Flops(4), .tokens = 2, .time = Seconds(0.5)}};
+  EXPECT_EQ(samples_json(m),
+            "[{\"name\":\"head\",\"kind\":\"linear\",\"weights\":\"bf16\",\"bytes\":8.0,\"flops\":4.0,"
+            "\"tokens\":2.0,\"time_s\":0.5}]\n");
 }
 
 TEST(FitProfile, ASampleCountsAsThePlannerCounts) {

@@ -1,0 +1,83 @@
+// What docs/measurements/cuda_profile.sh measured on an H200: a profile of other shapes predicts a step, its kinds of
+// operators and its memory.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+// The validations of the last folder that has them, by file name; empty where none has.
+std::map<std::string, Json> validations() {
+  std::map<std::string, Json> last;
+  std::string from;
+  for (const fs::directory_entry& folder : fs::directory_iterator(FATHOM_SOURCE_DIR "/docs/measurements")) {
+    const std::string name = folder.path().filename();
+    if (!folder.is_directory() || !name.ends_with("-cuda-engine-h200") || name < from) continue;
+    std::map<std::string, Json> found;
+    for (const fs::directory_entry& file : fs::directory_iterator(folder.path())) {
+      const std::string key = file.path().filename();
+      if (key.starts_with("predicted-")) found[key] = Json::parse(std::ifstream(file.path()));
+    }
+    if (!found.empty()) last = std::move(found), from = name;
+  }
+  return last;
+}
+
+class CudaProfile : public testing::Test {
+ protected:
+  void SetUp() override {
+    found_ = validations();
+    if (found_.empty()) GTEST_SKIP() << "no docs/measurements/*-cuda-engine-h200 with predicted-*.json yet";
+  }
+  std::map<std::string, Json> found_;
+};
+
+TEST_F(CudaProfile, PredictsAStepWithinATenth) {
+  for (const std::string model :
+       {"llama-3.1-8b-bf16", "deepseek-v2-lite-bf16", "r1-distill-qwen-32b-bf16", "r1-distill-qwen-32b-int4"}) {
+    for (const std::string shape : {"1x512", "1x2048", "8x512", "8x2048", "64x512", "64x2048"}) {
+      const auto at = found_.find("predicted-" + model + "-" + shape + ".json");
+      ASSERT_NE(at, found_.end()) << model << " " << shape;
+      EXPECT_LT(std::abs(at->second["step"]["error"].get<double>()), 0.10) << at->first;
+      EXPECT_EQ(at->second["run"]["backend"], "cuda") << at->first;
+    }
+  }
+}
+
+// What was not foreseen at all counts as wholly wrong.
+TEST_F(CudaProfile, PredictsKindsOfOperatorsWithinFifteenPercentOnAverage) {
+  std::map<std::string, std::vector<double>> errors;
+  for (const auto& [name, validation] : found_) {
+    for (const Json& kind : validation["kinds"]) {
+      if (kind.value("measured_s", 0.0) > 0) errors[kind["kind"]].push_back(std::abs(kind.value("error", 1.0)));
+    }
+  }
+  EXPECT_GE(errors.size(), 6u);
+  for (const auto& [kind, missed] : errors) {
+    double sum = 0;
+    for (const double error : missed) sum += error;
+    EXPECT_LT(sum / static_cast<double>(missed.size()), 0.15) << kind;
+  }
+}
+
+TEST_F(CudaProfile, PredictsMemoryWithinTwoPercentOrHalfAGigabyte) {
+  for (const auto& [name, validation] : found_) {
+    const double predicted = validation["memory"]["predicted_bytes"],
+                 allocated = validation["memory"]["allocated_bytes"];
+    EXPECT_GT(predicted, 1e9) << name;
+    EXPECT_LT(std::abs(allocated - predicted), std::max(0.02 * predicted, 500e6)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace fathom
