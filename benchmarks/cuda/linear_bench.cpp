@@ -31,11 +31,29 @@ constexpr Shape kShapes[] = {
 };
 
 const char* name_of(LinearPath path) {
-  return path == LinearPath::kDot ? "dot" : path == LinearPath::kStream ? "stream" : path == LinearPath::kRows ? "rows" : "mma";
+  switch (path) {
+    case LinearPath::kDot:
+      return "dot";
+    case LinearPath::kRows:
+      return "rows";
+    case LinearPath::kStream:
+      return "stream";
+    default:
+      return "mma";
+  }
 }
 
-bool meant_for(LinearPath path, int tokens) {
-  return path == LinearPath::kDot || path == LinearPath::kRows ? tokens == 1 : path == LinearPath::kStream ? tokens <= 8 : true;
+bool meant_for(LinearPath path, WeightFormat format, int tokens) {
+  switch (path) {
+    case LinearPath::kDot:
+      return tokens == 1;
+    case LinearPath::kRows:
+      return tokens == 1 && format != WeightFormat::kFp8Block128;
+    case LinearPath::kStream:
+      return tokens <= 8;
+    default:
+      return true;
+  }
 }
 
 void product(Bench& bench, const Shape& s, const RotatingWeights& weights, int tokens, LinearPath path) {
@@ -71,7 +89,7 @@ void linears(Bench& bench, WeightFormat format) {
     const RotatingWeights weights(bench, format, s.rows, s.cols, s.gated);
     for (int tokens : {1, 2, 4, 8, 16, 32, 64}) {
       for (LinearPath path : {LinearPath::kDot, LinearPath::kRows, LinearPath::kStream, LinearPath::kMma}) {
-        if (meant_for(path, tokens)) product(bench, s, weights, tokens, path);
+        if (meant_for(path, format, tokens)) product(bench, s, weights, tokens, path);
       }
     }
   }

@@ -16,9 +16,9 @@ constexpr int kWarps = 4, kThreads = 32 * kWarps;
 constexpr int kRows = 16;  // of a tile
 constexpr int kTile = 16;  // tokens of a warp's step
 
-template <int kDim>
+template <int kDim, int kQueue>
 struct Sizes {
-  static constexpr int kStages = kDim == 128 ? 2 : 4;
+  static constexpr int kStages = kQueue;
   static constexpr int kRowBytes = 2 * kDim + 16;  // rows of eight 16-byte reads fall into different banks
   static constexpr int kStageBytes = 2 * kTile * kRowBytes;
   static constexpr int kQueueBytes = kWarps * kStages * kStageBytes;
@@ -42,10 +42,10 @@ struct RowPlace {
 };
 
 // Grid: (KV heads * tiles, sequences, splits).
-template <int kDim>
+template <int kDim, int kQueue>
 __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Arguments a) {
 #ifdef FATHOM_TENSOR_CORES
-  using S = Sizes<kDim>;
+  using S = Sizes<kDim, kQueue>;
   extern __shared__ __align__(16) char shared[];
   const DecodeAttention& op = a.op;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
@@ -54,12 +54,10 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
   const int group = op.heads / op.kv_heads, rows = min(kRows, op.rows * group - first_row);
 
   start_successor();
-  wait_for_predecessor();
-  const int length = op.lengths[sequence];
-  if (length <= 0) return;
+  const int length = op.lengths[sequence];  // lengths and tables are there before the step begins
   const int window = static_cast<int>(op.window);
   const SplitRange range = split_range(a.parts.first_token(length), length, split, splits);
-  if (range.first >= range.last) return;
+  if (length <= 0 || range.first >= range.last) return wait_for_predecessor();
   const int last_token = min(length, range.last * kPageTokens);
   const std::int32_t* table = op.table + static_cast<std::int64_t>(sequence) * op.table_stride;
 
@@ -83,8 +81,16 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
     }
     end_copy_group();
   };
+  const int settled = (length - op.rows) / kPageTokens;  // of the pages before it no row is new
 #pragma unroll
-  for (int s = 0; s < S::kStages - 1; ++s) fetch(range.first + s, s);
+  for (int s = 0; s < S::kStages - 1; ++s) {
+    if (range.first + s < settled) fetch(range.first + s, s);
+  }
+  wait_for_predecessor();
+#pragma unroll
+  for (int s = 0; s < S::kStages - 1; ++s) {
+    if (range.first + s >= settled) fetch(range.first + s, s);
+  }
 
   // Rows g and g + 8 of the queries, and the tokens each of them may see.
   unsigned q[kDim / 16][4];
@@ -216,15 +222,22 @@ int splits_of(const DecodeAttention& op, const DeviceTraits& device) {
   return splits_for(op.sequences * op.kv_heads * tiles_of(op), 2 * device.multiprocessors, op.longest);
 }
 
-template <int kDim>
-void run(const Launch& how, const Arguments& a, int splits) {
-  using S = Sizes<kDim>;
+template <int kDim, int kQueue>
+void run_queued(const Launch& how, const Arguments& a, int splits) {
+  using S = Sizes<kDim, kQueue>;
   static bool allowed[64] = {};
   int device = 0;
   check(cudaGetDevice(&device), "device");
-  if (!allowed[device]) allow_shared_memory(decode<kDim>, S::kSharedBytes), allowed[device] = true;
-  launch("decode_attention", decode<kDim>, dim3(a.op.kv_heads * a.parts.tiles, a.op.sequences, splits), kThreads,
-         S::kSharedBytes, how, a);
+  if (!allowed[device]) allow_shared_memory(decode<kDim, kQueue>, S::kSharedBytes), allowed[device] = true;
+  launch("decode_attention", decode<kDim, kQueue>, dim3(a.op.kv_heads * a.parts.tiles, a.op.sequences, splits),
+         kThreads, S::kSharedBytes, how, a);
+}
+
+// A few pages need no long queue, and a short one leaves room for the next kernel's weights beside it.
+template <int kDim>
+void run(const Launch& how, const Arguments& a, int splits) {
+  const bool few = a.op.longest > 0 && a.op.longest <= 4 * kPageTokens;
+  few ? run_queued<kDim, 2>(how, a, splits) : run_queued<kDim, kDim == 128 ? 3 : 4>(how, a, splits);
 }
 
 }  // namespace

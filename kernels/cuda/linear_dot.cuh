@@ -8,13 +8,17 @@
 #include "cuda/linear_arguments.cuh"
 #include "cuda/linear_formats.cuh"
 #include "cuda/mma.cuh"
-#include "cuda/row_inputs.cuh"
 
 namespace fathom::cuda {
 
 inline constexpr int kDotThreads = 256;
 inline constexpr int kDotRows = 2;   // per warp
 inline constexpr int kDotAhead = 4;  // loads under way per row
+
+template <class Format>
+__device__ inline std::int64_t piece_column(std::int64_t piece) {
+  return piece / 4 * (32 * Format::kRuns) + Format::column(static_cast<int>(piece % 4), 0);
+}
 
 // Scale and zero of the group that `column` of `row` is in.
 template <class Format>
@@ -70,7 +74,7 @@ __global__ __launch_bounds__(kDotThreads, kTokens == 1 && Format::kFormat == Wei
     for (int i = 0; i < kDotAhead; ++i) {
       const std::int64_t p = piece + i * step;
       if (p >= pieces) break;
-      const std::int64_t column = piece_column<Format>(static_cast<int>(p), 0);
+      const std::int64_t column = piece_column<Format>(p);
       float scale[kDotRows], zero[kDotRows], part_sum[kDotRows][kTokens] = {};
 #pragma unroll
       for (int r = 0; r < kDotRows; ++r) {

@@ -55,15 +55,6 @@ __device__ inline unsigned e4m3_to_bf16_pair(unsigned word) {
   return scaled_bf16_pair(pair, 0x7b807b80u /* 2^120 */, 0x80008000u /* -0 */);
 }
 
-// The two lowest bytes of `word` as a pair of fp16; for 8.9 and later.
-__device__ inline unsigned e4m3_to_fp16_pair(unsigned word) {
-  unsigned pair = 0;
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 890
-  asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(pair) : "h"(static_cast<std::uint16_t>(word)));
-#endif
-  return pair;
-}
-
 // Nibbles s and s + 4 of `word` as bf16, with `minus_bias` = -(128 + zero) in both halves: 0x4300 | q is 128 + q in bf16, so
 // the difference is exact.
 template <int kStep>

@@ -258,14 +258,13 @@ TEST(CudaLinear, StreamEqualsTheHostAtOddSizes) {
 // Every number of warps to a row and of pieces to a lane, lanes without a piece, fewer rows than multiprocessors.
 TEST(CudaLinear, WholeRowsEqualTheHost) {
   if (device_traits().compute < 90) GTEST_SKIP() << "waived: no bulk copies";
-  for (Storage storage : kStorages) {
-    for (std::int64_t cols : {128, 1408, 2048, 4096, 5120, 7168, 10240, 14336, 27648}) {
+  for (Storage storage : {Storage::kBf16, Storage::kInt4G128, Storage::kInt4G128Asym}) {
+    for (std::int64_t cols : {128, 1408, 2048, 3072, 4096, 5120, 7168, 10240, 14336, 27648}) {
       for (std::int64_t rows : {4, 60, 1004}) check({storage, rows, cols, 1, LinearPath::kRows});
       check({storage, 300, cols, 1, LinearPath::kRows, true, false});
     }
   }
   for (std::int64_t cols : {8, 200, 2736}) check({Storage::kBf16, 1004, cols, 1, LinearPath::kRows});
-  for (std::int64_t cols : {16, 208, 10944}) check({Storage::kFp8Block128, 1004, cols, 1, LinearPath::kRows});
 }
 
 TEST(CudaLinear, TensorCoresEqualTheHostAtOddSizes) {
