@@ -118,7 +118,7 @@ __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant
   const RowRange range = row_range(a);
   start_successor();
   if (threadIdx.x == 0) {
-    for (int s = 0; s < Slots::kSlots; ++s) full[s].begin(1), empty[s].begin(kWarps);
+    for (int s = 0; s < Slots::kSlots; ++s) full[s].begin(1), empty[s].begin(kLanes);
     show_barriers();
   }
   __syncthreads();
@@ -153,8 +153,7 @@ __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant
       }
       const bool last = (p + 1) * kStep >= pieces;  // of every lane
       if (p % kChunk == kChunk - 1 || last) {
-        __syncwarp();
-        if (lane == 0) empty[at.slot].arrive();
+        empty[at.slot].arrive();  // each lane for itself: as fast as one for its warp, and racecheck can follow it
         at.next();
       }
       if (last) break;

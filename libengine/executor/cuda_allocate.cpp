@@ -12,7 +12,7 @@ namespace fathom {
 
 namespace {
 
-constexpr int kFewRows = most_linear_rows(cuda::WeightFormat::kBf16);  // for all products to be linear()'s
+constexpr int kFewRows = 1;  // for all products to be linear()'s
 constexpr int kLatent = 512, kTurned = 64, kOwn = 128;                 // what the kernels for MLA are made for
 
 std::string unsupported_attention(const Architecture& a) {

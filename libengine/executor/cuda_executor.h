@@ -29,9 +29,14 @@ namespace fathom {
 // Why the CUDA executor does not run this; empty when it does.
 std::string unsupported_on_cuda(const ExecutorParts& parts);
 
-// The most rows for which linear() is faster than LargeLinear, by the kernels' own measurements on an H200: cuBLASLt reads bf16
-// weights at full speed from 16 rows on, other formats have to be widened for it first.
-constexpr int most_linear_rows(cuda::WeightFormat format) { return format == cuda::WeightFormat::kBf16 ? 8 : 32; }
+// The most rows for which linear() is faster than LargeLinear, by the kernels' own measurements on an H200: cuBLASLt reads large bf16
+// matrices at full speed from two rows on, small ones are over before it has begun, and other formats have to be widened for it
+// first.
+constexpr int most_linear_rows(const cuda::Weights& w) {
+  constexpr std::int64_t kLarge = std::int64_t{8} << 20;  // values
+  if (w.format != cuda::WeightFormat::kBf16) return 32;
+  return w.rows * w.cols >= kLarge ? 1 : 8;
+}
 
 // Rows that a step of `rows` decoding sequences is filled up to, at most `most`.
 int cuda_bucket(int rows, int most);
