@@ -173,8 +173,17 @@ int report(const Found& found, const std::vector<OutputRequest>& requests, const
   return found.passed ? kYes : kNo;
 }
 
-// The device's executor has not run on a device yet: it is there for those who name it.
-bool takes_device(const std::string& backend) { return backend == "cuda"; }
+// Unasked, the device runs what its executor is for: the plan of one GPU, where there is one.
+bool takes_device(const std::string& backend, const Layout& layout) {
+  if (backend != "auto") return backend == "cuda";
+  if (layout.devices_per_replica() > 1) return false;
+  try {
+    cuda_device();
+    return true;
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
 
 int validate(const ValidateOptions& options, const Session& session) {
   if (options.backend == "cuda") cuda_device();  // says what is missing before anything is read
@@ -200,7 +209,7 @@ int validate(const ValidateOptions& options, const Session& session) {
   const SavedPool& pool = chosen_pool(plan, options.pool);
   const std::unique_ptr<WeightSource> source = weight_source(options, plan.architecture);
   ValidationOptions run;
-  if (takes_device(options.backend)) run.backend = cuda_backend();
+  if (takes_device(options.backend, pool.layout)) run.backend = cuda_backend();
   run.layers = options.layers;
   run.sequences = options.sequences;
   run.context = options.context;
@@ -269,7 +278,7 @@ void add_validate_verb(CLI::App& program, Session& session) {
   CLI::App* verb = program.add_subcommand("validate", "run the plan on the sharded engine; predicted against measured");
   verb->add_option("PLAN", options->plan, "plan.json: what `fathom plan -o` saved")->required();
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
-  verb->add_option("--backend", options->backend, "host, cuda (not yet proved on a device), or auto, which is the host")
+  verb->add_option("--backend", options->backend, "host, cuda (one GPU), or auto: cuda where there is a GPU and the plan is for one, else the host")
       ->check(CLI::IsMember({"host", "cuda", "auto"}));
   verb->add_option("--weights", options->weights, "synthetic, or the folder of a safetensors checkpoint");
   verb->add_option("--seed", options->seed, "of synthetic weights and of arrivals")

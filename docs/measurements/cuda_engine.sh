@@ -74,6 +74,8 @@ done <<'END'
 llama-3.1-8b bf16 --sequences 1 --context 128 --steps 64
 llama-3.1-8b fp8 --sequences 1 --context 128 --steps 64
 llama-3.1-8b int4 --sequences 1 --context 128 --steps 64
+r1-distill-qwen-32b bf16 --sequences 1 --context 128 --steps 32
+r1-distill-qwen-32b int4 --sequences 1 --context 128 --steps 32
 deepseek-v2-lite bf16 --sequences 1 --context 128 --steps 64
 deepseek-v2-lite int4-experts+fp8 --sequences 1 --context 128 --steps 64
 llama-3.1-8b bf16 --prompt 2048 --steps 12
@@ -82,8 +84,7 @@ llama-3.1-8b int4 --prompt 8192 --steps 8
 llama-3.1-8b bf16 --sequences 64 --context 2048 --steps 24
 llama-3.1-8b fp8 --sequences 64 --context 2048 --steps 24
 llama-3.1-8b bf16 --sequences 8 --context 2048 --steps 24
-llama-3.1-8b bf16 --sequences 16 --context 128 --steps 24
-llama-3.1-8b int4 --sequences 32 --context 128 --steps 24
+llama-3.1-8b int4 --sequences 8 --context 2048 --steps 24
 llama-3.1-8b int4 --sequences 64 --context 128 --steps 24
 deepseek-v2-lite bf16 --sequences 64 --context 2048 --steps 24
 deepseek-v2-lite bf16 --prompt 4096 --steps 8

@@ -68,8 +68,8 @@ __device__ inline void copy_bulk(void* to, const void* from, unsigned bytes, Bul
                                  std::uint64_t policy) {
 #ifdef FATHOM_BULK_COPIES
   asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(
-          shared_address(to)),
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::
+          "r"(shared_address(to)),
       "l"(from), "r"(bytes), "r"(shared_address(&counted.state)), "l"(policy)
       : "memory");
 #endif

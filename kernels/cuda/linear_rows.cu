@@ -90,7 +90,8 @@ class RowScales {
         const MatrixPointers& m = a.matrix[row < range.count ? 0 : 1];
         const std::int64_t from = group * a.scale_stride + range.first + (row < range.count ? row : row - range.count);
         scales_[row * groups_ + group] = __ldg(reinterpret_cast<const std::uint16_t*>(m.scales) + from);
-        if (zeros_ != nullptr) zeros_[row * groups_ + group] = __ldg(reinterpret_cast<const std::uint8_t*>(m.zeros) + from);
+        if (zeros_ != nullptr)
+          zeros_[row * groups_ + group] = __ldg(reinterpret_cast<const std::uint8_t*>(m.zeros) + from);
       }
     }
   }
@@ -110,7 +111,8 @@ template <class Format, int kPieces, int kChunk, int kShare>
 __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant__ LinearArguments a) {
 #ifdef FATHOM_BULK_COPIES
   using Slots = Ring<kChunk>;
-  constexpr int kTogether = kWarps / kShare, kStep = 32 * kShare;  // rows at once; pieces from one of a lane to its next
+  constexpr int kTogether = kWarps / kShare,
+                kStep = 32 * kShare;  // rows at once; pieces from one of a lane to its next
   extern __shared__ __align__(128) char shared[];
   BulkBarrier *full = reinterpret_cast<BulkBarrier*>(shared + Slots::kBytes), *empty = full + Slots::kSlots;
   float* sums = reinterpret_cast<float*>(shared + Slots::kBytes + Slots::kBarrierBytes);
@@ -134,7 +136,8 @@ __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant
 #pragma unroll
   for (int p = 0; p < kPieces; ++p) x[p].read(a.x, own + p * kStep, own + p * kStep < pieces);
   if (scales.kAny) meet();
-  const char* place = shared + (warp / kShare * pieces + own) * 16;  // of this lane's first piece of a row in the first slot
+  const char* place =
+      shared + (warp / kShare * pieces + own) * 16;  // of this lane's first piece of a row in the first slot
   Slots at;
   for (int row = warp / kShare; row < range.all + warp / kShare; row += kTogether) {
     const bool there = row < range.all;
@@ -143,7 +146,8 @@ __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant
     for (int p = 0; p < kPieces; ++p) {
       if (p % kChunk == 0) full[at.slot].wait(at.parity);
       if (there && own + p * kStep < pieces) {
-        const uint4 raw = *reinterpret_cast<const uint4*>(place + at.slot * Slots::kSlotBytes + p % kChunk * kStep * 16);
+        const uint4 raw =
+            *reinterpret_cast<const uint4*>(place + at.slot * Slots::kSlotBytes + p % kChunk * kStep * 16);
         if constexpr (scales.kAny) {
           const int group = (own + p * kStep) / 4;
           sum = x[p].dot(raw, scales.scale(row, group), scales.zero(row, group), sum);
@@ -187,7 +191,8 @@ bool launch_rows(const Launch& how, const LinearArguments& a, const DeviceTraits
   static bool allowed[64] = {};
   int number = 0;
   check(cudaGetDevice(&number), "device");
-  if (!allowed[number]) allow_shared_memory(linear_rows<Format, kPieces, kChunk, kShare>, kMost), allowed[number] = true;
+  if (!allowed[number])
+    allow_shared_memory(linear_rows<Format, kPieces, kChunk, kShare>, kMost), allowed[number] = true;
   launch("linear", linear_rows<Format, kPieces, kChunk, kShare>, blocks, kThreads, static_cast<std::size_t>(bytes), how,
          a);
   return true;

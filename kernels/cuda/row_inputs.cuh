@@ -66,7 +66,8 @@ class RowInputs<Int4Rows> {
         }
         // Byte b of each of the four.
         const unsigned low01 = __byte_perm(fixed[0], fixed[1], 0x5140), low23 = __byte_perm(fixed[2], fixed[3], 0x5140);
-        const unsigned high01 = __byte_perm(fixed[0], fixed[1], 0x0062), high23 = __byte_perm(fixed[2], fixed[3], 0x0062);
+        const unsigned high01 = __byte_perm(fixed[0], fixed[1], 0x0062),
+                       high23 = __byte_perm(fixed[2], fixed[3], 0x0062);
         bytes_[run][half][0] = __byte_perm(low01, low23, 0x5410);
         bytes_[run][half][1] = __byte_perm(low01, low23, 0x7632);
         bytes_[run][half][2] = __byte_perm(high01, high23, 0x5410);

@@ -22,6 +22,9 @@ struct CudaDevice {
 // Throws std::runtime_error that says what is missing: CUDA in this program, a driver, a device.
 CudaDevice cuda_device();
 
+// Rows that a step of `rows` decoding sequences is filled up to: there is a graph for each of a few sizes.
+int cuda_rows(int rows);
+
 // One rank's executor on the current device. The parts must outlive it, but for the options. Throws std::invalid_argument for
 // models, layouts and options that it does not run (what is decided before anything is allocated), cuda::CudaError.
 std::unique_ptr<Executor> make_cuda_executor(const ExecutorParts& parts);

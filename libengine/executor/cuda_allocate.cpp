@@ -12,8 +12,8 @@ namespace fathom {
 
 namespace {
 
-constexpr int kFewRows = 1;  // for all products to be linear()'s
-constexpr int kLatent = 512, kTurned = 64, kOwn = 128;                 // what the kernels for MLA are made for
+constexpr int kFewRows = 1;                             // for all products to be linear()'s
+constexpr int kLatent = 512, kTurned = 64, kOwn = 128;  // what the kernels for MLA are made for
 
 std::string unsupported_attention(const Architecture& a) {
   if (a.mla) {

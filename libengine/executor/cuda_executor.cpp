@@ -8,6 +8,7 @@
 #include "cuda/rms_norm.h"
 #include "cuda/sample.h"
 #include "cuda/swiglu.h"
+#include "executor/cuda.h"
 #include "executor/router_rule.h"
 
 namespace fathom {
@@ -26,14 +27,6 @@ int most_logits(const ExecutorOptions& options) {
 }
 
 }  // namespace
-
-int cuda_bucket(int rows, int most) {
-  constexpr int kBeyond = 32;
-  for (int size : {1, 2, 4, 8, 16, 24, 32, 48, 64}) {
-    if (rows <= size) return std::min(size, most);
-  }
-  return std::min((rows + kBeyond - 1) / kBeyond * kBeyond, most);
-}
 
 CudaExecutor::CudaExecutor(const ExecutorParts& parts)
     : a_(parts.program.architecture()),
@@ -102,7 +95,8 @@ std::vector<PieceOutput> CudaExecutor::step(const StepInput& input) {
   for (const Piece& p : input.pieces) tables_.reserve(p.sequence, p.position + p.tokens);
   const bool prompts = std::any_of(input.pieces.begin(), input.pieces.end(), [](const Piece& p) { return !p.decode; });
   const bool decodes = std::any_of(input.pieces.begin(), input.pieces.end(), [](const Piece& p) { return p.decode; });
-  batch_.fill(input, tables_, options_.all_logits, prompts ? 0 : cuda_bucket(input.rows(), options_.limits.sequences));
+  batch_.fill(input, tables_, options_.all_logits,
+              prompts ? 0 : std::min(cuda_rows(input.rows()), options_.limits.sequences));
   batch_.upload(stream_);
 
   const BoundProgram& bound = programs_[!prompts ? 0 : !decodes ? 1 : 2];

@@ -38,9 +38,6 @@ constexpr int most_linear_rows(const cuda::Weights& w) {
   return w.rows * w.cols >= kLarge ? 1 : 8;
 }
 
-// Rows that a step of `rows` decoding sequences is filled up to, at most `most`.
-int cuda_bucket(int rows, int most);
-
 class CudaExecutor : public Executor {
  public:
   explicit CudaExecutor(const ExecutorParts& parts);

@@ -23,14 +23,14 @@ ProfileShapes host_shapes() {
   return shapes;
 }
 
-// A GPU is at its best with more: what a cluster serves, by one context or several. Steps are filled up to 1, 2, 4, 8, 16 …
-// rows (cuda_bucket), so seven tell what eight take and 56 what 64 take. No context lies near a power of two, where a step
-// is captured anew.
+// A GPU is at its best with more: what a cluster serves, by one context or several. Contexts lie off the powers of two, where a
+// step is captured anew.
 ProfileShapes device_shapes() {
-  return {.decodes = {{1, 192},   {1, 900},  {1, 3000}, {2, 900},   {4, 192},  {4, 3000}, {7, 192},
-                      {7, 900},   {7, 3000}, {12, 192}, {12, 900},  {16, 900}, {24, 192}, {32, 900},
-                      {32, 3000}, {48, 192}, {56, 900}, {56, 3000}, {96, 192}, {96, 900}, {128, 192}},
-          .prompts = {64, 256, 1024, 3072, 6144}};
+  return {
+      .decodes = {{1, 192},  {1, 600},  {1, 1500},  {1, 3000},  {2, 600},  {4, 192},  {4, 1500},  {7, 192},   {7, 600},
+                  {7, 1500}, {7, 3000}, {12, 600},  {16, 192},  {24, 192}, {24, 600}, {32, 1500}, {32, 3000}, {48, 192},
+                  {56, 192}, {56, 600}, {56, 1500}, {56, 3000}, {96, 192}, {96, 600}, {128, 192}},
+      .prompts = {64, 256, 1024, 3072, 6144}};
 }
 
 }  // namespace
@@ -57,7 +57,8 @@ Backend cuda_backend() {
           .make_executor = make_cuda_executor,
           .free_memory = [] { return cuda_device().free; },
           .widens_weights = true,
-          .profile = device_shapes()};
+          .profile = device_shapes(),
+          .rows_run = cuda_rows};
 }
 
 }  // namespace fathom

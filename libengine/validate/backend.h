@@ -33,6 +33,7 @@ struct Backend {
   CacheFormat exact_cache = CacheFormat::kBf16;    // the most exact that it has
   bool widens_weights = false;                     // to bf16 for products of many rows, one matrix at a time
   ProfileShapes profile = {};
+  std::function<int(int)> rows_run = [](int rows) { return rows; };  // a decoding step of so many, filled up
 };
 
 Backend host_backend();

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "validate/host_machine.h"
@@ -111,15 +112,22 @@ RunResult between(const RunResult& run, int first, int last) {
   return part;
 }
 
-void add_samples(ProfileMeasurements& found, const EngineModel& model, const RankTrace& rank, const StepShape& shape) {
+// A step that was filled up is what it takes at its full size, but for attention, which reads the caches that there are.
+void add_samples(ProfileMeasurements& found, const EngineModel& model, const Backend& backend, const RankTrace& rank,
+                 const StepShape& shape) {
   const StageProgram program(model.architecture, model.tensors, model.layout, model.stages[rank.stage]);
   const double share = model.layout.pp;  // a step is one micro-batch
   const Batch batch = shape.decodes()
                           ? Batch{.sequences = shape.sequences / share, .context = static_cast<double>(shape.context)}
                           : Batch{.prefill_tokens = static_cast<double>(shape.prompt) * model.layout.attention_dp,
                                   .prefill_prompts = static_cast<double>(model.layout.attention_dp)};
+  Batch full = batch;
+  if (shape.decodes()) full.sequences = backend.rows_run(static_cast<int>(std::lround(batch.sequences)));
   const std::vector<MeasuredOperator> measured = operators_of(rank, shape);
-  for (const Operator& op : program.operators(batch)) {
+  const std::vector<Operator> real = program.operators(batch), run = program.operators(full);
+  for (std::size_t i = 0; i < run.size(); ++i) {
+    const bool attends = run[i].kind == OperatorKind::kAttention || run[i].kind == OperatorKind::kMlaAttention;
+    const Operator& op = attends ? real[i] : run[i];
     const std::string name = plan_name(op);
     const auto same =
         std::find_if(measured.begin(), measured.end(), [&](const MeasuredOperator& m) { return m.name == name; });
@@ -156,7 +164,7 @@ ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool
   if (run.traces.empty()) return found;  // another process reports
   for (std::size_t s = 0; s < shapes.size(); ++s) {
     const RunResult part = between(run, schedule.first_round[s], schedule.first_round[s + 1]);
-    add_samples(found, model, busiest(part, {}, shapes[s]), shapes[s]);
+    add_samples(found, model, backend, busiest(part, {}, shapes[s]), shapes[s]);
   }
   return found;
 }

@@ -34,6 +34,7 @@ namespace {
 
 struct Point {
   double x = 0, y = 0;  // bytes and FLOP
+  double tokens = 0;
   double time = 0;
 };
 
@@ -119,7 +120,8 @@ ProfileRow row_from(const Terms& t, ProfileForm form) {
 
 std::vector<double> ratios(const std::vector<Point>& points, const ProfileRow& row) {
   std::vector<double> result;
-  for (const Point& p : points) result.push_back(p.time / profile_time(row, Bytes(p.x), Flops(p.y)).total.value);
+  for (const Point& p : points)
+    result.push_back(p.time / profile_time(row, Bytes(p.x), Flops(p.y), p.tokens).total.value);
   return result;
 }
 
@@ -169,32 +171,31 @@ double median(std::vector<double> values) {
 
 // One point for each shape, at the median of its times: what disturbed one of several runs is gone before anything is fitted.
 std::vector<Point> shapes_of(std::vector<Point> points) {
-  const auto shape = [](const Point& p) { return std::pair(p.x, p.y); };
+  const auto shape = [](const Point& p) { return std::tuple(p.x, p.y, p.tokens); };
   std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) { return shape(a) < shape(b); });
   std::vector<Point> shapes;
   for (std::size_t i = 0; i < points.size();) {
     std::vector<double> times;
     std::size_t end = i;
     for (; end < points.size() && shape(points[end]) == shape(points[i]); ++end) times.push_back(points[end].time);
-    shapes.push_back({.x = points[i].x, .y = points[i].y, .time = median(times)});
+    shapes.push_back({.x = points[i].x, .y = points[i].y, .tokens = points[i].tokens, .time = median(times)});
     i = end;
   }
   return shapes;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What the two rates of a row miss, by intensity, and by size where there is one intensity only
+// What the two rates of a row miss, by intensity, and by size where intensity says nothing
 
 struct Alike {
-  double flops_per_byte = 0;
-  Bytes bytes{};               // 0: of any size
+  ProfileFactor of;            // without its factor
   std::vector<double> missed;  // logarithms of measured over fitted time, one for each shape
   double middle = 0;           // their median
 };
 
 // Shapes so near each other are one. Attention reads a short cache at a little less FLOP per byte than a long one, because of
-// the queries and results beside it: its shapes are told apart by size instead.
-constexpr double kSameIntensity = 1.10, kSameAttention = 1.5, kSameSize = 2;
+// the queries and results beside it: its shapes are told apart by context and size instead, and operators without FLOP by size.
+constexpr double kSameIntensity = 1.10, kSameAttention = 1.5, kSameContext = 1.3, kSameSize = 1.5, kSameCache = 1.3;
 
 // Points in the order of `of`, cut where it has grown by more than `within`.
 template <class Of>
@@ -208,22 +209,27 @@ std::vector<std::vector<Point>> cut_by(std::vector<Point> points, Of of, double 
   return groups;
 }
 
+bool reads_a_cache(const ProfileRow& row) {
+  return row.kind == OperatorKind::kAttention || row.kind == OperatorKind::kMlaAttention;
+}
+
 std::vector<Alike> alike(std::vector<Point> points, const ProfileRow& row) {
-  std::erase_if(points, [](const Point& p) { return !(p.x > 0 && p.y > 0); });
-  const bool by_size = row.kind == OperatorKind::kAttention || row.kind == OperatorKind::kMlaAttention;
+  std::erase_if(points, [](const Point& p) { return !(p.x > 0); });
+  const bool cache = reads_a_cache(row);
   const auto intensity = [](const Point& p) { return p.y / p.x; };
-  const auto size = [](const Point& p) { return p.x; };
+  const auto per_token = [&](const Point& p) { return cache && p.tokens > 0 ? p.x / p.tokens : 0; };
+  const auto size = [&](const Point& p) { return cache || p.y == 0 ? p.x : 0; };
   std::vector<Alike> all;
-  for (const std::vector<Point>& same :
-       cut_by(std::move(points), intensity, by_size ? kSameAttention : kSameIntensity)) {
-    const std::vector<std::vector<Point>> sizes =
-        by_size ? cut_by(same, size, kSameSize) : std::vector<std::vector<Point>>{same};
-    for (const std::vector<Point>& some : sizes) {
-      Alike& one = all.emplace_back();
-      one.flops_per_byte = intensity(same[same.size() / 2]);
-      if (sizes.size() > 1) one.bytes = Bytes(size(some[some.size() / 2]));
-      for (const double ratio : ratios(some, row)) one.missed.push_back(std::log(ratio));
-      one.middle = median(one.missed);
+  for (const auto& same : cut_by(std::move(points), intensity, cache ? kSameAttention : kSameIntensity)) {
+    for (const auto& context : cut_by(same, per_token, kSameContext)) {
+      for (const auto& some : cut_by(context, size, cache ? kSameCache : kSameSize)) {
+        Alike& one = all.emplace_back();
+        one.of = {.flops_per_byte = intensity(same[same.size() / 2]),
+                  .bytes_per_token = Bytes(per_token(context[context.size() / 2])),
+                  .bytes = Bytes(size(some[some.size() / 2]))};
+        for (const double ratio : ratios(some, row)) one.missed.push_back(std::log(ratio));
+        one.middle = median(one.missed);
+      }
     }
   }
   return all;
@@ -237,15 +243,15 @@ std::vector<ProfileFactor> factors_of(const std::vector<Point>& points, const Pr
     for (const double missed : group.missed) scatter += (missed - group.middle) * (missed - group.middle);
     degrees += static_cast<double>(group.missed.size()) - 1;
   }
-  if (groups.size() < 2 || degrees < 1) return {};
-  scatter /= degrees;
+  if (groups.size() < 2 || (degrees < 1 && !reads_a_cache(row))) return {};
+  scatter /= std::max(degrees, 1.0);
   std::vector<ProfileFactor> factors;
   for (const Alike& group : groups) {
     const double squared = group.middle * group.middle;
     const double noise = scatter / static_cast<double>(group.missed.size());
     const double believed = squared > 0 ? squared / (squared + noise) : 0;
-    factors.push_back(
-        {.flops_per_byte = group.flops_per_byte, .bytes = group.bytes, .factor = std::exp(group.middle * believed)});
+    factors.push_back(group.of);
+    factors.back().factor = std::exp(group.middle * believed);
   }
   return factors;
 }
@@ -308,7 +314,7 @@ void fit_operators(Profile& profile, const std::vector<ProfileSample>& samples) 
   for (const ProfileSample& s : samples) {
     if (!usable(s.time) || is_collective(s.kind)) continue;
     Set& set = sets[{s.kind, profile_format(s.kind, s.weights)}];
-    set.points.push_back({.x = s.bytes.value, .y = s.flops.value, .time = s.time.value});
+    set.points.push_back({.x = s.bytes.value, .y = s.flops.value, .tokens = s.tokens, .time = s.time.value});
     set.least_tokens = std::min(set.least_tokens, s.tokens);
     set.most_tokens = std::max(set.most_tokens, s.tokens);
   }

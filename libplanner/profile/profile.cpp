@@ -1,6 +1,7 @@
 #include "profile/profile.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace fathom {
@@ -8,41 +9,38 @@ namespace fathom {
 namespace {
 
 using Factor = std::vector<ProfileFactor>::const_iterator;
+using Keys = std::array<double, 3>;
+
+Keys keys(const ProfileFactor& f) { return {f.flops_per_byte, f.bytes_per_token.value, f.bytes.value}; }
 
 // At x between two points, by the logarithm of x.
 double between(double x0, double y0, double x1, double y1, double x) {
   return x0 > 0 && x1 > x0 ? y0 + (y1 - y0) * (std::log(x / x0) / std::log(x1 / x0)) : y0;
 }
 
-// Of factors at one intensity; beyond the smallest and the largest size theirs.
-double factor_of_size(Factor first, Factor last, Bytes bytes) {
-  const Factor above = std::find_if(first, last, [&](const ProfileFactor& f) { return f.bytes > bytes; });
-  if (above == first) return above->factor;
-  const Factor low = above - 1;
-  if (above == last) return low->factor;
-  return between(low->bytes.value, low->factor, above->bytes.value, above->factor, bytes.value);
-}
-
-// Beyond the lowest and the highest intensity as there.
-double factor_at(const std::vector<ProfileFactor>& factors, double flops_per_byte, Bytes bytes) {
-  if (factors.empty()) return 1;
-  const auto end_of_same = [&](Factor first) {
-    return std::find_if(first, factors.end(), [&](const auto& f) { return f.flops_per_byte > first->flops_per_byte; });
+// Of factors that agree in the keys before `level`; beyond the least and the greatest of a key as there.
+double factor_at(Factor first, Factor last, const Keys& at, std::size_t level) {
+  if (level == at.size()) return first->factor;
+  const auto end_of_same = [&](Factor f) {
+    return std::find_if(f, last, [&](const auto& other) { return keys(other)[level] > keys(*f)[level]; });
   };
-  Factor low = factors.begin(), high = end_of_same(low);
-  while (high != factors.end() && high->flops_per_byte <= flops_per_byte) low = high, high = end_of_same(low);
-  const double here = factor_of_size(low, high, bytes);
-  if (high == factors.end() || flops_per_byte <= low->flops_per_byte) return here;
-  return between(low->flops_per_byte, here, high->flops_per_byte, factor_of_size(high, end_of_same(high), bytes),
-                 flops_per_byte);
+  Factor low = first, high = end_of_same(low);
+  while (high != last && keys(*high)[level] <= at[level]) low = high, high = end_of_same(low);
+  const double here = factor_at(low, high, at, level + 1);
+  if (high == last || at[level] <= keys(*low)[level]) return here;
+  return between(keys(*low)[level], here, keys(*high)[level], factor_at(high, end_of_same(high), at, level + 1),
+                 at[level]);
 }
 
 }  // namespace
 
-ProfileTime profile_time(const ProfileRow& row, Bytes bytes, Flops flops) {
+ProfileTime profile_time(const ProfileRow& row, Bytes bytes, Flops flops, double tokens) {
   ProfileTime t{.memory = bytes / row.memory, .compute = flops / row.compute, .floor = row.floor};
   t.total = row.floor + (row.form == ProfileForm::kSum ? t.memory + t.compute : std::max(t.memory, t.compute));
-  if (bytes > Bytes(0)) t.total *= factor_at(row.factors, flops.value / bytes.value, bytes);
+  if (bytes > Bytes(0) && !row.factors.empty()) {
+    const Keys at{flops.value / bytes.value, tokens > 0 ? bytes.value / tokens : 0, bytes.value};
+    t.total *= factor_at(row.factors.begin(), row.factors.end(), at, 0);
+  }
   return t;
 }
 

@@ -28,10 +28,12 @@ struct ProfileFit {
 };
 
 // Measured over the row's own time at one arithmetic intensity, the median of the shapes there: kernels work in blocks and
-// passes, which two rates do not show. Attention that decodes has one intensity, whatever its size: there by size as well.
+// passes, which two rates do not show. Operators without FLOP have a size only, and attention that decodes one intensity: few long
+// contexts and many short ones are the same bytes.
 struct ProfileFactor {
   double flops_per_byte = 0;
-  Bytes bytes{};  // 0: of any size
+  Bytes bytes_per_token{};  // 0: any
+  Bytes bytes{};            // 0: of any size
   double factor = 1;
 };
 
@@ -42,7 +44,7 @@ struct ProfileRow {
   BytesPerSecond memory{};   // infinite: no part of the time follows the bytes
   FlopsPerSecond compute{};  // infinite: none follows the FLOP
   Seconds floor{};
-  std::vector<ProfileFactor> factors = {};  // by intensity, then size, rising; empty: 1 everywhere
+  std::vector<ProfileFactor> factors = {};  // by intensity, bytes per token, size, rising; empty: 1 everywhere
   ProfileFit fit;
 };
 
@@ -50,7 +52,7 @@ struct ProfileRow {
 struct ProfileTime {
   Seconds memory{}, compute{}, floor{}, total{};
 };
-ProfileTime profile_time(const ProfileRow& row, Bytes bytes, Flops flops);
+ProfileTime profile_time(const ProfileRow& row, Bytes bytes, Flops flops, double tokens);
 
 struct ProfileCollective {
   OperatorKind kind = OperatorKind::kAllReduce;

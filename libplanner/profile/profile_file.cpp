@@ -34,6 +34,7 @@ void put_rate(Json& json, const char* key, double rate) {
 
 Json factor_json(const ProfileFactor& f) {
   Json json{{"flops_per_byte", f.flops_per_byte}};
+  if (f.bytes_per_token > Bytes(0)) json["bytes_per_token"] = f.bytes_per_token.value;
   if (f.bytes > Bytes(0)) json["bytes"] = f.bytes.value;
   json["factor"] = f.factor;
   return json;
@@ -110,8 +111,11 @@ auto list(MapReader& reader, const std::string& key, ReadOne read_one) {
 
 ProfileFactor read_factor(const Context& at) {
   MapReader reader(at.file, at.value, "a factor of a row");
-  ProfileFactor f{.flops_per_byte = number(reader, "flops_per_byte", 1e-12, 1e12),
+  ProfileFactor f{.flops_per_byte = number(reader, "flops_per_byte", 0, 1e12),
                   .factor = number(reader, "factor", 1e-3, 1e3)};
+  if (reader.take("bytes_per_token") != nullptr) {
+    f.bytes_per_token = Bytes(number(reader, "bytes_per_token", 1e-3, 1e18));
+  }
   if (reader.take("bytes") != nullptr) f.bytes = Bytes(number(reader, "bytes", 1e-3, 1e18));
   reader.finish();
   return f;
@@ -120,10 +124,12 @@ ProfileFactor read_factor(const Context& at) {
 std::vector<ProfileFactor> read_factors(MapReader& reader) {
   std::vector<ProfileFactor> factors = list(reader, "factors", read_factor);
   const auto falls = [](const ProfileFactor& a, const ProfileFactor& b) {
-    return std::pair(a.flops_per_byte, a.bytes) >= std::pair(b.flops_per_byte, b.bytes);
+    return std::tuple(a.flops_per_byte, a.bytes_per_token, a.bytes) >=
+           std::tuple(b.flops_per_byte, b.bytes_per_token, b.bytes);
   };
   if (std::adjacent_find(factors.begin(), factors.end(), falls) != factors.end())
-    reader.context(reader.need("factors")).fail("factors are in the order of their flops_per_byte, then bytes");
+    reader.context(reader.need("factors"))
+        .fail("factors are in the order of their flops_per_byte, then bytes_per_token, then bytes");
   return factors;
 }
 

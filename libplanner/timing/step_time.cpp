@@ -213,7 +213,7 @@ bool measured_time(const Operator& op, const DeviceRates& r, const Layout& layou
   const ProfileRow* row = r.measured->find(op.kind, op.weights);
   if (row == nullptr) return false;
   const Work work = busiest(op);
-  const ProfileTime t = profile_time(*row, work.weights + work.others, work.flops_done);
+  const ProfileTime t = profile_time(*row, work.weights + work.others, work.flops_done, op.tokens);
   const Bound bound = t.floor > std::max(t.memory, t.compute) ? Bound::kFloor
                       : t.compute > t.memory                  ? Bound::kCompute
                                                               : Bound::kMemory;

@@ -66,7 +66,8 @@ TEST(FitProfile, FindsTheRatesOfALawOfSums) {
 TEST(FitProfile, NoiseMovesTheRatesLittleAndShowsInTheSpread) {
   const ProfileRow row = fitted(longest, 0.10);
   for (const ProfileSample& s : products()) {  // the law, not the noise
-    EXPECT_NEAR(profile_time(row, s.bytes, s.flops).total / longest(s), 1, 0.15) << s.bytes.value << " " << s.tokens;
+    EXPECT_NEAR(profile_time(row, s.bytes, s.flops, s.tokens).total / longest(s), 1, 0.15)
+        << s.bytes.value << " " << s.tokens;
   }
   EXPECT_GT(row.fit.median_error, 0.02);
   EXPECT_LT(row.fit.median_error, 0.15);
@@ -115,7 +116,7 @@ TEST(FitProfile, WorkThatIsNotThereHasAnInfiniteRate) {
   EXPECT_TRUE(std::isinf(row.compute.value));
   EXPECT_NEAR(row.memory.value, 20e9, 1e4);
   m.operators.resize(1);  // one sample tells one number
-  EXPECT_NEAR(profile_time(fit_profile(m).rows.at(0), Bytes(1e3), Flops(0)).total.value, 1e3 / 20e9 + 1e-6, 1e-12);
+  EXPECT_NEAR(profile_time(fit_profile(m).rows.at(0), Bytes(1e3), Flops(0), 1).total.value, 1e3 / 20e9 + 1e-6, 1e-12);
 }
 
 TEST(FitProfile, WeightFormatsMatterToProductsOnly) {
@@ -169,7 +170,7 @@ TEST(FitProfile, AttentionHasFactorsBySize) {
   const ProfileRow row = fit_profile(m).rows.at(0);
   ASSERT_GT(row.factors.size(), 4u);
   for (double bytes = 2e6; bytes < 1e9; bytes *= 1.7) {
-    EXPECT_NEAR(profile_time(row, Bytes(bytes), Flops(4 * bytes)).total.value / law(bytes), 1, 0.10) << bytes;
+    EXPECT_NEAR(profile_time(row, Bytes(bytes), Flops(4 * bytes), 0).total.value / law(bytes), 1, 0.10) << bytes;
   }
 }
 

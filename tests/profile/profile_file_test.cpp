@@ -18,20 +18,20 @@ Profile sample_profile() {
   p.date = "2026-11-21";
   p.accelerator = "host-cpu";
   p.engine = "fathom-host";
-  p.rows = {
-      {.kind = OperatorKind::kLinear,
-       .weights = Format::kFp8Block128,
-       .form = ProfileForm::kSum,
-       .memory = BytesPerSecond(31.25e9),
-       .compute = FlopsPerSecond(0.8e12),
-       .floor = Seconds(3.5e-6),
-       .factors = {{.flops_per_byte = 0.5, .factor = 1.1}, {.flops_per_byte = 12, .bytes = Bytes(1e6), .factor = 0.8}},
-       .fit = {.samples = 40, .median_error = 0.03, .worst_error = 0.4, .fast = 0.9, .slow = 1.2}},
-      {.kind = OperatorKind::kNorm,
-       .memory = BytesPerSecond(20e9),
-       .compute = FlopsPerSecond(INFINITY),
-       .floor = Seconds(1e-6),
-       .fit = {.samples = 3}}};
+  p.rows = {{.kind = OperatorKind::kLinear,
+             .weights = Format::kFp8Block128,
+             .form = ProfileForm::kSum,
+             .memory = BytesPerSecond(31.25e9),
+             .compute = FlopsPerSecond(0.8e12),
+             .floor = Seconds(3.5e-6),
+             .factors = {{.flops_per_byte = 0.5, .factor = 1.1},
+                         {.flops_per_byte = 12, .bytes_per_token = Bytes(2e3), .bytes = Bytes(1e6), .factor = 0.8}},
+             .fit = {.samples = 40, .median_error = 0.03, .worst_error = 0.4, .fast = 0.9, .slow = 1.2}},
+            {.kind = OperatorKind::kNorm,
+             .memory = BytesPerSecond(20e9),
+             .compute = FlopsPerSecond(INFINITY),
+             .floor = Seconds(1e-6),
+             .fit = {.samples = 3}}};
   p.parts = {{.name = "ffn.activation", .tokens = 8.5}, {.name = "latent_norm", .tokens = INFINITY}};
   p.collectives = {{.kind = OperatorKind::kAllReduce,
                     .ranks = 4,

@@ -311,8 +311,12 @@ TEST(CudaLinear, RowsMayBeginWithinATileOfScales) {
            .row_phase = phase});
     if (device_traits().compute < 80) continue;
     for (LinearPath path : {LinearPath::kStream, LinearPath::kRows, LinearPath::kMma}) {
-      check(
-          {.storage = Storage::kFp8Block128, .rows = 300, .cols = 512, .tokens = path == LinearPath::kRows ? 1 : 3, .path = path, .row_phase = phase});
+      check({.storage = Storage::kFp8Block128,
+             .rows = 300,
+             .cols = 512,
+             .tokens = path == LinearPath::kRows ? 1 : 3,
+             .path = path,
+             .row_phase = phase});
     }
   }
 }
