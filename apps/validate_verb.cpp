@@ -278,7 +278,8 @@ void add_validate_verb(CLI::App& program, Session& session) {
   CLI::App* verb = program.add_subcommand("validate", "run the plan on the sharded engine; predicted against measured");
   verb->add_option("PLAN", options->plan, "plan.json: what `fathom plan -o` saved")->required();
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
-  verb->add_option("--backend", options->backend, "host, cuda (one GPU), or auto: cuda where there is a GPU and the plan is for one, else the host")
+  verb->add_option("--backend", options->backend,
+                   "host, cuda (one GPU), or auto: cuda where there is a GPU and the plan is for one, else the host")
       ->check(CLI::IsMember({"host", "cuda", "auto"}));
   verb->add_option("--weights", options->weights, "synthetic, or the folder of a safetensors checkpoint");
   verb->add_option("--seed", options->seed, "of synthetic weights and of arrivals")
