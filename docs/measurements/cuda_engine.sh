@@ -7,7 +7,6 @@
 set -u
 out=$1
 build=${BUILD:-build/cuda}
-device=${DEVICE:-nvidia-h200-sxm5-141gb}
 peak=${PEAK:-4.8e12}
 mkdir -p "$out"
 
@@ -28,41 +27,13 @@ if [ -z "${SKIP_TESTS:-}" ]; then
   done
 fi
 
-cluster() { # model, weights
-  cat <<END
-format: fathom-cluster/1
-title: $1 $2 on one GPU
-date: 2026-11
-
-sites:
-  - {id: desk, kind: office, pue: 1.0}
-
-groups:
-  - id: gpu
-    nodes: 1
-    node:
-      accelerator: {part: $device, count: 1}
-      memory: {size: 256 GB}
-      price: {value: 40000 USD, confidence: assumed}
-
-finance:
-  currency: USD
-
-workload:
-  model: $1
-  weights: [$2]
-  input_tokens: 64
-  output_tokens: 128
-  concurrency: 1
-  slo: {ttft: 60 s, tpot: 10 s}
-END
-}
+. docs/measurements/one_gpu.sh
 
 # Model, weights, what is run.
 while read -r model weights shape; do
   plan=$out/$model-$weights.plan.json
   if [ ! -e "$plan" ]; then
-    cluster "$model" "$weights" >"$out/cluster.yaml"
+    cluster "$model" "$weights" 1 64 128 >"$out/cluster.yaml"
     "$build/fathom" -q plan "$out/cluster.yaml" -f json=/dev/null -o "$plan"
   fi
   name=$out/$model-$weights-$(echo "$shape" | tr -d ' -')

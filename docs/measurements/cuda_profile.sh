@@ -6,42 +6,17 @@
 set -u
 out=$1
 fathom=("${BUILD:-build/cuda}/fathom" -q)
-device=${DEVICE:-nvidia-h200-sxm5-141gb}
 models=${MODELS:-"llama-3.1-8b bf16
 deepseek-v2-lite bf16
 r1-distill-qwen-32b bf16
 r1-distill-qwen-32b int4"}
 mkdir -p "$out"
 
+. docs/measurements/one_gpu.sh
+
 # Few tokens in, many out: sequences decode together nearly all the time, at a mean context of in + out / 2.
-cluster() { # model, weights, sequences, context
-  cat <<END
-format: fathom-cluster/1
-title: $1 $2 on one GPU, $3 x $4
-date: 2026-11
-
-sites:
-  - {id: desk, kind: office, pue: 1.0}
-
-groups:
-  - id: gpu
-    nodes: 1
-    node:
-      accelerator: {part: $device, count: 1}
-      memory: {size: 256 GB}
-      price: {value: 40000 USD, confidence: assumed}
-
-finance:
-  currency: USD
-
-workload:
-  model: $1
-  weights: [$2]
-  input_tokens: $(($4 / 32))
-  output_tokens: $((($4 - $4 / 32) * 2))
-  concurrency: $3
-  slo: {ttft: 600 s, tpot: 10 s}
-END
+at_context() { # model, weights, sequences, context
+  cluster "$1" "$2" "$3" $(($4 / 32)) $((($4 - $4 / 32) * 2)) >"$out/cluster.yaml"
 }
 
 run() { # limit in seconds, what for, arguments of fathom: says when it failed
@@ -53,13 +28,13 @@ run() { # limit in seconds, what for, arguments of fathom: says when it failed
 
 while read -r model weights; do
   name=$model-$weights
-  cluster "$model" "$weights" 2 256 >"$out/cluster.yaml"
+  at_context "$model" "$weights" 2 256
   run 60 "$name" plan "$out/cluster.yaml" -f json=/dev/null -o "$out/plan.json"
   run 150 "$name" validate "$out/plan.json" --backend cuda --steps 12 --save-profile "$out/$name.profile.json" \
     --save-samples "$out/$name.samples.json" -f json=/dev/null
   for shape in 1:512 1:2048 8:512 8:2048 64:512 64:2048; do
     sequences=${shape%:*} context=${shape#*:}
-    cluster "$model" "$weights" "$sequences" "$context" >"$out/cluster.yaml"
+    at_context "$model" "$weights" "$sequences" "$context"
     run 60 "$name" plan "$out/cluster.yaml" --profile "$out/$name.profile.json" -f json=/dev/null -o "$out/plan.json"
     run 90 "$name" validate "$out/plan.json" --backend cuda --steps 24 -f "json=$out/predicted-$name-${sequences}x$context.json"
   done
