@@ -173,16 +173,68 @@ int report(const Found& found, const std::vector<OutputRequest>& requests, const
   return found.passed ? kYes : kNo;
 }
 
-// Unasked, the device runs what its executor is for: the plan of one GPU, where there is one.
-bool takes_device(const std::string& backend, const Layout& layout) {
+// Unasked, the device is tried with the plan of one GPU.
+bool tries_device(const std::string& backend, const SavedPool& pool) {
   if (backend != "auto") return backend == "cuda";
-  if (layout.devices_per_replica() > 1) return false;
+  if (pool.layout.devices_per_replica() > 1 || pool.accelerator_id == kHostAccelerator) return false;
   try {
     cuda_device();
     return true;
   } catch (const std::runtime_error&) {
     return false;
   }
+}
+
+void say_logits(const PromptLogits& prompt, const SavedPlan& plan, const WeightSource& source,
+                const ValidateOptions& options, const Session& session) {
+  if (!std::all_of(prompt.logits.begin(), prompt.logits.end(), [](float x) { return std::isfinite(x); })) {
+    throw std::runtime_error("the logits are not finite: " + source.describe() + " holds no usable weights");
+  }
+  if (prompt.logits.empty()) return;  // another process has them
+  if (options.logits) {
+    save_logits(*options.logits, prompt, plan.architecture.vocab_size);
+    say(session, fmt::format("wrote {}", options.logits->string()));
+  }
+  const std::string part =
+      options.layers > 0 ? fmt::format(" after {} of {} layers", options.layers, plan.architecture.num_layers) : "";
+  say(session, fmt::format("logits of {} tokens{}: hash {:016x}, greedy next token {}", prompt.tokens.size(), part,
+                           prompt.hash, prompt.next));
+}
+
+void save_profile(ProfileMeasurements measured, const std::string& backend, const ValidateOptions& options,
+                  const Session& session) {
+  if (measured.operators.empty()) return;  // another process writes it
+  measured.engine = "fathom-" + backend;
+  measured.commands = {fmt::format("fathom validate {} --backend {} --save-profile {}", options.plan.string(), backend,
+                                   options.profile->string())};
+  write_file(*options.profile, profile_json(fit_profile(measured)));
+  say(session, fmt::format("wrote {}", options.profile->string()));
+  if (options.samples) write_file(*options.samples, samples_json(measured));
+}
+
+int run_and_report(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
+                   const ValidationOptions& run, const std::vector<OutputRequest>& requests,
+                   const ValidateOptions& options, const Session& session) {
+  if (options.arrivals.asked()) {
+    const ArrivalComparison served = validate_arrivals(plan, pool, source, options.arrivals, options.seed, run);
+    clear_progress(run);
+    return report(served, requests, options, session);
+  }
+  if (!options.tokens.empty()) {
+    const PromptLogits prompt = run_prompt(plan, pool, source, options.tokens, run);
+    clear_progress(run);
+    say_logits(prompt, plan, source, options, session);
+    if (options.steps == 0) return kYes;
+  }
+  if (options.profile) {
+    ProfileMeasurements measured = measure_profile(plan, pool, source, run);
+    clear_progress(run);
+    save_profile(std::move(measured), run.backend.name, options, session);
+  }
+  const Trace trace = run_decode(plan, pool, source, run);
+  clear_progress(run);
+  if (trace.operators.empty()) return kYes;  // another process reports
+  return report(compare(plan, pool, trace), requests, options, session);
 }
 
 int validate(const ValidateOptions& options, const Session& session) {
@@ -209,7 +261,6 @@ int validate(const ValidateOptions& options, const Session& session) {
   const SavedPool& pool = chosen_pool(plan, options.pool);
   const std::unique_ptr<WeightSource> source = weight_source(options, plan.architecture);
   ValidationOptions run;
-  if (takes_device(options.backend, pool.layout)) run.backend = cuda_backend();
   run.layers = options.layers;
   run.sequences = options.sequences;
   run.context = options.context;
@@ -221,46 +272,16 @@ int validate(const ValidateOptions& options, const Session& session) {
   run.fault = parse_fault(options.fault);
   run.progress = progress(session);
 
-  if (options.arrivals.asked()) {
-    const ArrivalComparison served = validate_arrivals(plan, pool, *source, options.arrivals, options.seed, run);
-    clear_progress(run);
-    return report(served, requests, options, session);
+  if (!tries_device(options.backend, pool)) return run_and_report(plan, pool, *source, run, requests, options, session);
+  ValidationOptions on_device = run;
+  on_device.backend = cuda_backend();
+  try {
+    return run_and_report(plan, pool, *source, on_device, requests, options, session);
+  } catch (const std::invalid_argument& why) {  // said before anything is run
+    if (options.backend != "auto") throw;
+    say(session, fmt::format("on the host, because on the GPU: {}", why.what()));
   }
-  if (!options.tokens.empty()) {
-    const PromptLogits prompt = run_prompt(plan, pool, *source, options.tokens, run);
-    clear_progress(run);
-    if (!std::all_of(prompt.logits.begin(), prompt.logits.end(), [](float x) { return std::isfinite(x); })) {
-      throw std::runtime_error("the logits are not finite: " + source->describe() + " holds no usable weights");
-    }
-    if (!prompt.logits.empty()) {
-      if (options.logits) {
-        save_logits(*options.logits, prompt, plan.architecture.vocab_size);
-        say(session, fmt::format("wrote {}", options.logits->string()));
-      }
-      const std::string part = options.layers > 0
-                                   ? fmt::format(" after {} of {} layers", options.layers, plan.architecture.num_layers)
-                                   : std::string();
-      say(session, fmt::format("logits of {} tokens{}: hash {:016x}, greedy next token {}", prompt.tokens.size(), part,
-                               prompt.hash, prompt.next));
-    }
-    if (options.steps == 0) return kYes;
-  }
-  if (options.profile) {
-    ProfileMeasurements measured = measure_profile(plan, pool, *source, run);
-    clear_progress(run);
-    measured.engine = "fathom-" + run.backend.name;
-    measured.commands = {
-        fmt::format("fathom validate {} --save-profile {}", options.plan.string(), options.profile->string())};
-    if (!measured.operators.empty()) {  // else another process writes it
-      write_file(*options.profile, profile_json(fit_profile(measured)));
-      say(session, fmt::format("wrote {}", options.profile->string()));
-      if (options.samples) write_file(*options.samples, samples_json(measured));
-    }
-  }
-  const Trace trace = run_decode(plan, pool, *source, run);
-  clear_progress(run);
-  if (trace.operators.empty()) return kYes;  // another process reports
-  return report(compare(plan, pool, trace), requests, options, session);
+  return run_and_report(plan, pool, *source, run, requests, options, session);
 }
 
 int run_validate(const ValidateOptions& options, const Session& session) {
@@ -279,7 +300,7 @@ void add_validate_verb(CLI::App& program, Session& session) {
   verb->add_option("PLAN", options->plan, "plan.json: what `fathom plan -o` saved")->required();
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
   verb->add_option("--backend", options->backend,
-                   "host, cuda (one GPU), or auto: cuda where there is a GPU and the plan is for one, else the host")
+                   "host, cuda (one GPU), or auto: cuda where there is a GPU that can run the plan, else the host")
       ->check(CLI::IsMember({"host", "cuda", "auto"}));
   verb->add_option("--weights", options->weights, "synthetic, or the folder of a safetensors checkpoint");
   verb->add_option("--seed", options->seed, "of synthetic weights and of arrivals")

@@ -35,8 +35,10 @@ while read -r model weights; do
   for shape in 1:512 1:2048 8:512 8:2048 64:512 64:2048; do
     sequences=${shape%:*} context=${shape#*:}
     at_context "$model" "$weights" "$sequences" "$context"
+    found=$out/predicted-$name-${sequences}x$context.json
+    rm -f "$out/plan.json" "$found"  # or the shape before would stand for this one
     run 60 "$name" plan "$out/cluster.yaml" --profile "$out/$name.profile.json" -f json=/dev/null -o "$out/plan.json"
-    run 90 "$name" validate "$out/plan.json" --backend cuda --steps 24 -f "json=$out/predicted-$name-${sequences}x$context.json"
+    run 90 "$name" validate "$out/plan.json" --backend cuda --steps 24 -f "json=$found"
   done
 done <<<"$models"
 rm -f "$out/cluster.yaml" "$out/plan.json" "$out/log.txt"
@@ -52,7 +54,8 @@ for path in sorted(glob.glob(sys.argv[1] + "/predicted-*.json")):
         if kind.get("measured_s", 0) > 0:
             off[kind["kind"]] = abs(kind.get("error", 1))
             kinds.setdefault(kind["kind"], []).append(off[kind["kind"]])
-    worst = max(off, key=off.get)
+    worst = max(off, key=off.get, default=None)
+    if worst is None: continue
     print(f"{os.path.basename(path)[10:-5]:44} {step['predicted_s'] * 1e3:8.3f}ms {step['measured_s'] * 1e3:8.3f}ms"
           f" {step['error'] * 100:+6.1f}% {v['memory']['error'] * 100:+6.1f}%  {worst} {off[worst] * 100:.0f} %")
 for kind, errors in sorted(kinds.items()):

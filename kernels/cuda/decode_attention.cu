@@ -55,9 +55,10 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
 
   start_successor();
   const int length = op.lengths[sequence];  // lengths and tables are there before the step begins
+  if (length <= 0) return wait_for_predecessor();
   const int window = static_cast<int>(op.window);
   const SplitRange range = split_range(a.parts.first_token(length), length, split, splits);
-  if (length <= 0 || range.first >= range.last) return wait_for_predecessor();
+  if (range.first >= range.last) return wait_for_predecessor();
   const int last_token = min(length, range.last * kPageTokens);
   const std::int32_t* table = op.table + static_cast<std::int64_t>(sequence) * op.table_stride;
 

@@ -3,6 +3,9 @@
 // Bound by reading keys and values once. References: host/attention.h, and of rows that share a page host_attention.cpp's loops.
 // A page holds 64 tokens of one layer as bf16 [2][kv_heads][64][head_dim], keys first. Lengths and tables are read on the
 // device; how many blocks share a sequence is fixed at launch, which of them have work is not.
+//
+// With overlap, lengths, tables and every page that holds no new row are read before the kernel waits for its predecessor: they must
+// be there before the first kernel of a chain of overlapping ones.
 #pragma once
 
 #include <cstddef>

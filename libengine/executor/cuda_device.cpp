@@ -13,6 +13,8 @@ namespace fathom {
 namespace {
 
 constexpr int kLeastCompute = 80;  // tensor cores with bf16
+constexpr std::size_t kLeastShared =
+    160 * 1024;  // bytes of a block, for the queues of attention; GPUs for desks have 99 KiB
 
 }  // namespace
 
@@ -31,6 +33,10 @@ CudaDevice cuda_device() {
   if (device.compute < kLeastCompute) {
     throw std::runtime_error(fmt::format("{} has compute capability {}.{}; the CUDA executor needs 8.0 or later",
                                          device.name, properties.major, properties.minor));
+  }
+  if (properties.sharedMemPerBlockOptin < kLeastShared) {
+    throw std::runtime_error(fmt::format("{} gives a block {} KiB of shared memory; the CUDA executor needs {}",
+                                         device.name, properties.sharedMemPerBlockOptin / 1024, kLeastShared / 1024));
   }
   std::size_t free = 0, all = 0;
   cuda_ok(cudaMemGetInfo(&free, &all), "cudaMemGetInfo");

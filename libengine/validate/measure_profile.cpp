@@ -51,6 +51,7 @@ std::vector<StepShape> that_fit(const std::vector<StepShape>& shapes, const Engi
       check_memory(model, shape, options.steps, options.backend, activations);
       fit.push_back(shape);
     } catch (const std::invalid_argument& error) {
+      if (mpi_ranks() > 0) throw;  // another host may have more memory, and all have to run the same
       why = error.what();
       say(options, fmt::format("{} left out: {}", text_of(shape), why));
     }
@@ -114,7 +115,7 @@ RunResult between(const RunResult& run, int first, int last) {
 
 // A step that was filled up is what it takes at its full size, but for attention, which reads the caches that there are.
 void add_samples(ProfileMeasurements& found, const EngineModel& model, const Backend& backend, const RankTrace& rank,
-                 const StepShape& shape) {
+                 const StepShape& shape, int most) {
   const StageProgram program(model.architecture, model.tensors, model.layout, model.stages[rank.stage]);
   const double share = model.layout.pp;  // a step is one micro-batch
   const Batch batch = shape.decodes()
@@ -122,7 +123,8 @@ void add_samples(ProfileMeasurements& found, const EngineModel& model, const Bac
                           : Batch{.prefill_tokens = static_cast<double>(shape.prompt) * model.layout.attention_dp,
                                   .prefill_prompts = static_cast<double>(model.layout.attention_dp)};
   Batch full = batch;
-  if (shape.decodes()) full.sequences = backend.rows_run(static_cast<int>(std::lround(batch.sequences)));
+  if (shape.decodes())
+    full.sequences = std::min(backend.rows_run(static_cast<int>(std::lround(batch.sequences))), most);
   const std::vector<MeasuredOperator> measured = operators_of(rank, shape);
   const std::vector<Operator> real = program.operators(batch), run = program.operators(full);
   for (std::size_t i = 0; i < run.size(); ++i) {
@@ -164,7 +166,7 @@ ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool
   if (run.traces.empty()) return found;  // another process reports
   for (std::size_t s = 0; s < shapes.size(); ++s) {
     const RunResult part = between(run, schedule.first_round[s], schedule.first_round[s + 1]);
-    add_samples(found, model, backend, busiest(part, {}, shapes[s]), shapes[s]);
+    add_samples(found, model, backend, busiest(part, {}, shapes[s]), shapes[s], how.max_sequences);
   }
   return found;
 }

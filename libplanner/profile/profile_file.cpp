@@ -6,6 +6,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
+#include <tuple>
 
 #include "input/reader.h"
 #include "profile/profile.h"
@@ -159,6 +161,16 @@ ProfilePart read_part(const Context& at) {
   return part;
 }
 
+std::vector<ProfilePart> read_parts(MapReader& root) {
+  std::vector<ProfilePart> parts = list(root, "parts_of_others", read_part);
+  std::set<std::string> names;
+  for (const ProfilePart& part : parts) {
+    if (part.name.empty() || !names.insert(part.name).second)
+      root.context(root.need("parts_of_others")).fail("every part has a name, and each name comes once");
+  }
+  return parts;
+}
+
 ProfileCollective read_collective(const Context& at) {
   MapReader reader(at.file, at.value, "a collective of a profile");
   ProfileCollective row;
@@ -235,7 +247,7 @@ Profile read_profile(const std::filesystem::path& path) {
   profile.engine = root.required<std::string>("engine");
   profile.rows = list(root, "operators", read_row);
   check_once(root.context(root.need("operators")), profile);
-  if (root.take("parts_of_others") != nullptr) profile.parts = list(root, "parts_of_others", read_part);
+  if (root.take("parts_of_others") != nullptr) profile.parts = read_parts(root);
   profile.collectives = list(root, "collectives", read_collective);
   if (const Value* step = root.take("step")) read_step(root.context(*step), profile);
   if (const Value* value = root.take("provenance")) {

@@ -265,6 +265,11 @@ TEST(CudaLinear, WholeRowsEqualTheHost) {
     }
   }
   for (std::int64_t cols : {8, 200, 2736}) check({Storage::kBf16, 1004, cols, 1, LinearPath::kRows});
+  // More rows to a block than its ring has slots, whichever a slot holds: several, one, a part of one.
+  check({Storage::kBf16, 40128, 512, 1, LinearPath::kRows});
+  check({Storage::kBf16, 2644, 4096, 1, LinearPath::kRows});
+  check({Storage::kBf16, 2644, 27648, 1, LinearPath::kRows});
+  check({Storage::kInt4G128, 2644, 27648, 1, LinearPath::kRows});
 }
 
 TEST(CudaLinear, TensorCoresEqualTheHostAtOddSizes) {
@@ -323,7 +328,7 @@ TEST(CudaLinear, RowsMayBeginWithinATileOfScales) {
 
 TEST(CudaLargeLinear, EqualsTheHost) {
   for (Storage storage : kStorages) {
-    for (int tokens : {1, 65, 300}) {
+    for (int tokens : {1, 2, 8, 65, 300}) {
       check({.storage = storage, .rows = 1000, .cols = 1408, .tokens = tokens, .path = {}, .large = true});
       check({.storage = storage, .rows = 328, .cols = 384, .tokens = tokens, .path = {}, .fp32 = false, .large = true});
       check({.storage = storage,
