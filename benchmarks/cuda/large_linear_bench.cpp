@@ -22,7 +22,7 @@ struct Product {
 std::vector<Product> products_of(WeightFormat format) {
   std::vector<Product> products;
   const bool all = format == WeightFormat::kBf16;  // others differ by the widening only
-  for (int tokens : {16, 64, 256, 1024, 2048, 4096, 8192}) {
+  for (int tokens : {2, 8, 16, 64, 256, 1024, 2048, 4096, 8192}) {
     if (all) products.push_back({"llama-8b qkv", 6144, 4096, tokens});
     if (all) products.push_back({"llama-8b out", 4096, 4096, tokens});
     if (!all && tokens != 64 && tokens != 2048 && tokens != 8192) continue;

@@ -7,7 +7,8 @@ namespace fathom {
 namespace {
 
 [[noreturn]] void refuse() {
-  throw std::runtime_error("this program was built without CUDA (cmake -DFATHOM_CUDA=ON): --backend host runs the plan on the processor");
+  throw std::runtime_error(
+      "this program was built without CUDA (cmake -DFATHOM_CUDA=ON): --backend host runs the plan on the processor");
 }
 
 }  // namespace
