@@ -88,10 +88,10 @@ TEST_F(CudaProfile, PredictsMemoryWithinTwoPercent) {
 
 // The committed profile is what the committed samples are fitted to: a change of the fit shows here, without a GPU.
 TEST(CudaProfileFit, TheSamplesGiveTheProfile) {
-  const std::string from = FATHOM_SOURCE_DIR "/docs/measurements/2026-11-22-cuda-engine-h200/llama-3.1-8b-bf16";
-  const Profile committed = read_profile(from + ".profile.json");
+  const std::string folder = FATHOM_SOURCE_DIR "/docs/measurements/2026-11-22-cuda-engine-h200";
+  const Profile committed = read_profile(folder + "/llama-3.1-8b-bf16.profile.json");
   ProfileMeasurements measured;
-  for (const Json& s : Json::parse(std::ifstream(from + ".samples.json"))) {
+  for (const Json& s : Json::parse(std::ifstream(folder + "/llama-3.1-8b-bf16.samples.json"))) {
     const auto named = [](const std::string& name, auto last) {
       for (int i = 0; i <= static_cast<int>(last); ++i) {
         if (to_string(static_cast<decltype(last)>(i)) == name) return static_cast<decltype(last)>(i);
