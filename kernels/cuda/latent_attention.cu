@@ -246,7 +246,10 @@ std::size_t attention_workspace_bytes(const LatentAttention& op, const DeviceTra
 
 void latent_attention(const Launch& how, const LatentAttention& op, const Workspace& workspace) {
   const DeviceTraits& device = device_traits();
-  if (op.plain || device.compute < 80) {
+  const int shared = tiles_per_block(op) == 1   ? Sizes<1>::kSharedBytes
+                     : tiles_per_block(op) == 2 ? Sizes<2>::kSharedBytes
+                                                : Sizes<4>::kSharedBytes;
+  if (op.plain || device.compute < 80 || shared > device.shared_bytes) {  // 8.0 has 2 KiB too few
     PlainAttention a = plain_arguments(op);
     a.group = op.heads;
     return run_plain<kKey, kValue>(how, a);

@@ -34,7 +34,8 @@ struct Workspace {
 
 struct DeviceTraits {
   int multiprocessors = 0;
-  int compute = 0;  // 10 major + minor
+  int compute = 0;       // 10 major + minor
+  int shared_bytes = 0;  // of shared memory that a block may ask for
 };
 const DeviceTraits& device_traits();  // of the current device; asked once per device
 

@@ -111,8 +111,8 @@ template <class Format, int kPieces, int kChunk, int kShare>
 __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant__ LinearArguments a) {
 #ifdef FATHOM_BULK_COPIES
   using Slots = Ring<kChunk>;
-  constexpr int kTogether = kWarps / kShare,
-                kStep = 32 * kShare;  // rows at once; pieces from one of a lane to its next
+  constexpr int kTogether = kWarps / kShare;  // rows at once
+  constexpr int kStep = 32 * kShare;          // pieces from one of a lane to its next
   extern __shared__ __align__(128) char shared[];
   BulkBarrier *full = reinterpret_cast<BulkBarrier*>(shared + Slots::kBytes), *empty = full + Slots::kSlots;
   float* sums = reinterpret_cast<float*>(shared + Slots::kBytes + Slots::kBarrierBytes);
@@ -136,8 +136,7 @@ __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant
 #pragma unroll
   for (int p = 0; p < kPieces; ++p) x[p].read(a.x, own + p * kStep, own + p * kStep < pieces);
   if (scales.kAny) meet();
-  const char* place =
-      shared + (warp / kShare * pieces + own) * 16;  // of this lane's first piece of a row in the first slot
+  const char* place = shared + (warp / kShare * pieces + own) * 16;  // of this lane's first piece in the first slot
   Slots at;
   for (int row = warp / kShare; row < range.all + warp / kShare; row += kTogether) {
     const bool there = row < range.all;
@@ -187,7 +186,7 @@ bool launch_rows(const Launch& how, const LinearArguments& a, const DeviceTraits
   const std::int64_t rows = (a.rows + blocks - 1) / blocks * (a.gated ? 2 : 1);
   const std::int64_t bytes =
       Ring<kChunk>::bytes(rows, kShare) + RowScales<Format>::bytes(rows, a.cols, a.matrix[0].zeros != nullptr);
-  if (bytes > kMost) return false;
+  if (bytes > kMost || kMost > device.shared_bytes) return false;
   static bool allowed[64] = {};
   int number = 0;
   check(cudaGetDevice(&number), "device");

@@ -13,8 +13,8 @@ namespace fathom {
 namespace {
 
 constexpr int kLeastCompute = 80;  // tensor cores with bf16
-constexpr std::size_t kLeastShared =
-    160 * 1024;  // bytes of a block, for the queues of attention; GPUs for desks have 99 KiB
+// Bytes of shared memory for a block, which the queues of attention take; GPUs for desks have 99 KiB.
+constexpr std::size_t kLeastShared = 160 * 1024;
 
 }  // namespace
 

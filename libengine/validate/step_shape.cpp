@@ -137,6 +137,7 @@ TimingCost timing_cost(const std::vector<MeasuredOperator>& operators, Seconds p
     sum += op.time;
   }
   if (executions == 0 || plain == Seconds(0)) return {};
+  // Of the shortest, a norm of one row, so much is launch and event: with it `share` is 0.87 to 1.07 on an H200.
   constexpr double kLaunch = 0.75;
   const Seconds each = shortest * kLaunch;
   return {.each = each, .share = plain / (sum - each * executions)};

@@ -112,7 +112,7 @@ void run(const Linear& op) {
 }  // namespace
 
 const DeviceTraits& device_traits() {
-  static const DeviceTraits traits{.multiprocessors = 132, .compute = 90};
+  static const DeviceTraits traits{.multiprocessors = 132, .compute = 90, .shared_bytes = 232448};
   return traits;
 }
 
