@@ -173,13 +173,17 @@ int report(const Found& found, const std::vector<OutputRequest>& requests, const
   return found.passed ? kYes : kNo;
 }
 
-// Unasked, the device is tried with the plan of one GPU.
+// Unasked, devices are tried with a plan for as many GPUs as there are, or fewer.
+int ranks_of_machine(const Layout& layout) {
+  return mpi_ranks() > 0 ? mpi_ranks_here() : layout.devices_per_replica();
+}
+
 bool tries_device(const std::string& backend, const SavedPool& pool) {
   if (backend != "auto") return backend == "cuda";
-  if (pool.layout.devices_per_replica() > 1 || pool.accelerator_id == kHostAccelerator) return false;
+  if (pool.accelerator_id == kHostAccelerator) return false;
   try {
     cuda_device();
-    return true;
+    return ranks_of_machine(pool.layout) <= cuda_devices();
   } catch (const std::runtime_error&) {
     return false;
   }
@@ -300,7 +304,7 @@ void add_validate_verb(CLI::App& program, Session& session) {
   verb->add_option("PLAN", options->plan, "plan.json: what `fathom plan -o` saved")->required();
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
   verb->add_option("--backend", options->backend,
-                   "host, cuda (one GPU), or auto: cuda where there is a GPU that can run the plan, else the host")
+                   "host, cuda (a GPU for each rank), or auto: cuda where there are GPUs that can run the plan, else the host")
       ->check(CLI::IsMember({"host", "cuda", "auto"}));
   verb->add_option("--weights", options->weights, "synthetic, or the folder of a safetensors checkpoint");
   verb->add_option("--seed", options->seed, "of synthetic weights and of arrivals")

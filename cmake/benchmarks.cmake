@@ -7,3 +7,10 @@ if(benchmark_FOUND AND bench_sources)
   use_warnings(fathom_bench)
   add_custom_target(bench COMMAND fathom_bench WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} USES_TERMINAL)
 endif()
+
+# peers_bench: sums between this machine's GPUs, by our kernels and by NCCL.
+if(TARGET kernels_cuda)
+  add_executable(peers_bench EXCLUDE_FROM_ALL benchmarks/cuda_peers/peers_bench.cpp)
+  target_link_libraries(peers_bench PRIVATE engine planner kernels_cuda kernels_host fmt::fmt nlohmann_json::nlohmann_json)
+  use_warnings(peers_bench)
+endif()

@@ -17,7 +17,11 @@ __global__ void embed_rows(const Embedding op) {
     const std::int64_t place = static_cast<std::int64_t>(op.tokens[row]) - op.first;
     float4 value = {0, 0, 0, 0};
     if (place >= 0 && place < op.count) value = read_four(op.table, false, place * op.width + column);
-    *reinterpret_cast<float4*>(op.out + row * op.width + column) = value;
+    if (op.partial != nullptr) {
+      write_four(op.partial, row * op.width + column, value.x, value.y, value.z, value.w);
+    } else {
+      *reinterpret_cast<float4*>(op.out + row * op.width + column) = value;
+    }
   }
 }
 

@@ -14,6 +14,7 @@ struct Embedding {
   int first = 0, count = 0;              // tokens held here
   const std::int32_t* tokens = nullptr;  // [rows]
   float* out = nullptr;                  // [rows, width]
+  std::uint16_t* partial = nullptr;      // instead of out: bf16, to be summed over ranks
 };
 
 void embed(const Launch& how, const Embedding& op);

@@ -10,6 +10,12 @@ namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / 32, kMostExperts = 1024;
 
+// Its place among the experts held here; outside of [0, op.experts) when it is held elsewhere.
+__device__ inline int place_of(const ExpertLists& op, int expert) {
+  if (op.held == nullptr) return expert - op.first;
+  return expert < 0 ? -1 : op.held[expert];
+}
+
 __global__ __launch_bounds__(kThreads) void list_rows(const __grid_constant__ ExpertLists op) {
   __shared__ unsigned present[kMostExperts / 32];
   __shared__ int scratch[kWarps], counts[kWarps], all_of[kWarps];
@@ -22,7 +28,7 @@ __global__ __launch_bounds__(kThreads) void list_rows(const __grid_constant__ Ex
   // Pairs before this expert's, pairs in all, and which experts have any.
   int before = 0, all = 0;
   for (int i = threadIdx.x; i < choices; i += kThreads) {
-    const int e = op.expert[i] - op.first;
+    const int e = place_of(op, op.expert[i]);
     if (e < 0 || e >= op.experts) {
       if (own == 0) op.pair_of_choice[i] = -1;
       continue;
@@ -50,7 +56,7 @@ __global__ __launch_bounds__(kThreads) void list_rows(const __grid_constant__ Ex
   int next = before;
   for (int base = 0; base < choices; base += kThreads) {
     const int i = base + threadIdx.x;
-    const bool wanted = i < choices && op.expert[i] - op.first == own;
+    const bool wanted = i < choices && place_of(op, op.expert[i]) == own;
     const unsigned lanes = __ballot_sync(0xffffffffu, wanted);
     if (lane == 0) counts[warp] = __popc(lanes);
     __syncthreads();
@@ -86,7 +92,11 @@ __global__ void combine_rows(const Combine op) {
       const float4 y = read_four(op.y, op.y_fp32, static_cast<std::int64_t>(pair) * op.width + column);
       sum.x += weight * y.x, sum.y += weight * y.y, sum.z += weight * y.z, sum.w += weight * y.w;
     }
-    *reinterpret_cast<float4*>(op.out + row * op.width + column) = sum;
+    if (op.partial != nullptr) {
+      write_four(op.partial, row * op.width + column, sum.x, sum.y, sum.z, sum.w);
+    } else {
+      *reinterpret_cast<float4*>(op.out + row * op.width + column) = sum;
+    }
   }
 }
 

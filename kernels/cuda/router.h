@@ -34,9 +34,10 @@ void route(const Launch& how, const Router& op);
 struct ExpertLists {
   int rows = 0, chosen = 0;
   int first = 0, experts = 0;              // held here: first, first + 1, ...; at most 1024
+  const std::int32_t* held = nullptr;      // or: of each expert of the model its place among those held, -1 elsewhere
   const std::int32_t* expert = nullptr;    // [rows, chosen]
   std::int32_t* first_pair = nullptr;      // [experts + 1]
-  std::int32_t* used = nullptr;            // [experts]: those with pairs, counted from `first`; then -1
+  std::int32_t* used = nullptr;            // [experts]: places of those with pairs; then -1
   std::int32_t* token_of_pair = nullptr;   // [rows * chosen]; of the pairs there are
   std::int32_t* pair_of_choice = nullptr;  // [rows, chosen]; -1: held elsewhere
 };
@@ -52,6 +53,7 @@ struct Combine {
   const float* weight = nullptr;  // [rows, chosen]
   const float* add = nullptr;     // [rows, width], or nullptr; may be out
   float* out = nullptr;           // [rows, width]
+  std::uint16_t* partial = nullptr;  // instead of out: bf16, to be summed over ranks
 };
 void combine(const Launch& how, const Combine& op);
 

@@ -37,6 +37,8 @@ class Communicator {
   virtual void send(int to, std::span<const std::byte> data) = 0;  // may return before it is received
   virtual void receive(int from, std::span<std::byte> data) = 0;   // in the order sent; another length is a RankFailure
   virtual void barrier() = 0;
+  // For one that waits elsewhere, for a device: throws RankFailure when the run has failed.
+  virtual void look() = 0;
 
   // Ranks that give the same colour form a group, ordered by key. Every rank of this group must call it.
   virtual std::unique_ptr<Communicator> split(int colour, int key) = 0;

@@ -36,6 +36,7 @@ class FaultyCommunicator : public Communicator {
   void send(int to, std::span<const std::byte> data) override { inner_.send(to, data); }
   void receive(int from, std::span<std::byte> data) override { inner_.receive(from, data); }
   void barrier() override { inner_.barrier(); }
+  void look() override { inner_.look(); }
   std::unique_ptr<Communicator> split(int colour, int key) override;
   void enter(std::string_view name, int layer) override;
 

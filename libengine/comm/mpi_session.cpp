@@ -62,6 +62,16 @@ void MpiSession::wait(std::string_view call, MpiTransfers& transfers) {
   }
 }
 
+void MpiSession::look() {
+  progress_sends();
+  read_notices();
+  const auto stop_for = [&](Cause cause) {
+    stop("a wait", {.rank = rank_, .cause = cause, .missing = -1, .waited_ms = 0});
+  };
+  if (SigtermWatch::seen()) stop_for(Cause::kLauncher);
+  if (!notices_.empty()) stop_for(Cause::kTold);
+}
+
 bool MpiSession::test(MpiTransfers& transfers) {
   try {
     return transfers.test();
@@ -147,6 +157,7 @@ std::string MpiSession::wait_message(std::string_view call) const {
   if (has(Cause::kThrown)) return "another rank failed";
   if (has(Cause::kLauncher)) {
     const std::string place = doing.name.empty() ? std::string(call) : text(doing);
+    if (mine.missing < 0) return fmt::format("ended by the launcher while waiting in {}", place);
     return fmt::format("ended by the launcher while waiting in {} for rank {} (killed?)", place, mine.missing);
   }
   const milliseconds waited(mine.waited_ms);

@@ -27,6 +27,8 @@ class MpiSession {
   // or when mpirun ends this one.
   void wait(std::string_view call, MpiTransfers& transfers);
 
+  void look();  // throws as wait() does, but for the time limit
+
   void send_later(int to, int tag, std::span<const std::byte> data);  // copies
   void finish_sends();
 

@@ -173,6 +173,10 @@ std::vector<Bytes> ThreadCommunicator::all_to_all(const std::vector<Bytes>& send
   return received;
 }
 
+void ThreadCommunicator::look() {
+  if (group_->world->failed()) ThreadWorld::leave();
+}
+
 void ThreadCommunicator::send(int to, std::span<const std::byte> data) {
   check_rank(to);
   if (group_->world->failed()) ThreadWorld::leave();

@@ -27,6 +27,7 @@ class ThreadCommunicator : public Communicator {
   void send(int to, std::span<const std::byte> data) override;
   void receive(int from, std::span<std::byte> data) override;
   void barrier() override;
+  void look() override;
   std::unique_ptr<Communicator> split(int colour, int key) override;
   void enter(std::string_view name, int layer) override;
 

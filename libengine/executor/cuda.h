@@ -22,6 +22,8 @@ struct CudaDevice {
 // Throws std::runtime_error that says what is missing: CUDA in this program, a driver, a device.
 CudaDevice cuda_device();
 
+int cuda_devices();  // that the driver shows; 0 without one
+
 // Rows that a step of `rows` decoding sequences is filled up to: there is a graph for each of a few sizes.
 int cuda_rows(int rows);
 

@@ -7,6 +7,7 @@
 #include "cuda/head_linear.h"
 #include "executor/cuda_executor.h"
 #include "host/convert.h"
+#include "weights/expert_map.h"
 
 namespace fathom {
 
@@ -45,8 +46,10 @@ std::string unsupported_on_cuda(const ExecutorParts& parts) {
   const auto refused = [](const std::string& what) {
     return fmt::format("the CUDA executor does not run {}: --backend host does", what);
   };
-  if (l.devices_per_replica() > 1) {
-    return refused(fmt::format("layouts of more than one rank so far, and this one has {}", l.devices_per_replica()));
+  if (l.attention_dp > 1) return refused("attention-DP so far");
+  if (std::max(l.tp, l.pp) > cuda::kMostPeers) return refused(fmt::format("more than {} GPUs in a group", cuda::kMostPeers));
+  if (parts.program.architecture().vocab_size % (4 * l.tp) != 0 && l.tp > 1) {
+    return refused("a vocabulary whose parts are no multiples of 4");
   }
   if (l.mtp) return refused("drafts (MTP) so far");
   if (parts.options.cache != CacheFormat::kBf16) return refused("caches in another format than bf16");
@@ -68,12 +71,18 @@ void CudaExecutor::allocate() {
   constexpr std::size_t kBf16 = sizeof(std::uint16_t), kFp32 = sizeof(float), kInt = sizeof(std::int32_t);
   pages_ = DeviceBuffer(account_, Purpose::kKvCache,
                         static_cast<std::size_t>(options_.cache_blocks * page_stride()) * kBf16);
-  residual_ = room(rows * hidden, kFp32);
+  allocate_peers();
+  if (residual_ == nullptr) {
+    residual_memory_ = room(rows * hidden, kFp32);
+    residual_ = residual_memory_.as<float>();
+  }
   normed_ = room(rows * hidden, kBf16);
   const std::int64_t wanted = options_.all_logits ? rows : options_.limits.sequences;
-  logit_stride_ = (a_.vocab_size + 7) / 8 * 8;
   head_in_ = room(wanted * hidden, kBf16);
-  logits_ = room(wanted * logit_stride_, kFp32);
+  if (logits_ == nullptr) {
+    logits_memory_ = room(wanted * logit_stride_, kFp32);
+    logits_ = logits_memory_.as<float>();
+  }
   sampled_ = room(wanted, kInt);
   sampled_here_ = PinnedBuffer(static_cast<std::size_t>(wanted) * kInt);
 
@@ -84,6 +93,7 @@ void CudaExecutor::allocate() {
   angles_ = room(rows * rope_.dims, kFp32);
   std::int64_t ffn = a_.intermediate_size;
   if (a_.moe) ffn = std::max<std::int64_t>(ffn, std::int64_t{a_.moe->shared_experts} * a_.moe->intermediate_size);
+  ffn = (ffn + l_.tp - 1) / l_.tp;
   hidden_ = room(rows * ffn, kBf16);
   if (rows > kFewRows) gate_up_ = room(rows * 2 * ffn, kBf16);
   a_.mla ? allocate_latent_attention() : allocate_attention();
@@ -92,8 +102,8 @@ void CudaExecutor::allocate() {
 }
 
 void CudaExecutor::allocate_attention() {
-  const std::int64_t rows = options_.limits.rows, q = std::int64_t{a_.num_heads} * a_.head_dim,
-                     kv = std::int64_t{a_.num_kv_heads} * a_.head_dim;
+  const std::int64_t rows = options_.limits.rows, q = std::int64_t{heads_} * a_.head_dim,
+                     kv = std::int64_t{kv_heads_} * a_.head_dim;
   projected_ = room(rows * (q + 2 * kv), sizeof(std::uint16_t));
   queries_ = room(rows * q, sizeof(std::uint16_t));
   attended_ = room(rows * q, sizeof(std::uint16_t));
@@ -101,7 +111,7 @@ void CudaExecutor::allocate_attention() {
 
 void CudaExecutor::allocate_latent_attention() {
   const Mla& m = *a_.mla;
-  const std::int64_t rows = options_.limits.rows, sequences = options_.limits.sequences, heads = a_.num_heads;
+  const std::int64_t rows = options_.limits.rows, sequences = options_.limits.sequences, heads = heads_;
   const std::int64_t context = batch_.pass_tokens();
   constexpr std::size_t kBf16 = sizeof(std::uint16_t);
   projected_ = room(rows * (m.q_lora_rank + m.cached_values()), kBf16);
@@ -125,8 +135,15 @@ void CudaExecutor::allocate_experts() {
   used_ = room(m.routed_experts, kInt);
   token_of_pair_ = room(pairs, kInt);
   pair_of_choice_ = room(pairs, kInt);
-  pair_hidden_ = room(pairs * m.intermediate_size, kBf16);
+  pair_hidden_ = room(pairs * (m.intermediate_size / l_.expert_tp()), kBf16);
   pair_out_ = room(pairs * a_.hidden_size, kBf16);
+  if (sharded() && m.shared_experts > 0) shared_sum_ = room(rows * a_.hidden_size, kFp32);
+
+  const std::vector<int> mine = ExpertMap{options_.expert_owner}.experts_of(place_.stage_rank(l_) / l_.expert_tp());
+  std::vector<std::int32_t> place(static_cast<std::size_t>(m.routed_experts), -1);
+  for (std::size_t n = 0; n < mine.size(); ++n) place[static_cast<std::size_t>(mine[n])] = static_cast<std::int32_t>(n);
+  held_ = room(m.routed_experts, kInt);
+  cuda_ok(cudaMemcpy(held_.as<void>(), place.data(), place.size() * kInt, cudaMemcpyHostToDevice), "copying the experts");
 }
 
 void CudaExecutor::allocate_workspaces() {
@@ -149,11 +166,11 @@ std::size_t CudaExecutor::attention_workspace() const {
   for (int sequences = 1; sequences <= options_.limits.sequences; ++sequences) {
     cuda::LatentAttention latent;
     latent.sequences = sequences;
-    latent.heads = a_.num_heads;
+    latent.heads = heads_;
     cuda::DecodeAttention heads;
     heads.sequences = sequences;
-    heads.heads = a_.num_heads;
-    heads.kv_heads = a_.num_kv_heads;
+    heads.heads = heads_;
+    heads.kv_heads = kv_heads_;
     heads.head_dim = a_.head_dim;
     const cuda::DeviceTraits& device = cuda::device_traits();
     most = std::max(most, a_.mla ? cuda::attention_workspace_bytes(latent, device)
@@ -168,7 +185,7 @@ void CudaExecutor::prepare_latent_weights() {
   const std::int64_t nope = m.qk_nope_head_dim, latent = m.kv_lora_rank, per_head = nope + m.v_head_dim;
   constexpr std::size_t kBf16 = sizeof(std::uint16_t);
   const cuda::Launch plain{.stream = stream_};
-  for (int layer = 0; layer < a_.num_layers; ++layer) {
+  for (int layer = stage_.first_layer; layer < stage_.first_layer + stage_.layers; ++layer) {
     LatentWeights& w = latent_weights_[layer];
     w.kv_b = weights("attention.kv_b", layer).matrices.front();
     if (w.kv_b.format != cuda::WeightFormat::kBf16) {
@@ -178,8 +195,8 @@ void CudaExecutor::prepare_latent_weights() {
       w.kv_b = {.rows = w.kv_b.rows, .cols = w.kv_b.cols, .codes = wide.as<void>()};
     }
     const DeviceBuffer& keys = latent_memory_.emplace_back(
-        account_, Purpose::kWeights, static_cast<std::size_t>(a_.num_heads * latent * nope) * kBf16);
-    cuda::turn_heads(plain, static_cast<const std::uint16_t*>(w.kv_b.codes), per_head * latent, a_.num_heads,
+        account_, Purpose::kWeights, static_cast<std::size_t>(heads_ * latent * nope) * kBf16);
+    cuda::turn_heads(plain, static_cast<const std::uint16_t*>(w.kv_b.codes), per_head * latent, heads_,
                      static_cast<int>(nope), static_cast<int>(latent), keys.as<std::uint16_t>());
     w.keys = keys.as<std::uint16_t>();
   }

@@ -11,7 +11,7 @@ void CudaExecutor::qkv(const Instruction& i) {
                                             .x_stride = a_.hidden_size,
                                             .rows = batch_.rows(),
                                             .y = projected_.as<void>(),
-                                            .y_stride = (a_.num_heads + 2 * a_.num_kv_heads) * a_.head_dim});
+                                            .y_stride = (heads_ + 2 * kv_heads_) * a_.head_dim});
 }
 
 cuda::RopeRows CudaExecutor::rope_rows(int first, int rows) const {
@@ -27,24 +27,24 @@ cuda::RopeRows CudaExecutor::rope_rows(int first, int rows) const {
           .angles = angles_.as<float>() + static_cast<std::int64_t>(first) * rope_.dims};
 }
 
-std::uint16_t* CudaExecutor::layer_pages(int layer) const { return pages_.as<std::uint16_t>() + layer * page_values_; }
+std::uint16_t* CudaExecutor::layer_pages(int layer) const { return pages_.as<std::uint16_t>() + cache_layer(layer) * page_values_; }
 
 void CudaExecutor::rope(const Instruction& i) {
   const cuda::RopeRows rows = rope_rows(0, batch_.rows());
   if (!angles_known_) cuda::rope_angles(how(), rows);
   angles_known_ = true;
   if (a_.mla) return rope_latent(i);
-  const std::int64_t width = (a_.num_heads + 2 * a_.num_kv_heads) * a_.head_dim;
+  const std::int64_t width = (heads_ + 2 * kv_heads_) * a_.head_dim;
   const auto* q = projected_.as<std::uint16_t>();
-  const auto* k = q + a_.num_heads * a_.head_dim;
+  const auto* k = q + heads_ * a_.head_dim;
   const std::vector<const float*>& norms = weights(i.name, i.layer).vectors;  // of q and k, or none
   cuda::rope_heads(how(), {.rows = rows,
-                           .heads = a_.num_heads,
-                           .kv_heads = a_.num_kv_heads,
+                           .heads = heads_,
+                           .kv_heads = kv_heads_,
                            .head_dim = a_.head_dim,
                            .q = q,
                            .k = k,
-                           .v = k + a_.num_kv_heads * a_.head_dim,
+                           .v = k + kv_heads_ * a_.head_dim,
                            .q_stride = width,
                            .k_stride = width,
                            .v_stride = width,
@@ -65,8 +65,8 @@ void CudaExecutor::attend(const Instruction& i, std::int64_t window) {
   if (batch_.decode_rows() > 0) {
     cuda::DecodeAttention op;
     op.sequences = batch_.decode_rows();
-    op.heads = a_.num_heads;
-    op.kv_heads = a_.num_kv_heads;
+    op.heads = heads_;
+    op.kv_heads = kv_heads_;
     op.head_dim = a_.head_dim;
     op.scale = attention_scale_;
     op.window = window;
@@ -83,8 +83,8 @@ void CudaExecutor::attend(const Instruction& i, std::int64_t window) {
   if (batch_.tiles() == 0) return;
   cuda::prefill_attention(how(), {.tiles = batch_.tiles(),
                                   .tile = batch_.tile_list(),
-                                  .heads = a_.num_heads,
-                                  .kv_heads = a_.num_kv_heads,
+                                  .heads = heads_,
+                                  .kv_heads = kv_heads_,
                                   .head_dim = a_.head_dim,
                                   .scale = attention_scale_,
                                   .window = window,
@@ -97,7 +97,7 @@ void CudaExecutor::attend(const Instruction& i, std::int64_t window) {
 }
 
 void CudaExecutor::attention_out(const Instruction& i) {
-  add_to_residual(weights(i.name, i.layer).matrices.front(), attended_.as<std::uint16_t>());
+  end_block(weights(i.name, i.layer).matrices.front(), attended_.as<std::uint16_t>());
 }
 
 }  // namespace fathom

@@ -4,6 +4,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "comm/cuda_peers.h"
 #include "executor/cuda.h"
 #include "executor/cuda_executor.h"
 #include "executor/cuda_memory.h"
@@ -47,6 +48,11 @@ CudaDevice cuda_device() {
   return device;
 }
 
+int cuda_devices() {
+  int devices = 0;
+  return cudaGetDeviceCount(&devices) == cudaSuccess ? devices : 0;
+}
+
 int cuda_rows(int rows) {
   constexpr int kBeyond = 32;
   for (int size : {1, 2, 4, 8, 16, 24, 32, 48, 64}) {
@@ -57,6 +63,7 @@ int cuda_rows(int rows) {
 
 std::unique_ptr<Executor> make_cuda_executor(const ExecutorParts& parts) {
   if (const std::string why = unsupported_on_cuda(parts); !why.empty()) throw std::invalid_argument(why);
+  if (parts.program.layout().devices_per_replica() > 1) take_device(parts.groups.world);
   return std::make_unique<CudaExecutor>(parts);
 }
 

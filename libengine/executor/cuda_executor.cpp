@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <stdexcept>
+#include <utility>
 
 #include "cuda/embedding.h"
 #include "cuda/rms_norm.h"
@@ -18,8 +19,8 @@ namespace {
 constexpr std::int64_t kPageTokens = BlockTables::kBlockTokens;
 static_assert(kPageTokens == cuda::kPageTokens);
 
-std::int64_t page_values(const Architecture& a) {
-  return kPageTokens * (a.mla ? a.mla->cached_values() : 2 * a.num_kv_heads * a.head_dim);
+std::int64_t page_values(const Architecture& a, int kv_heads) {
+  return kPageTokens * (a.mla ? a.mla->cached_values() : 2 * kv_heads * a.head_dim);
 }
 
 int most_logits(const ExecutorOptions& options) {
@@ -30,6 +31,9 @@ int most_logits(const ExecutorOptions& options) {
 
 CudaExecutor::CudaExecutor(const ExecutorParts& parts)
     : a_(parts.program.architecture()),
+      l_(parts.program.layout()),
+      stage_(parts.program.stage()),
+      place_(parts.place),
       groups_(parts.groups),
       account_(parts.account),
       options_(parts.options),
@@ -39,8 +43,11 @@ CudaExecutor::CudaExecutor(const ExecutorParts& parts)
       rope_(rope_frequencies(a_)),
       attention_scale_(static_cast<float>(attention_scale(a_))),
       router_rule_(router_rule(a_)),
-      page_values_(page_values(a_)),
-      cached_layers_(parts.program.stage().layers) {
+      heads_(a_.num_heads / l_.tp),
+      kv_heads_(a_.num_kv_heads / std::min(l_.tp, a_.num_kv_heads)),
+      vocabulary_(VocabularyShare::of(a_.vocab_size, place_.rank, l_.tp)),
+      page_values_(page_values(a_, kv_heads_)),
+      cached_layers_(stage_.layers) {
   for (BatchKind kind : {BatchKind{true, false}, BatchKind{false, true}, BatchKind{true, true}}) {
     BoundProgram bound{.program = lower(parts.program, kind), .body = {}};
     for (const Instruction& i : bound.program.body) bound.body.push_back({i, handler_of(i.name)});
@@ -55,6 +62,9 @@ CudaExecutor::Handler CudaExecutor::handler_of(std::string_view name) {
   using C = CudaExecutor;
   static const std::map<std::string_view, Handler> handlers = {
       {"embed", &C::embed},
+      {"embed.all_reduce", &C::all_reduce},
+      {"stage.all_gather", &C::stage_all_gather},
+      {"stage.send", &C::stage_send},
       {"attention.norm", &C::norm},
       {"attention.qkv", &C::qkv},
       {"attention.latent", &C::latent},
@@ -68,20 +78,24 @@ CudaExecutor::Handler CudaExecutor::handler_of(std::string_view name) {
       {"attention.kv_b", &C::expand_latents},
       {"attention.core_prefill", &C::core_prefill},
       {"attention.out", &C::attention_out},
+      {"attention.all_reduce", &C::all_reduce},
       {"ffn.norm", &C::norm},
       {"ffn.gate_up", &C::ffn_gate_up},
       {"ffn.activation", &C::ffn_activation},
       {"ffn.down", &C::ffn_down},
+      {"ffn.all_reduce", &C::all_reduce},
       {"moe.router", &C::router},
       {"moe.experts.gate_up", &C::experts_gate_up},
       {"moe.experts.activation", &C::nothing},
       {"moe.experts.down", &C::experts_down},
       {"moe.shared.gate_up", &C::ffn_gate_up},
       {"moe.shared.activation", &C::ffn_activation},
-      {"moe.shared.down", &C::ffn_down},
+      {"moe.shared.down", &C::shared_down},
       {"moe.combine", &C::combine},
+      {"moe.all_reduce", &C::all_reduce},
       {"head.norm", &C::head_norm},
       {"head", &C::head},
+      {"head.all_gather", &C::head_all_gather},
       {"sample", &C::sample},
   };
   const auto found = handlers.find(name);
@@ -104,13 +118,13 @@ std::vector<PieceOutput> CudaExecutor::step(const StepInput& input) {
   const int every = options_.time_every;
   timed_ = every > 0 && steps_++ % every == every - 1;
   const OperatorClock* clock = prompts || !options_.graphs ? run_eager(bound) : run_graph(bound);
-  if (batch_.logits() > 0) {
+  if (stage_.has_head && batch_.logits() > 0) {
     cuda_ok(cudaMemcpyAsync(sampled_here_.as<void>(), sampled_.as<void>(),
                             static_cast<std::size_t>(batch_.logits()) * sizeof(std::int32_t), cudaMemcpyDeviceToHost,
                             stream_),
             "copying tokens");
   }
-  stream_.wait();
+  wait_for_step();
   logits_are_here_ = false;
   times_.assign(bound.program.rows.size(), {});
   if (timed_) {
@@ -121,6 +135,7 @@ std::vector<PieceOutput> CudaExecutor::step(const StepInput& input) {
 }
 
 std::vector<PieceOutput> CudaExecutor::outputs(const StepInput& input) const {
+  if (!stage_.has_head) return {};
   std::vector<PieceOutput> made(input.pieces.size());
   for (std::size_t p = 0; p < made.size(); ++p) {
     if (const int at = batch_.sampled()[p]; at >= 0) made[p].tokens = {sampled_here_.as<std::int32_t>()[at]};
@@ -155,8 +170,14 @@ void CudaExecutor::launch_all(const BoundProgram& bound, OperatorClock* clock, b
   angles_known_ = false;
   overlap_ = clock == nullptr;
   if (clock != nullptr) clock->start(stream_, in_graph);
+  if (!stage_.has_embedding) {
+    receive_stage();
+    if (clock != nullptr) clock->mark(OperatorClock::kNobody);  // the stage before is at work
+  }
   for (const Bound& b : bound.body) {
     const int before = launches_;
+    next_ = &b == &bound.body.back() ? nullptr : &b + 1;
+    running_instruction_ = static_cast<int>(&b - bound.body.data());
     (this->*b.handler)(b.instruction);
     if (clock != nullptr && launches_ != before) clock->mark(b.instruction.slot);
   }
@@ -170,7 +191,7 @@ const float* CudaExecutor::logits() const {
     const std::size_t rows = batch_.logit_rows().size(), width = static_cast<std::size_t>(a_.vocab_size);
     logits_here_.resize(rows * width);
     if (rows > 0) {
-      cuda_ok(cudaMemcpy2D(logits_here_.data(), width * sizeof(float), logits_.as<void>(),
+      cuda_ok(cudaMemcpy2D(logits_here_.data(), width * sizeof(float), logits_,
                            static_cast<std::size_t>(logit_stride_) * sizeof(float), width * sizeof(float), rows,
                            cudaMemcpyDeviceToHost),
               "copying logits");
@@ -211,15 +232,18 @@ void CudaExecutor::embed(const Instruction& i) {
   cuda::embed(how(), {.rows = batch_.rows(),
                       .width = a_.hidden_size,
                       .table = static_cast<const std::uint16_t*>(table.codes),
-                      .count = a_.vocab_size,
+                      .first = static_cast<int>(vocabulary_.first),
+                      .count = static_cast<int>(vocabulary_.count),
                       .tokens = batch_.tokens(),
-                      .out = residual_.as<float>()});
+                      .out = residual_,
+                      .partial = partial_});
 }
 
 void CudaExecutor::norm(const Instruction& i) {
+  if (std::exchange(normed_already_, false)) return;
   cuda::rms_norm(how(), {.rows = batch_.rows(),
                          .width = a_.hidden_size,
-                         .x = residual_.as<void>(),
+                         .x = residual_,
                          .x_stride = a_.hidden_size,
                          .weight = weights(i.name, i.layer).vectors.front(),
                          .epsilon = static_cast<float>(a_.norm_epsilon),
@@ -265,24 +289,24 @@ void CudaExecutor::ffn_activation(const Instruction& i) {
 
 void CudaExecutor::ffn_down(const Instruction& i) {
   const cuda::Weights& w = weights(i.name, i.layer).matrices.front();
-  add_to_residual(w, hidden_.as<std::uint16_t>());
+  end_block(w, hidden_.as<std::uint16_t>());
 }
 
-void CudaExecutor::add_to_residual(const cuda::Weights& w, const std::uint16_t* x) {
+void CudaExecutor::end_block(const cuda::Weights& w, const std::uint16_t* x) {
   product(w, {.x = x,
               .x_stride = w.cols,
               .rows = batch_.rows(),
-              .y = residual_.as<void>(),
+              .y = sharded() ? static_cast<void*>(partial_) : residual_,
               .y_stride = a_.hidden_size,
-              .y_fp32 = true,
-              .sum = true});
+              .y_fp32 = !sharded(),
+              .sum = !sharded()});
 }
 
 void CudaExecutor::head_norm(const Instruction& i) {
   if (batch_.logits() == 0) return;
   cuda::rms_norm(how(), {.rows = batch_.logits(),
                          .width = a_.hidden_size,
-                         .x = residual_.as<void>(),
+                         .x = residual_,
                          .x_stride = a_.hidden_size,
                          .weight = weights(i.name, -1).vectors.front(),
                          .epsilon = static_cast<float>(a_.norm_epsilon),
@@ -295,7 +319,7 @@ void CudaExecutor::head(const Instruction&) {
   product(weights(a_.tied_embeddings ? "embed" : "head", -1).matrices.front(), {.x = head_in_.as<std::uint16_t>(),
                                                                                 .x_stride = a_.hidden_size,
                                                                                 .rows = batch_.logits(),
-                                                                                .y = logits_.as<void>(),
+                                                                                .y = logits_ + vocabulary_.first,
                                                                                 .y_stride = logit_stride_,
                                                                                 .y_fp32 = true});
 }
@@ -304,7 +328,7 @@ void CudaExecutor::sample(const Instruction&) {
   if (batch_.logits() == 0) return;
   cuda::sample(how(), {.rows = batch_.logits(),
                        .vocabulary = a_.vocab_size,
-                       .logits = logits_.as<float>(),
+                       .logits = logits_,
                        .logit_stride = logit_stride_,
                        .temperature = options_.sampling.temperature,
                        .seed = options_.sampling.seed,

@@ -1,8 +1,10 @@
-// The executor on one GPU: the planner's operators as launches of kernels/cuda, one method each.
+// The executor of one rank on its GPU: the planner's operators as launches of kernels/cuda, one method each.
 //
 // The residual stream is fp32, everything else bf16, [rows, width] row-major, rows in the order of the step's pieces. What the
 // planner lists as several operators may be one launch: an activation is part of the product before it for few rows, and the
-// sum with the residual stream is part of the product that ends a block; such an operator takes no time of its own.
+// sum with the residual stream is part of the product that ends a block; such an operator takes no time of its own. With
+// several ranks the product leaves this rank's part of that sum, and the all-reduce adds it up, to the residual stream, and
+// does the norm that follows.
 //
 // Steps that only decode are filled up to a few batch sizes; each of those, with contexts up to a power of two, is a graph,
 // captured when it first comes. All memory is allocated once, for the largest step.
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "cache/block_tables.h"
+#include "comm/cuda_peers.h"
 #include "cuda/large_linear.h"
 #include "cuda/rope.h"
 #include "executor/cuda_batch.h"
@@ -87,12 +90,14 @@ class CudaExecutor : public Executor {
   const OperatorClock* run_graph(const BoundProgram& bound);
   void launch_all(const BoundProgram& bound, OperatorClock* clock, bool in_graph);
   std::vector<PieceOutput> outputs(const StepInput& input) const;
+  void wait_for_step();
 
   // cuda_allocate.cpp
   void allocate();
   void allocate_attention();
   void allocate_latent_attention();
   void allocate_experts();
+  void allocate_peers();
   void allocate_workspaces();
   void prepare_latent_weights();
   DeviceBuffer room(std::int64_t count, std::size_t size) const;  // of activations, zeros at first
@@ -130,19 +135,38 @@ class CudaExecutor : public Executor {
   void router(const Instruction&);
   void experts_gate_up(const Instruction&);
   void experts_down(const Instruction&);
+  void shared_down(const Instruction&);
   cuda::GroupedLinear experts(const CudaOperatorWeights& w) const;
   void combine(const Instruction&);
+  // cuda_collectives.cpp
+  void all_reduce(const Instruction&);
+  void head_all_gather(const Instruction&);
+  void receive_stage();
+  void stage_all_gather(const Instruction&);
+  void stage_send(const Instruction&);
+  cuda::Peers peers(const PeerCalls& calls, int line = 0) const;
+  struct StagePart {  // of the residual stream, that one rank sends to the next stage
+    std::int64_t first = 0, count = 0;
+  };
+  StagePart stage_part() const;
+  [[noreturn]] void tell_trouble(const PeerCalls& calls, const Communicator& group) const;
+  void check_agreement();
 
   const CudaOperatorWeights& weights(std::string_view op, int layer) const { return weights_.of(op, layer); }
   cuda::Launch how();
   void product(const cuda::Weights& w, const Product& p);
   void joined_product(const CudaOperatorWeights& w, const Product& p);  // of several matrices side by side in y
-  void add_to_residual(const cuda::Weights& w, const std::uint16_t* x);
+  void end_block(const cuda::Weights& w, const std::uint16_t* x);  // adds to the residual stream, or to its parts
+  bool sharded() const { return l_.tp > 1; }
+  int cache_layer(int layer) const { return layer - stage_.first_layer; }
   cuda::RopeRows rope_rows(int first, int rows) const;
   std::uint16_t* layer_pages(int layer) const;
   std::int64_t page_stride() const { return page_values_ * cached_layers_; }
 
   const Architecture& a_;
+  const Layout& l_;
+  const Stage stage_;
+  const RankPlace place_;
   RankGroups& groups_;
   Account& account_;
   ExecutorOptions options_;
@@ -153,6 +177,8 @@ class CudaExecutor : public Executor {
   RopeFrequencies rope_;
   float attention_scale_;
   host::RouterRule router_rule_;
+  int heads_, kv_heads_;  // on this rank
+  VocabularyShare vocabulary_;
   std::int64_t page_values_;  // of one layer
   int cached_layers_;
   std::vector<BoundProgram> programs_;  // decode, prefill, both
@@ -163,14 +189,29 @@ class CudaExecutor : public Executor {
   int steps_ = 0, launches_ = 0;
   bool timed_ = false, overlap_ = true;
   bool angles_known_ = false;  // of this step: they are the same in every layer
+  const Bound* next_ = nullptr;   // after the one that is being launched; nullptr: none
+  int running_instruction_ = 0;   // its number in the body
+  bool normed_already_ = false;   // by the all-reduce before
+
+  // Ranks that share sums, and the stages of a pipeline. What lies in memory that others see too is found by offset.
+  std::unique_ptr<PeerCalls> tp_calls_, pipeline_calls_;
+  std::unique_ptr<Communicator> pipeline_;
+  struct PeerPlaces {
+    std::size_t partial = 0, sums = 0, packets = 0, logits = 0, residual = 0;  // of every rank
+  } places_;
+  int packet_rows_ = 0;
+  std::int64_t mail_room_ = 0;        // values of one message between stages, at most
+  std::uint16_t* partial_ = nullptr;  // [rows, hidden]
+  float* residual_ = nullptr;         // [rows, hidden]
+  float* logits_ = nullptr;           // [rows with logits, logit_stride_]
 
   DeviceBuffer pages_;  // [block][layer][page]
   DeviceBuffer frequencies_, angles_;
-  DeviceBuffer residual_, normed_, projected_, queries_, attended_, gate_up_, hidden_;
+  DeviceBuffer residual_memory_, logits_memory_, shared_sum_, held_, normed_, projected_, queries_, attended_, gate_up_, hidden_;
   DeviceBuffer low_queries_, absorbed_, summed_latents_, gathered_, expanded_;
   DeviceBuffer router_logits_, chosen_, chosen_weight_, first_pair_, used_, token_of_pair_, pair_of_choice_,
       pair_hidden_, pair_out_;
-  DeviceBuffer head_in_, logits_, sampled_;
+  DeviceBuffer head_in_, sampled_;
   DeviceBuffer workspace_, counters_, large_workspace_, large_scratch_;
   cuda::Workspace shared_;
   std::unique_ptr<cuda::LargeLinear> large_;

@@ -23,6 +23,7 @@ void OperatorClock::record() {
 
 void OperatorClock::read(std::vector<RowTime>& times) const {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i] == kNobody) continue;
     float milliseconds = 0;
     cuda_ok(cudaEventElapsedTime(&milliseconds, events_[i], events_[i + 1]), "cudaEventElapsedTime");
     times[static_cast<std::size_t>(slots_[i])].seconds += static_cast<double>(milliseconds) * 1e-3;

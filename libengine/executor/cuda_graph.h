@@ -14,7 +14,8 @@ class OperatorClock {
  public:
   // `in_graph`: the events become nodes of the graph that is being captured.
   void start(cudaStream_t stream, bool in_graph);
-  void mark(int slot);  // what was launched since the last mark belongs to this row
+  static constexpr int kNobody = -1;
+  void mark(int slot);  // what was launched since the last mark belongs to this row, or to nobody
   // Adds to times[slot], when all of it is done.
   void read(std::vector<RowTime>& times) const;
 

@@ -46,10 +46,10 @@ void CudaExecutor::latent_queries(const Instruction& i) {
 // Queries of decoding rows get their rotary part where the absorbed ones will be, those of prompts in place.
 void CudaExecutor::rope_latent(const Instruction& i) {
   const Mla& m = *a_.mla;
-  const std::int64_t width = m.q_lora_rank + m.cached_values(), head = m.qk_head_dim(), row = a_.num_heads * head;
+  const std::int64_t width = m.q_lora_rank + m.cached_values(), head = m.qk_head_dim(), row = heads_ * head;
   const std::int64_t cached = m.cached_values();
   cuda::RopeLatent op;
-  op.heads = a_.num_heads;
+  op.heads = heads_;
   op.latent = m.kv_lora_rank;
   op.latent_stride = width;
   op.norm = weights("attention.latent_norm", i.layer).vectors.back();
@@ -65,7 +65,7 @@ void CudaExecutor::rope_latent(const Instruction& i) {
     op.q = own;
     const bool decode = first == 0 && batch_.decode_rows() > 0;
     op.q_out = decode ? absorbed_.as<std::uint16_t>() + m.kv_lora_rank : own;
-    op.q_out_stride = decode ? a_.num_heads * cached : row;
+    op.q_out_stride = decode ? heads_ * cached : row;
     op.q_out_head_stride = decode ? cached : head;
     cuda::rope_latent(how(), op);
   };
@@ -78,23 +78,23 @@ void CudaExecutor::q_absorb(const Instruction& i) {
   const Mla& m = *a_.mla;
   const std::int64_t head = m.qk_head_dim(), cached = m.cached_values();
   cuda::head_linear(how(), {.tokens = batch_.decode_rows(),
-                            .heads = a_.num_heads,
+                            .heads = heads_,
                             .rows = m.kv_lora_rank,
                             .cols = m.qk_nope_head_dim,
                             .w = latent_weights_.at(i.layer).keys,
                             .w_stride = std::int64_t{m.kv_lora_rank} * m.qk_nope_head_dim,
                             .x = queries_.as<std::uint16_t>(),
-                            .x_stride = a_.num_heads * head,
+                            .x_stride = heads_ * head,
                             .x_head_stride = head,
                             .y = absorbed_.as<std::uint16_t>(),
-                            .y_stride = a_.num_heads * cached,
+                            .y_stride = heads_ * cached,
                             .y_head_stride = cached});
 }
 
 void CudaExecutor::core_latent(const Instruction& i) {
   cuda::LatentAttention op;
   op.sequences = batch_.decode_rows();
-  op.heads = a_.num_heads;
+  op.heads = heads_;
   op.scale = attention_scale_;
   op.q = absorbed_.as<std::uint16_t>();
   op.pages = layer_pages(i.layer);
@@ -113,16 +113,16 @@ void CudaExecutor::v_up(const Instruction& i) {
   const std::int64_t latent = m.kv_lora_rank, value = m.v_head_dim;
   const auto* kv_b = static_cast<const std::uint16_t*>(latent_weights_.at(i.layer).kv_b.codes);
   cuda::head_linear(how(), {.tokens = batch_.decode_rows(),
-                            .heads = a_.num_heads,
+                            .heads = heads_,
                             .rows = m.v_head_dim,
                             .cols = m.kv_lora_rank,
                             .w = kv_b + m.qk_nope_head_dim * latent,
                             .w_stride = (m.qk_nope_head_dim + value) * latent,
                             .x = summed_latents_.as<std::uint16_t>(),
-                            .x_stride = a_.num_heads * latent,
+                            .x_stride = heads_ * latent,
                             .x_head_stride = latent,
                             .y = attended_.as<std::uint16_t>(),
-                            .y_stride = a_.num_heads * value,
+                            .y_stride = heads_ * value,
                             .y_head_stride = value});
 }
 
@@ -160,7 +160,7 @@ void CudaExecutor::core_prefill(const Instruction& i) {
     first = false;
     cuda::expanded_attention(how(), {.tiles = pass.last_tile - pass.first_tile,
                                      .tile = batch_.tile_list() + pass.first_tile,
-                                     .heads = a_.num_heads,
+                                     .heads = heads_,
                                      .scale = attention_scale_,
                                      .q = queries_.as<std::uint16_t>(),
                                      .expanded = expanded_.as<std::uint16_t>(),

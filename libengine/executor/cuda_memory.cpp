@@ -58,6 +58,13 @@ CudaStream::~CudaStream() { cudaStreamDestroy(stream_); }
 
 void CudaStream::wait() const { cuda_ok(cudaStreamSynchronize(stream_), "the device"); }
 
+bool CudaStream::idle() const {
+  const cudaError_t status = cudaStreamQuery(stream_);
+  if (status == cudaErrorNotReady) return false;
+  cuda_ok(status, "the device");
+  return true;
+}
+
 CudaEvent::CudaEvent() { cuda_ok(cudaEventCreate(&event_), "cudaEventCreate"); }
 
 CudaEvent::~CudaEvent() {

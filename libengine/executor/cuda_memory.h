@@ -65,6 +65,7 @@ class CudaStream {
   ~CudaStream();
   operator cudaStream_t() const { return stream_; }
   void wait() const;  // until all that was put in is done
+  bool idle() const;  // all that was put in is done
 
  private:
   cudaStream_t stream_ = nullptr;

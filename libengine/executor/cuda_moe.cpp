@@ -13,6 +13,7 @@ static_assert(static_cast<int>(cuda::RouterScoring::kSoftmaxOfSelected) ==
 void CudaExecutor::router(const Instruction& i) {
   const CudaOperatorWeights& w = weights(i.name, i.layer);
   const int experts = a_.moe->routed_experts, chosen = a_.moe->experts_per_token, rows = batch_.rows();
+  const auto held = static_cast<int>(weights("moe.experts.gate_up", i.layer).experts);
   product(w.matrices.front(), {.x = normed_.as<std::uint16_t>(),
                                .x_stride = a_.hidden_size,
                                .rows = rows,
@@ -35,7 +36,8 @@ void CudaExecutor::router(const Instruction& i) {
                       .weight = chosen_weight_.as<float>()});
   cuda::list_experts(how(), {.rows = rows,
                              .chosen = chosen,
-                             .experts = experts,
+                             .experts = held,
+                             .held = held_.as<std::int32_t>(),
                              .expert = chosen_.as<std::int32_t>(),
                              .first_pair = first_pair_.as<std::int32_t>(),
                              .used = used_.as<std::int32_t>(),
@@ -72,19 +74,32 @@ cuda::GroupedLinear CudaExecutor::experts(const CudaOperatorWeights& w) const {
   op.first_pair = first_pair_.as<std::int32_t>();
   op.used = used_.as<std::int32_t>();
   op.slots = static_cast<int>(std::min(w.experts, pairs));
-  op.likely_pairs = static_cast<int>((pairs + w.experts - 1) / w.experts);
+  op.likely_pairs = static_cast<int>((pairs + a_.moe->routed_experts - 1) / a_.moe->routed_experts);
   return op;
 }
 
+void CudaExecutor::shared_down(const Instruction& i) {
+  const cuda::Weights& w = weights(i.name, i.layer).matrices.front();
+  if (!sharded()) return end_block(w, hidden_.as<std::uint16_t>());
+  product(w, {.x = hidden_.as<std::uint16_t>(),
+              .x_stride = w.cols,
+              .rows = batch_.rows(),
+              .y = shared_sum_.as<void>(),
+              .y_stride = a_.hidden_size,
+              .y_fp32 = true});
+}
+
 void CudaExecutor::combine(const Instruction&) {
+  const float* shared = a_.moe->shared_experts > 0 ? shared_sum_.as<float>() : nullptr;
   cuda::combine(how(), {.rows = batch_.rows(),
                         .chosen = a_.moe->experts_per_token,
                         .width = a_.hidden_size,
                         .y = pair_out_.as<void>(),
                         .pair_of_choice = pair_of_choice_.as<std::int32_t>(),
                         .weight = chosen_weight_.as<float>(),
-                        .add = residual_.as<float>(),
-                        .out = residual_.as<float>()});
+                        .add = sharded() ? shared : residual_,
+                        .out = residual_,
+                        .partial = partial_});
 }
 
 }  // namespace fathom

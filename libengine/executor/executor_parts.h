@@ -1,6 +1,7 @@
 // What the executor of a rank is made from, whatever device it runs on.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -26,6 +27,7 @@ struct ExecutorOptions {
   // Where timing operators costs time (Executor::timed): one step of so many is timed, the last of them; 0: none.
   int time_every = 4;
   bool graphs = true;  // steps that only decode run as graphs, where the device has such
+  std::chrono::milliseconds patience{60'000};  // of a device that waits for another
 };
 
 struct ExecutorParts {

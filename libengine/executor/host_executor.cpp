@@ -58,11 +58,8 @@ HostExecutor::HostExecutor(const ExecutorParts& parts)
       attention_scale_(static_cast<float>(attention_scale(a_))),
       router_rule_(router_rule(a_)),
       heads_(a_.num_heads / l_.tp),
-      kv_heads_(a_.num_kv_heads / std::min(l_.tp, a_.num_kv_heads)) {
-  const std::int64_t share = a_.vocab_size / l_.tp, longer = a_.vocab_size % l_.tp;
-  vocab_first_ = share * place_.rank + std::min<std::int64_t>(place_.rank, longer);
-  vocab_local_ = share + (place_.rank < longer ? 1 : 0);
-  vocab_widest_ = share + (longer > 0 ? 1 : 0);
+      kv_heads_(a_.num_kv_heads / std::min(l_.tp, a_.num_kv_heads)),
+      vocabulary_(VocabularyShare::of(a_.vocab_size, place_.rank, l_.tp)) {
   for (BatchKind kind : {BatchKind{true, false}, BatchKind{false, true}, BatchKind{true, true}}) {
     BoundProgram bound{.program = lower(parts.program, kind), .body = {}};
     for (const Instruction& i : bound.program.body) {
@@ -209,8 +206,8 @@ void HostExecutor::embed_rows(const std::vector<int>& tokens) {
   float* out = room(block_, static_cast<std::int64_t>(tokens.size()) * width);
   team_.for_ranges(static_cast<std::int64_t>(tokens.size()), grain(width), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
-      const std::int64_t local = tokens[r] - vocab_first_;
-      const bool held = local >= 0 && local < vocab_local_;
+      const std::int64_t local = tokens[r] - vocabulary_.first;
+      const bool held = local >= 0 && local < vocabulary_.count;
       for (std::int64_t i = 0; i < width; ++i) out[r * width + i] = held ? host::value(table, local, i) : 0.0f;
     }
   });
@@ -324,8 +321,8 @@ void HostExecutor::logits_of(const float* normed, int rows, Buffer& local, Buffe
   const OperatorWeights& own = weights(a_.tied_embeddings ? "embed" : "head", -1);
   const host::Matrix& w = own.matrices.front().view;
   // Ranks with a shorter share of the vocabulary pad it, so that all parts of the gather are as long.
-  float* out = l_.tp == 1 ? room(gathered, rows * vocab_widest_) : room(local, rows * vocab_widest_);
-  linear(w, normed, a_.hidden_size, rows, out, vocab_widest_);
+  float* out = l_.tp == 1 ? room(gathered, rows * vocabulary_.widest) : room(local, rows * vocabulary_.widest);
+  linear(w, normed, a_.hidden_size, rows, out, vocabulary_.widest);
 }
 
 void HostExecutor::head(const Instruction&) {
@@ -338,20 +335,18 @@ void HostExecutor::head_all_gather(const Instruction& i) {
 }
 
 void HostExecutor::gather_logits(int rows, const Buffer& local, Buffer& gathered) {
-  const std::int64_t part = rows * vocab_widest_, vocabulary = a_.vocab_size;
+  const std::int64_t part = rows * vocabulary_.widest, vocabulary = a_.vocab_size;
   float* mine = local.as<float>();
-  for (std::int64_t r = 0; r < rows && vocab_local_ < vocab_widest_; ++r) mine[r * vocab_widest_ + vocab_local_] = 0;
+  for (std::int64_t r = 0; r < rows && vocabulary_.count < vocabulary_.widest; ++r) mine[r * vocabulary_.widest + vocabulary_.count] = 0;
   float* parts = room(wire_, part * l_.tp, Purpose::kCommunication);
   groups_.tp->all_gather(std::as_bytes(std::span(mine, part)), std::as_writable_bytes(std::span(parts, part * l_.tp)));
   float* out = room(gathered, rows * vocabulary);
-  const std::int64_t share = vocabulary / l_.tp, longer = vocabulary % l_.tp;
-  std::int64_t first = 0;
   for (int t = 0; t < l_.tp; ++t) {
-    const std::int64_t count = share + (t < longer ? 1 : 0);
+    const VocabularyShare theirs = VocabularyShare::of(vocabulary, t, l_.tp);
     for (std::int64_t r = 0; r < rows; ++r) {
-      std::memcpy(out + r * vocabulary + first, parts + t * part + r * vocab_widest_, count * sizeof(float));
+      std::memcpy(out + r * vocabulary + theirs.first, parts + t * part + r * theirs.widest,
+                  theirs.count * sizeof(float));
     }
-    first += count;
   }
 }
 

@@ -135,7 +135,7 @@ class HostExecutor : public Executor {
   float attention_scale_;
   host::RouterRule router_rule_;
   int heads_, kv_heads_;  // on this rank
-  std::int64_t vocab_first_, vocab_local_, vocab_widest_;
+  VocabularyShare vocabulary_;
   std::vector<BoundProgram> programs_;  // decode, prefill, both
   const Program* running_ = nullptr;
   std::vector<RowTime> times_;

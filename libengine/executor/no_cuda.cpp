@@ -15,6 +15,8 @@ namespace {
 
 CudaDevice cuda_device() { refuse(); }
 
+int cuda_devices() { return 0; }
+
 int cuda_rows(int rows) { return rows; }
 
 std::unique_ptr<Executor> make_cuda_executor(const ExecutorParts&) { refuse(); }

@@ -1,6 +1,8 @@
 // Where a rank stands in its replica, and whom it talks to.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 
 #include "comm/communicator.h"
@@ -22,6 +24,18 @@ struct RankPlace {
   int world_rank(const Layout& layout) const { return stage * layout.stage_width() + stage_rank(layout); }
   int stage_rank(const Layout& layout) const { return group * layout.tp + rank; }
   RankPlace on_stage(int other) const { return {.stage = other, .group = group, .rank = rank}; }
+};
+
+// The rows of the vocabulary that one rank of a tensor-parallel group holds: the first ones have one more where it does not divide.
+struct VocabularyShare {
+  std::int64_t first = 0, count = 0, widest = 0;
+
+  static VocabularyShare of(std::int64_t vocabulary, int rank, int ranks) {
+    const std::int64_t share = vocabulary / ranks, longer = vocabulary % ranks;
+    return {.first = share * rank + std::min<std::int64_t>(rank, longer),
+            .count = share + (rank < longer ? 1 : 0),
+            .widest = share + (longer > 0 ? 1 : 0)};
+  }
 };
 
 struct RankGroups {

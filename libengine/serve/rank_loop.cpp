@@ -52,6 +52,7 @@ class RankLoop {
                    .rows = options.chunk_tokens + options.max_sequences * (layout_.mtp ? 2 : 1),
                    .sequence_blocks = longest_},
         .time_every = options.time_every,
+        .patience = options.communicator.timeout,
     };
     const std::vector<TensorSlice> slices =
         rank_slices(model.architecture, model.tensors, layout_, model.stages[place_.stage], place_.stage_rank(layout_),

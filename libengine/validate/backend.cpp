@@ -56,6 +56,7 @@ Backend cuda_backend() {
           .memory = "the device",
           .make_executor = make_cuda_executor,
           .free_memory = [] { return cuda_device().free; },
+          .memory_per_rank = true,
           .widens_weights = true,
           .profile = device_shapes(),
           .rows_run = cuda_rows};

@@ -29,6 +29,7 @@ struct Backend {
   std::string memory = {};       // whose memory it is, in a sentence
   MakeExecutor make_executor = {};
   std::function<std::int64_t()> free_memory = {};  // bytes
+  bool memory_per_rank = false;                    // that of a rank's own device, else what the ranks here share
   double activation_bytes = 2;                     // of one value, most of them
   CacheFormat exact_cache = CacheFormat::kBf16;    // the most exact that it has
   bool widens_weights = false;                     // to bf16 for products of many rows, one matrix at a time

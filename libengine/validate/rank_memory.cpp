@@ -16,8 +16,10 @@ Bytes widened(const EngineModel& model) {
   constexpr double kBf16Bits = 16;
   double most = 0;
   for (const Tensor& t : model.tensors) {
-    if (!t.vector && bits_per_weight(format_of(t, model.layout.weights)) < kBf16Bits)
-      most = std::max(most, t.elements());
+    if (!t.vector && bits_per_weight(format_of(t, model.layout.weights)) < kBf16Bits) {
+      const Shard part = shard(t, model.architecture, model.layout, 0);
+      most = std::max(most, part.rows * part.cols);
+    }
   }
   return Bytes(most * kBf16Bits / 8);
 }
@@ -54,14 +56,19 @@ void check_memory(const EngineModel& model, const StepShape& shape, int steps, c
     all += one * model.layout.stage_width();
     largest = std::max(largest, one);
   }
-  const Bytes needed = (mpi_ranks() > 0 ? largest * ranks_here(model) : all) + besides;
+  const Bytes needed = (backend.memory_per_rank ? largest
+                        : mpi_ranks() > 0       ? largest * ranks_here(model)
+                                                : all) +
+                       besides;
   constexpr double kLeftAlone = 0.05;  // for the program itself and whatever else grows meanwhile
   const Bytes free(static_cast<double>(backend.free_memory()) * (1 - kLeftAlone));
   if (needed <= free) return;
+  const std::string who =
+      backend.memory_per_rank ? "a rank needs" : fmt::format("the {} ranks here need", ranks_here(model));
   throw std::invalid_argument(
-      fmt::format("the {} ranks here need {} for weights, cache and results; {} has {} free\n   = help: "
+      fmt::format("{} {} for weights, cache and results; {} has {} free\n   = help: "
                   "--layers N runs so many layers only and reckons the rest",
-                  ranks_here(model), to_string_binary(needed), backend.memory, to_string_binary(free)));
+                  who, to_string_binary(needed), backend.memory, to_string_binary(free)));
 }
 
 }  // namespace fathom

@@ -53,9 +53,11 @@ void embed(const Launch& how, const Embedding& op) {
   demand(!how.overlap, "the first kernel of a step must wait for the copy before it");
   launch([op] {
     for (std::int64_t i = 0; i < std::int64_t{op.rows} * op.width; ++i) {
-      const std::int64_t token = op.tokens[i / op.width];
-      demand(token >= 0 && token < op.count, "embedding: no such token");
-      op.out[i] = wide(op.table[token * op.width + i % op.width]);
+      const std::int64_t token = op.tokens[i / op.width] - op.first;
+      const bool here = token >= 0 && token < op.count;
+      demand(here || op.partial != nullptr, "embedding: no such token");
+      const float value = here ? wide(op.table[token * op.width + i % op.width]) : 0;
+      op.partial != nullptr ? void(op.partial[i] = narrow(value)) : void(op.out[i] = value);
     }
   });
 }
@@ -90,7 +92,8 @@ void list_experts(const Launch&, const ExpertLists& op) {
     for (int e = 0; e < op.experts; ++e) {
       op.first_pair[e] = pairs;
       for (int i = 0; i < op.rows * op.chosen; ++i) {
-        if (op.expert[i] - op.first != e) continue;
+        const int place = op.held == nullptr ? op.expert[i] - op.first : op.expert[i] < 0 ? -1 : op.held[op.expert[i]];
+        if (place != e) continue;
         op.token_of_pair[pairs] = i / op.chosen;
         op.pair_of_choice[i] = pairs++;
       }
@@ -111,7 +114,7 @@ void combine(const Launch&, const Combine& op) {
         sum += op.weight[k] *
                wide(static_cast<const std::uint16_t*>(op.y)[std::int64_t{op.pair_of_choice[k]} * op.width + column]);
       }
-      op.out[i] = sum;
+      op.partial != nullptr ? void(op.partial[i] = narrow(sum)) : void(op.out[i] = sum);
     }
   });
 }

@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -25,6 +26,9 @@ To handle(From* from) {
   return reinterpret_cast<To>(from);
 }
 Event& event_of(cudaEvent_t event) { return *reinterpret_cast<Event*>(event); }
+
+constexpr int kDevices = 8;
+thread_local int current_device = 0;
 
 constexpr int kPoison = 0xff;  // a NaN in bf16 and fp32, page number -1
 constexpr std::size_t kAlignment = 256;
@@ -131,9 +135,18 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
   return cudaSuccess;
 }
 
-cudaError_t cudaGetDeviceCount(int* devices) { return *devices = 1, cudaSuccess; }
-cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
-cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int* devices) { return *devices = kDevices, cudaSuccess; }
+cudaError_t cudaGetDevice(int* device) { return *device = current_device, cudaSuccess; }
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= kDevices) return cudaErrorInvalidDevice;
+  return current_device = device, cudaSuccess;
+}
+cudaError_t cudaDeviceCanAccessPeer(int* possible, int from, int to) { return *possible = from != to, cudaSuccess; }
+cudaError_t cudaDeviceEnablePeerAccess(int, unsigned) { return cudaSuccess; }
+cudaError_t cudaIpcGetMemHandle(cudaIpcMemHandle_t* handle, void*) { return *handle = {}, cudaSuccess; }
+cudaError_t cudaIpcOpenMemHandle(void**, cudaIpcMemHandle_t, unsigned) { return cudaErrorNotSupported; }
+cudaError_t cudaIpcCloseMemHandle(void*) { return cudaErrorNotSupported; }
+cudaError_t cudaStreamQuery(cudaStream_t) { return must_not_be_captured(), cudaSuccess; }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) { return *value = 9, cudaSuccess; }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
@@ -146,7 +159,10 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
   *free = *all = std::size_t{8} << 30;
   return cudaSuccess;
 }
-cudaError_t cudaDeviceGetPCIBusId(char* bus, int, int) { return *bus = '\0', cudaSuccess; }
+cudaError_t cudaDeviceGetPCIBusId(char* bus, int bytes, int device) {
+  std::snprintf(bus, static_cast<std::size_t>(bytes), "0000:%02x:00.0", device);
+  return cudaSuccess;
+}
 const char* cudaGetErrorString(cudaError_t) { return "an error of the emulated device"; }
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 

@@ -1,0 +1,199 @@
+// A block per row: what comes of a row stays in registers from its addends to its norm.
+#include <algorithm>
+
+#include "cuda/launch.cuh"
+#include "cuda/peers.cuh"
+#include "cuda/reduce.cuh"
+
+namespace fathom::cuda {
+namespace {
+
+constexpr int kMostWidth = 16384;
+
+// Four values of a row in one thread: with kEach groups and a block of up to 1024 threads, the whole row.
+template <int kEach>
+struct RowPart {
+  float4 value[kEach];
+
+  __device__ void clear() {
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) value[i] = make_float4(0, 0, 0, 0);
+  }
+  __device__ void add(int i, uint2 bf16) {
+    value[i].x += low_bf16(bf16.x), value[i].y += high_bf16(bf16.x);
+    value[i].z += low_bf16(bf16.y), value[i].w += high_bf16(bf16.y);
+  }
+};
+
+template <int kEach>
+__device__ inline void read_weight(const PeerReduce& op, float4* weight) {
+  if (op.weight == nullptr) return;
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
+    if (group < op.width / 4) weight[i] = *reinterpret_cast<const float4*>(op.weight + 4 * group);
+  }
+}
+
+// The residual stream, with the sum added, and its norm.
+template <int kEach>
+__device__ inline void finish_row(const PeerReduce& op, int row, RowPart<kEach>& sum, const float4* weight,
+                                  float* scratch) {
+  float squares = 0;
+  const std::int64_t at = static_cast<std::int64_t>(row) * op.width;
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
+    if (group >= op.width / 4) continue;
+    float4& v = sum.value[i];
+    auto* residual = reinterpret_cast<float4*>(op.residual + at + 4 * group);
+    if (!op.replace) {
+      const float4 old = *residual;
+      v.x += old.x, v.y += old.y, v.z += old.z, v.w += old.w;
+    }
+    *residual = v;
+    squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
+  }
+  if (op.weight == nullptr) return;
+  const float factor = rsqrtf(block_sum(squares, scratch) / op.width + op.epsilon);
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
+    if (group >= op.width / 4) continue;
+    const float4 &v = sum.value[i], &w = weight[i];
+    write_four(op.out, at + 4 * group, v.x * factor * w.x, v.y * factor * w.y, v.z * factor * w.z, v.w * factor * w.w);
+  }
+  __syncthreads();  // scratch is free again
+}
+
+// One flight. Two calls' packets lie apart: a rank that is in the call after next has this rank's packets of the next one, so
+// this rank is done with these.
+template <int kEach>
+__global__ __launch_bounds__(1024) void reduce_in_one(const __grid_constant__ PeerReduce op) {
+  __shared__ float scratch[32];
+  const Peers& peers = op.peers;
+  const int row = blockIdx.x, groups = op.width / 4;
+  start_successor();
+  float4 weight[kEach];
+  read_weight<kEach>(op, weight);
+  wait_for_predecessor();
+  const unsigned call = number_of_call(peers);
+  const std::int64_t lane = static_cast<std::int64_t>(op.packet_rows) * groups;  // packets of one sender
+  const std::int64_t half = (call & 1) * peers.ranks * lane + static_cast<std::int64_t>(row) * groups;
+  uint2 own[kEach];
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
+    if (group >= groups) continue;
+    own[i] = *reinterpret_cast<const uint2*>(op.partial[peers.rank] + static_cast<std::int64_t>(row) * op.width +
+                                             4 * group);
+    for (int n = 1; n < peers.ranks; ++n) {  // not all to the same rank first
+      const int to = (peers.rank + n) % peers.ranks;
+      send_packet(static_cast<Packet*>(op.packets[to]) + half + peers.rank * lane + group, own[i], call);
+    }
+  }
+  RowPart<kEach> sum;
+  sum.clear();
+  for (int from = 0; from < peers.ranks; ++from) {
+    const auto* inbox = static_cast<const Packet*>(op.packets[peers.rank]) + half + from * lane;
+    Patience patience(peers, from);
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const int group = i * blockDim.x + threadIdx.x;
+      if (group >= groups) continue;
+      if (from == peers.rank) {
+        sum.add(i, own[i]);
+        continue;
+      }
+      Packet p = look_at_packet(inbox + group);
+      while ((p.low_mark != call || p.high_mark != call) && patience.wait_on()) p = look_at_packet(inbox + group);
+      sum.add(i, make_uint2(p.low, p.high));
+    }
+  }
+  finish_row<kEach>(op, row, sum, weight, scratch);
+  leave_call(peers, call, gridDim.x);
+}
+
+// Two flights: rows are dealt to blocks in runs of as many as there are ranks, and within a run each rank sums one.
+template <int kEach>
+__global__ __launch_bounds__(1024) void reduce_in_two(const __grid_constant__ PeerReduce op) {
+  __shared__ float scratch[32];
+  const Peers& peers = op.peers;
+  const int groups = op.width / 4, block = blockIdx.x, blocks = gridDim.x, ranks = peers.ranks;
+  start_successor();
+  float4 weight[kEach];
+  read_weight<kEach>(op, weight);
+  wait_for_predecessor();
+  const unsigned call = number_of_call(peers);
+  meet(peers, block, 0, call);
+  for (int row = block * ranks + peers.rank; row < op.rows; row += blocks * ranks) {
+    const std::int64_t at = static_cast<std::int64_t>(row) * op.width;
+    RowPart<kEach> sum;
+    sum.clear();
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const int group = i * blockDim.x + threadIdx.x;
+      if (group >= groups) continue;
+      uint2 part[kMostPeers];
+#pragma unroll
+      for (int from = 0; from < kMostPeers; ++from) {
+        if (from < ranks) part[from] = read_fresh_pair(op.partial[from] + at + 4 * group);
+      }
+#pragma unroll
+      for (int from = 0; from < kMostPeers; ++from) {
+        if (from < ranks) sum.add(i, part[from]);
+      }
+      const float4& v = sum.value[i];
+      for (int n = 0; n < ranks; ++n) {
+        write_four(op.sums[(peers.rank + n) % ranks], at + 4 * group, v.x, v.y, v.z, v.w);
+      }
+    }
+  }
+  meet(peers, block, 1, call);
+  for (int first = block * ranks; first < op.rows; first += blocks * ranks) {
+    for (int row = first; row < first + ranks && row < op.rows; ++row) {
+      RowPart<kEach> sum;
+      sum.clear();
+#pragma unroll
+      for (int i = 0; i < kEach; ++i) {
+        const int group = i * blockDim.x + threadIdx.x;
+        if (group >= groups) continue;
+        sum.add(i, read_fresh_pair(op.sums[peers.rank] + static_cast<std::int64_t>(row) * op.width + 4 * group));
+      }
+      finish_row<kEach>(op, row, sum, weight, scratch);
+    }
+  }
+  leave_call(peers, call, gridDim.x);
+}
+
+template <int kEach>
+void reduce(const Launch& how, const PeerReduce& op, int threads) {
+  if (op.rows <= op.packet_rows) {
+    launch("peer_reduce", reduce_in_one<kEach>, op.rows, threads, 0, how, op);
+  } else {
+    const int runs = (op.rows + op.peers.ranks - 1) / op.peers.ranks;
+    launch("peer_reduce", reduce_in_two<kEach>, std::min(runs, kPeerBlocks), threads, 0, how, op);
+  }
+}
+
+}  // namespace
+
+std::size_t peer_packet_bytes(int ranks, int packet_rows, int width) {
+  return std::size_t{2} * ranks * packet_rows * (width / 4) * sizeof(Packet);
+}
+
+void peer_reduce(const Launch& how, const PeerReduce& op) {
+  if (op.width % 8 != 0 || op.width > kMostWidth) throw CudaError("peer_reduce: the width is not supported");
+  if (op.peers.ranks < 2 || op.peers.ranks > kMostPeers) throw CudaError("peer_reduce: so many ranks are not supported");
+  if (op.rows < 1) return;
+  const int groups = op.width / 4, threads = groups > 1024 ? 1024 : (groups + 31) / 32 * 32;
+  if (groups <= 1024) {
+    reduce<1>(how, op, threads);
+  } else if (groups <= 2048) {
+    reduce<2>(how, op, threads);
+  } else {
+    reduce<4>(how, op, threads);
+  }
+}
+
+}  // namespace fathom::cuda

@@ -1,0 +1,79 @@
+// GPUs of one machine that write into each other's memory: sums, gathers and messages between them as kernels, so that a captured
+// graph holds them too.
+//
+// Every rank of a group launches the same calls in the same order on its device. A rank that waits in vain says so in its
+// PeerTrouble and goes on with whatever lies there: the step's results are worthless then, and the host looks after each step.
+// Reference for the sums: fp32 addition in rank order, which makes every rank's bits the same.
+#pragma once
+
+#include <cstdint>
+
+#include "cuda/launch.h"
+
+namespace fathom::cuda {
+
+inline constexpr int kMostPeers = 8;
+inline constexpr int kPeerBlocks = 128;  // of a call that meets its peers block by block, at most
+
+// In host memory that the device sees.
+struct PeerTrouble {
+  std::int32_t missing = 0;  // 1 + the rank of the group that did not come; 0: none
+  std::int32_t what = 0;     // the call's `what`
+  std::int32_t stop = 0;     // set by the host: stop waiting
+};
+
+inline constexpr int kPeerFlags = 2 * kPeerBlocks * kMostPeers;  // words of a rank's flags, zero at first
+inline constexpr int kPeerCounters = 2;                          // words of its counters, zero at first
+
+// A group as one of its ranks sees it.
+struct Peers {
+  int rank = 0, ranks = 1;
+  std::uint32_t* flags[kMostPeers] = {};  // everyone's
+  std::uint32_t* counters = nullptr;      // own: calls that are over, blocks of the running one that are
+  volatile PeerTrouble* trouble = nullptr;
+  std::uint64_t patience_ns = 0;
+  int what = 0;  // names the call in its trouble
+};
+
+// residual = (replace ? 0 : residual) + sum over the ranks of partial, and with `weight` the RMS norm of that.
+//
+// Up to packet_rows rows each rank sends its part to all others and sums for itself (one flight); more rows are summed by one
+// rank each and sent round (two). Bound by latency, then by the links.
+struct PeerReduce {
+  Peers peers;
+  int rows = 0, width = 0;                  // width: a multiple of 8, at most 16384
+  std::uint16_t* partial[kMostPeers] = {};  // everyone's, bf16 [rows, width]
+  std::uint16_t* sums[kMostPeers] = {};     // everyone's, bf16 [rows, width]: of two flights
+  void* packets[kMostPeers] = {};           // everyone's, peer_packet_bytes(), zero at first: of one flight
+  int packet_rows = 0;
+  float* residual = nullptr;  // [rows, width]
+  bool replace = false;
+  const float* weight = nullptr;  // [width]
+  float epsilon = 0;
+  std::uint16_t* out = nullptr;  // the norm: bf16 [rows, width]
+};
+std::size_t peer_packet_bytes(int ranks, int packet_rows, int width);
+void peer_reduce(const Launch& how, const PeerReduce& op);
+
+// Every rank's columns [first, first + count) of fp32 rows, to the same place of every rank.
+struct PeerGather {
+  Peers peers;
+  int rows = 0;
+  std::int64_t first = 0, count = 0, stride = 0;
+  float* at[kMostPeers] = {};  // everyone's, [rows, stride]
+  bool meet_first = false;     // peers may still read what lies there
+};
+void peer_gather(const Launch& how, const PeerGather& op);
+
+// fp32 values to the rank after this one, which receives them in the order sent. Two messages may be under way.
+struct PeerMessage {
+  Peers peers;
+  std::int64_t count = 0;           // a multiple of 4
+  float* values = nullptr;          // own: sent, or to receive
+  float* mailbox[kMostPeers] = {};  // everyone's: two of `room` values
+  std::int64_t room = 0;
+};
+void peer_send(const Launch& how, const PeerMessage& op);
+void peer_receive(const Launch& how, const PeerMessage& op);
+
+}  // namespace fathom::cuda

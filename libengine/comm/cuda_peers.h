@@ -1,0 +1,73 @@
+// Device memory that the ranks of a group write into each other's: threads of one process by peer access, processes of one host by
+// CUDA's handles.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "cuda/peers.h"
+#include "executor/cuda_memory.h"
+
+namespace fathom {
+
+// The device of each rank of this host: its number among the ranks here. Sets the calling thread's. Throws
+// std::invalid_argument when there are fewer devices than ranks, or two ranks have the same.
+void take_device(Communicator& world);
+
+// One rank's share of a block that every rank of the group has.
+class PeerMemory {
+ public:
+  PeerMemory() = default;
+  // All ranks call it with the same size. Zeros at first. Throws std::runtime_error where devices cannot reach each other.
+  PeerMemory(Communicator& group, Account& account, std::size_t bytes);
+  PeerMemory(PeerMemory&& other) noexcept { *this = std::move(other); }
+  PeerMemory& operator=(PeerMemory&& other) noexcept;
+  ~PeerMemory();
+
+  std::byte* at(int rank) const { return at_[static_cast<std::size_t>(rank)]; }  // as this device addresses it
+  int rank() const { return rank_; }
+  int ranks() const { return static_cast<int>(at_.size()); }
+
+ private:
+  DeviceBuffer own_;
+  std::vector<std::byte*> at_;
+  std::vector<void*> opened_;  // of other processes
+  int rank_ = 0;
+};
+
+// What the calls of one group share, and the trouble that they tell.
+class PeerCalls {
+ public:
+  // The group of all or some ranks; `bytes` for the users of the group, at room().
+  PeerCalls(Communicator& group, Account& account, std::size_t bytes, std::chrono::milliseconds patience);
+
+  // `line`: calls that take their turns on a line of their own have counters of their own.
+  cuda::Peers peers(int what, int line) const;
+  // The same place of every rank's room, `offset` bytes into it.
+  template <class T, class Array>
+  void place(std::size_t offset, Array& at) const {
+    for (int r = 0; r < memory_.ranks(); ++r) at[r] = reinterpret_cast<T*>(memory_.at(r) + kShared + offset);
+  }
+  template <class T>
+  T* own(std::size_t offset) const {
+    return reinterpret_cast<T*>(memory_.at(memory_.rank()) + kShared + offset);
+  }
+
+  int missing() const;  // the rank of the group that a call waited for in vain; -1: none
+  int what() const;     // of that call
+  void stop();          // calls that wait give up
+
+ private:
+  static constexpr int kLines = 2;
+  static constexpr std::size_t kShared = (cuda::kPeerFlags + 63) / 64 * 64 * sizeof(std::uint32_t);
+  PeerMemory memory_;
+  DeviceBuffer counters_;
+  PinnedBuffer trouble_;
+  std::uint64_t patience_ns_;
+};
+
+}  // namespace fathom

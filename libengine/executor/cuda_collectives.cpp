@@ -1,0 +1,192 @@
+// What ranks say to each other, on their devices: sums and norms, parts of the logits, the residual stream from stage to stage.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "comm/rank_messages.h"
+#include "executor/cuda_executor.h"
+
+namespace fathom {
+
+namespace {
+
+// Up to here every rank sends its part to all others; beyond, each sums a share.
+constexpr std::int64_t kOneFlightBytes = 512 << 10;  // of bf16 rows
+constexpr std::size_t kAlignment = 256;
+
+// Two directions of a pipeline have counters of their own.
+enum Line { kIncoming = 0, kOutgoing = 1 };
+
+class Places {
+ public:
+  std::size_t take(std::int64_t count, std::size_t size) {
+    const std::size_t at = bytes_;
+    bytes_ += (static_cast<std::size_t>(count) * size + kAlignment - 1) / kAlignment * kAlignment;
+    return at;
+  }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::size_t bytes_ = 0;
+};
+
+std::int64_t rounded_up(std::int64_t count, std::int64_t step) { return (count + step - 1) / step * step; }
+
+}  // namespace
+
+void CudaExecutor::allocate_peers() {
+  const std::int64_t rows = options_.limits.rows, hidden = a_.hidden_size;
+  constexpr std::size_t kBf16 = sizeof(std::uint16_t), kFp32 = sizeof(float);
+  logit_stride_ = rounded_up(a_.vocab_size, 8);
+  if (l_.pp > 1) {
+    pipeline_ = groups_.world.split(place_.stage_rank(l_), place_.stage);
+    mail_room_ = rounded_up((rows * hidden + l_.tp - 1) / l_.tp, 4);
+    pipeline_calls_ = std::make_unique<PeerCalls>(*pipeline_, account_, 2 * static_cast<std::size_t>(mail_room_) * kFp32,
+                                                  options_.patience);
+  }
+  if (!sharded()) return;
+  packet_rows_ = static_cast<int>(std::min(rows, kOneFlightBytes / (hidden * static_cast<std::int64_t>(kBf16))));
+  const std::int64_t wanted = options_.all_logits ? rows : options_.limits.sequences;
+  Places places;
+  places_.partial = places.take(rows * hidden, kBf16);
+  places_.sums = places.take(rows > packet_rows_ ? rows * hidden : 0, kBf16);
+  places_.packets = places.take(
+      static_cast<std::int64_t>(cuda::peer_packet_bytes(l_.tp, packet_rows_, a_.hidden_size)), 1);
+  places_.logits = places.take(stage_.has_head ? wanted * logit_stride_ : 0, kFp32);
+  places_.residual = places.take(rows * hidden, kFp32);
+  tp_calls_ = std::make_unique<PeerCalls>(*groups_.tp, account_, places.bytes(), options_.patience);
+  partial_ = tp_calls_->own<std::uint16_t>(places_.partial);
+  logits_ = tp_calls_->own<float>(places_.logits);
+  residual_ = tp_calls_->own<float>(places_.residual);
+}
+
+cuda::Peers CudaExecutor::peers(const PeerCalls& calls, int line) const {
+  return calls.peers(running_instruction_, line);
+}
+
+// The norm that follows is part of it.
+void CudaExecutor::all_reduce(const Instruction& i) {
+  cuda::PeerReduce op;
+  op.peers = peers(*tp_calls_);
+  op.rows = batch_.rows();
+  op.width = a_.hidden_size;
+  tp_calls_->place<std::uint16_t>(places_.partial, op.partial);
+  tp_calls_->place<std::uint16_t>(places_.sums, op.sums);
+  tp_calls_->place<void>(places_.packets, op.packets);
+  op.packet_rows = packet_rows_;
+  op.residual = residual_;
+  op.replace = i.name == "embed.all_reduce";
+  const bool norm_follows = next_ != nullptr && next_->handler == &CudaExecutor::norm;
+  if (norm_follows) {
+    op.weight = weights(next_->instruction.name, next_->instruction.layer).vectors.front();
+    op.epsilon = static_cast<float>(a_.norm_epsilon);
+    op.out = normed_.as<std::uint16_t>();
+    normed_already_ = true;
+  }
+  cuda::peer_reduce(how(), op);
+}
+
+void CudaExecutor::head_all_gather(const Instruction&) {
+  cuda::PeerGather op;
+  op.peers = peers(*tp_calls_);
+  op.rows = batch_.logits();
+  op.first = vocabulary_.first;
+  op.count = vocabulary_.count;
+  op.stride = logit_stride_;
+  tp_calls_->place<float>(places_.logits, op.at);
+  cuda::peer_gather(how(), op);
+}
+
+// Every rank of a stage sends an equal run of the values, whatever the rows; the last may be shorter.
+CudaExecutor::StagePart CudaExecutor::stage_part() const {
+  const std::int64_t all = std::int64_t{batch_.rows()} * a_.hidden_size;
+  const std::int64_t part = rounded_up((all + l_.tp - 1) / l_.tp, 4), first = std::min(all, part * place_.rank);
+  return {.first = first, .count = std::min(part, all - first)};
+}
+
+void CudaExecutor::receive_stage() {
+  const StagePart part = stage_part();
+  cuda::PeerMessage op{.peers = peers(*pipeline_calls_, kIncoming), .count = part.count, .values = residual_ + part.first};
+  pipeline_calls_->place<float>(0, op.mailbox);
+  op.room = mail_room_;
+  cuda::peer_receive(how(), op);
+}
+
+void CudaExecutor::stage_send(const Instruction&) {
+  const StagePart part = stage_part();
+  cuda::PeerMessage op{.peers = peers(*pipeline_calls_, kOutgoing), .count = part.count, .values = residual_ + part.first};
+  pipeline_calls_->place<float>(0, op.mailbox);
+  op.room = mail_room_;
+  cuda::peer_send(how(), op);
+}
+
+// The others may still be at the end of the step before, which reads what is written here.
+void CudaExecutor::stage_all_gather(const Instruction&) {
+  const StagePart part = stage_part();
+  cuda::PeerGather op;
+  op.peers = peers(*tp_calls_);
+  op.rows = 1;
+  op.first = part.first;
+  op.count = part.count;
+  op.stride = std::int64_t{batch_.rows()} * a_.hidden_size;
+  op.meet_first = true;
+  tp_calls_->place<float>(places_.residual, op.at);
+  cuda::peer_gather(how(), op);
+}
+
+// A device that waits for another gives up in time; a run that has failed elsewhere ends its wait at once.
+void CudaExecutor::wait_for_step() {
+  if (l_.devices_per_replica() == 1) return stream_.wait();
+  constexpr std::chrono::milliseconds kLook{20};
+  auto next_look = std::chrono::steady_clock::now() + kLook;
+  while (!stream_.idle()) {
+    if (std::chrono::steady_clock::now() < next_look) continue;
+    next_look += kLook;
+    try {
+      groups_.world.look();
+    } catch (const RankFailure&) {
+      for (PeerCalls* calls : {tp_calls_.get(), pipeline_calls_.get()}) {
+        if (calls != nullptr) calls->stop();
+      }
+      stream_.wait();
+      throw;
+    }
+  }
+  if (tp_calls_ && tp_calls_->missing() >= 0) tell_trouble(*tp_calls_, *groups_.tp);
+  if (pipeline_calls_ && pipeline_calls_->missing() >= 0) tell_trouble(*pipeline_calls_, *pipeline_);
+  if (options_.check_agreement) check_agreement();
+}
+
+void CudaExecutor::tell_trouble(const PeerCalls& calls, const Communicator& group) const {
+  const BoundProgram& bound = *std::find_if(programs_.begin(), programs_.end(),
+                                            [&](const BoundProgram& b) { return &b.program == running_; });
+  const Instruction& at = bound.body[static_cast<std::size_t>(calls.what())].instruction;
+  throw RankFailure(text(Absence{.missing = group.world_rank(calls.missing()),
+                                 .waiting = groups_.world.rank(),
+                                 .place = {.name = at.name, .layer = at.layer},
+                                 .call = "a call between devices",
+                                 .waited = options_.patience,
+                                 .it_was = ""}));
+}
+
+// The residual streams of a tensor-parallel group are the same, to the bit; who is alone with its own is named.
+void CudaExecutor::check_agreement() {
+  if (!sharded()) return;
+  std::vector<std::uint32_t> values(static_cast<std::size_t>(batch_.rows()) * static_cast<std::size_t>(a_.hidden_size));
+  cuda_ok(cudaMemcpy(values.data(), residual_, values.size() * sizeof values[0], cudaMemcpyDeviceToHost),
+          "copying the residual stream");
+  std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a over whole words
+  for (std::uint32_t v : values) hash = (hash ^ v) * 0x100000001b3u;
+  std::vector<std::uint64_t> all(static_cast<std::size_t>(l_.tp));
+  groups_.tp->all_gather(std::as_bytes(std::span(&hash, 1)), std::as_writable_bytes(std::span(all)));
+  for (int r = 0; r < l_.tp; ++r) {
+    const auto same = std::count(all.begin(), all.end(), all[static_cast<std::size_t>(r)]);
+    if (same > l_.tp / 2 || (2 * same == l_.tp && hash == all[static_cast<std::size_t>(r)])) continue;
+    throw RankFailure(fmt::format("rank {} disagrees with the others of its tensor-parallel group after a step",
+                                  groups_.tp->world_rank(r)));
+  }
+}
+
+}  // namespace fathom
