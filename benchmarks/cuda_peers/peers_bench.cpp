@@ -22,7 +22,7 @@
 namespace fathom {
 namespace {
 
-constexpr int kWidth = 4096, kMostRows = 16384, kReplays = 9;
+constexpr int kWidth = 7168, kMostRows = 16384, kReplays = 9;
 constexpr std::size_t kMostBytes = std::size_t{kMostRows} * kWidth * sizeof(std::uint16_t);
 
 struct Line {
@@ -33,16 +33,20 @@ struct Line {
 };
 
 // Microseconds of one call: of the slowest rank, the median over replays.
-double measure(Communicator& world, const CudaStream& stream, int calls, const std::function<void(int)>& call) {
+double measure(Communicator& world, const CudaStream& stream, int calls, const std::function<void()>& begin_step,
+               const std::function<void(int)>& call) {
+  begin_step();
   call(0);  // loads the kernel
   stream.wait();
   world.barrier();
+  begin_step();
   const CudaGraph graph(stream, [&] {
     for (int i = 0; i < calls; ++i) call(i);
   });
   const CudaEvent begin, end;
   std::vector<float> times;
   for (int replay = -2; replay < kReplays; ++replay) {
+    if (replay > -2) begin_step();
     world.barrier();
     cuda_ok(cudaEventRecord(begin, stream), "cudaEventRecord");
     graph.launch(stream);
@@ -62,6 +66,7 @@ class Rank {
  public:
   explicit Rank(Communicator& world)
       : world_(world),
+        words_(account_, Purpose::kActivations, sizeof(PeerCalls::Counts)),
         calls_(world, account_, 2 * kMostBytes + packet_bytes(world.size()), std::chrono::milliseconds(10'000)),
         residual_(account_, Purpose::kActivations, 2 * kMostBytes),
         normed_(account_, Purpose::kActivations, kMostBytes),
@@ -81,19 +86,19 @@ class Rank {
     calls_.place<std::uint16_t>(0, op.partial);
     calls_.place<std::uint16_t>(kMostBytes, op.sums);
     calls_.place<void>(2 * kMostBytes, op.packets);
-    op.peers = calls_.peers(0, 0);
     op.rows = rows;
     op.width = kWidth;
     op.packet_rows = packet_rows;
     op.residual = residual_.as<float>();
     if (norm) op.weight = weight_.as<float>();
     op.out = normed_.as<std::uint16_t>();
-    return measure(world_, stream_, calls_of(rows), [&](int i) {
+    return time(calls_of(rows), [&](int i) {
+      op.peers = calls_.next(i, 0);
       cuda::peer_reduce({.stream = stream_, .overlap = overlap && i > 0}, op);
     });
   }
   double nccl_sum(int rows) {
-    return measure(world_, stream_, calls_of(rows), [&](int) {
+    return time(calls_of(rows), [&](int) {
       nccl_->sum_bf16(calls_.own<std::uint16_t>(0), static_cast<std::size_t>(rows) * kWidth, stream_);
     });
   }
@@ -102,12 +107,14 @@ class Rank {
     constexpr std::int64_t kVocabulary = 128256;
     cuda::PeerGather op;
     calls_.place<float>(0, op.at);
-    op.peers = calls_.peers(0, 0);
     op.rows = rows;
     op.stride = kVocabulary;
     op.count = kVocabulary / world_.size();
     op.first = op.count * world_.rank();
-    return measure(world_, stream_, calls_of(64 * rows), [&](int) { cuda::peer_gather({.stream = stream_}, op); });
+    return time(calls_of(64 * rows), [&](int i) {
+      op.peers = calls_.next(i, 0);
+      cuda::peer_gather({.stream = stream_}, op);
+    });
   }
   bool has_nccl() const { return nccl_ != nullptr; }
   int missing() const { return calls_.missing(); }
@@ -115,15 +122,33 @@ class Rank {
   static constexpr int kPacketRows = 256;
 
  private:
+  // A replay is a step of as many calls as were captured.
+  double time(int calls, const std::function<void(int)>& call) {
+    return measure(
+        world_, stream_, calls,
+        [&] {
+          calls_.end(step_);
+          cuda_ok(cudaMemcpy(words_.as<void>(), calls_.before().data(), sizeof(PeerCalls::Counts), cudaMemcpyHostToDevice),
+                  "words");
+          calls_.begin(words_.as<std::uint32_t>());
+        },
+        [&](int i) {
+          call(i);
+          step_ = calls_.calls();
+        });
+  }
+
   static std::size_t packet_bytes(int ranks) { return cuda::peer_packet_bytes(ranks, kPacketRows, kWidth); }
   static int calls_of(int rows) { return rows <= 64 ? 200 : rows <= 1024 ? 50 : 10; }
 
   Communicator& world_;
   CudaStream stream_;
   Account account_;
+  DeviceBuffer words_;
   PeerCalls calls_;
   DeviceBuffer residual_, normed_, weight_;
   std::unique_ptr<NcclGroup> nccl_;
+  PeerCalls::Counts step_ = {};  // calls of the running one
 };
 
 void measure_ranks(int ranks, std::vector<Line>& lines) {

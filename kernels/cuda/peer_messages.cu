@@ -13,8 +13,8 @@ constexpr int kThreads = 512;
 __global__ __launch_bounds__(kThreads) void gather_columns(const __grid_constant__ PeerGather op) {
   const Peers& peers = op.peers;
   start_successor();
-  wait_for_predecessor();
   const unsigned call = number_of_call(peers);
+  wait_for_predecessor();
   if (op.meet_first) meet(peers, blockIdx.x, 0, call);
   const float* own = op.at[peers.rank];
   const int step = gridDim.x * kThreads, from = blockIdx.x * kThreads + threadIdx.x;
@@ -34,7 +34,6 @@ __global__ __launch_bounds__(kThreads) void gather_columns(const __grid_constant
     }
   }
   meet(peers, blockIdx.x, 1, call);
-  leave_call(peers, call, gridDim.x);
 }
 
 // A mailbox has two places. Flags: of turn 0 the sender's word that place n is full, of turn 1 the receiver's that it is empty.
@@ -56,8 +55,8 @@ __global__ __launch_bounds__(kThreads) void send_values(const __grid_constant__ 
   const Peers& peers = op.peers;
   const int to = peers.rank + 1, block = blockIdx.x;
   start_successor();
-  wait_for_predecessor();
   const unsigned message = number_of_call(peers);
+  wait_for_predecessor();
   wait_for(peers, to, mail_flag(peers, peers.rank, to, block, 1), message - 2);
   const auto* from = reinterpret_cast<const float4*>(op.values);
   auto* place = reinterpret_cast<float4*>(op.mailbox[to] + message % 2 * op.room);
@@ -67,15 +66,14 @@ __global__ __launch_bounds__(kThreads) void send_values(const __grid_constant__ 
     __threadfence_system();
     set_flag(mail_flag(peers, to, peers.rank, block, 0), message);
   }
-  leave_call(peers, message, gridDim.x);
 }
 
 __global__ __launch_bounds__(kThreads) void receive_values(const __grid_constant__ PeerMessage op) {
   const Peers& peers = op.peers;
   const int from = peers.rank - 1, block = blockIdx.x;
   start_successor();
-  wait_for_predecessor();
   const unsigned message = number_of_call(peers);
+  wait_for_predecessor();
   wait_for(peers, from, mail_flag(peers, peers.rank, from, block, 0), message);
   const float* place = op.mailbox[peers.rank] + message % 2 * op.room;
   auto* to = reinterpret_cast<uint4*>(op.values);
@@ -87,7 +85,6 @@ __global__ __launch_bounds__(kThreads) void receive_values(const __grid_constant
     __threadfence_system();
     set_flag(mail_flag(peers, from, peers.rank, block, 1), message);
   }
-  leave_call(peers, message, gridDim.x);
 }
 
 // Of every message, long or short: each block has a word of its own with its peer about the message before last.

@@ -35,10 +35,23 @@ __device__ inline void read_weight(const PeerReduce& op, float4* weight) {
   }
 }
 
+template <int kEach>
+__device__ inline RowPart<kEach> read_residual(const PeerReduce& op, int row) {
+  RowPart<kEach> old;
+  old.clear();
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
+    if (op.replace || group >= op.width / 4) continue;
+    old.value[i] = *reinterpret_cast<const float4*>(op.residual + static_cast<std::int64_t>(row) * op.width + 4 * group);
+  }
+  return old;
+}
+
 // The residual stream, with the sum added, and its norm.
 template <int kEach>
-__device__ inline void finish_row(const PeerReduce& op, int row, RowPart<kEach>& sum, const float4* weight,
-                                  float* scratch) {
+__device__ inline void finish_row(const PeerReduce& op, int row, const RowPart<kEach>& old, RowPart<kEach>& sum,
+                                  const float4* weight, float* scratch) {
   float squares = 0;
   const std::int64_t at = static_cast<std::int64_t>(row) * op.width;
 #pragma unroll
@@ -46,12 +59,9 @@ __device__ inline void finish_row(const PeerReduce& op, int row, RowPart<kEach>&
     const int group = i * blockDim.x + threadIdx.x;
     if (group >= op.width / 4) continue;
     float4& v = sum.value[i];
-    auto* residual = reinterpret_cast<float4*>(op.residual + at + 4 * group);
-    if (!op.replace) {
-      const float4 old = *residual;
-      v.x += old.x, v.y += old.y, v.z += old.z, v.w += old.w;
-    }
-    *residual = v;
+    const float4& o = old.value[i];
+    v.x += o.x, v.y += o.y, v.z += o.z, v.w += o.w;
+    *reinterpret_cast<float4*>(op.residual + at + 4 * group) = v;
     squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
   }
   if (op.weight == nullptr) return;
@@ -76,8 +86,8 @@ __global__ __launch_bounds__(1024) void reduce_in_one(const __grid_constant__ Pe
   start_successor();
   float4 weight[kEach];
   read_weight<kEach>(op, weight);
-  wait_for_predecessor();
   const unsigned call = number_of_call(peers);
+  wait_for_predecessor();
   const std::int64_t lane = static_cast<std::int64_t>(op.packet_rows) * groups;  // packets of one sender
   const std::int64_t half = (call & 1) * peers.ranks * lane + static_cast<std::int64_t>(row) * groups;
   uint2 own[kEach];
@@ -92,6 +102,7 @@ __global__ __launch_bounds__(1024) void reduce_in_one(const __grid_constant__ Pe
       send_packet(static_cast<Packet*>(op.packets[to]) + half + peers.rank * lane + group, own[i], call);
     }
   }
+  const RowPart<kEach> old = read_residual<kEach>(op, row);  // arrives while the packets are on their way
   RowPart<kEach> sum;
   sum.clear();
   for (int from = 0; from < peers.ranks; ++from) {
@@ -110,8 +121,7 @@ __global__ __launch_bounds__(1024) void reduce_in_one(const __grid_constant__ Pe
       sum.add(i, make_uint2(p.low, p.high));
     }
   }
-  finish_row<kEach>(op, row, sum, weight, scratch);
-  leave_call(peers, call, gridDim.x);
+  finish_row<kEach>(op, row, old, sum, weight, scratch);
 }
 
 // Two flights: rows are dealt to blocks in runs of as many as there are ranks, and within a run each rank sums one.
@@ -123,8 +133,8 @@ __global__ __launch_bounds__(1024) void reduce_in_two(const __grid_constant__ Pe
   start_successor();
   float4 weight[kEach];
   read_weight<kEach>(op, weight);
-  wait_for_predecessor();
   const unsigned call = number_of_call(peers);
+  wait_for_predecessor();
   meet(peers, block, 0, call);
   for (int row = block * ranks + peers.rank; row < op.rows; row += blocks * ranks) {
     const std::int64_t at = static_cast<std::int64_t>(row) * op.width;
@@ -160,10 +170,9 @@ __global__ __launch_bounds__(1024) void reduce_in_two(const __grid_constant__ Pe
         if (group >= groups) continue;
         sum.add(i, read_fresh_pair(op.sums[peers.rank] + static_cast<std::int64_t>(row) * op.width + 4 * group));
       }
-      finish_row<kEach>(op, row, sum, weight, scratch);
+      finish_row<kEach>(op, row, read_residual<kEach>(op, row), sum, weight, scratch);
     }
   }
-  leave_call(peers, call, gridDim.x);
 }
 
 template <int kEach>

@@ -95,18 +95,7 @@ __device__ inline void meet(const Peers& peers, int block, int turn, unsigned ca
   __syncthreads();
 }
 
-// The number of this call, the same on every rank; the last block to leave makes it the past.
-__device__ inline unsigned number_of_call(const Peers& peers) {
-  return *reinterpret_cast<volatile unsigned*>(peers.counters) + 1;
-}
-__device__ inline void leave_call(const Peers& peers, unsigned call, unsigned blocks) {
-  __syncthreads();
-  if (threadIdx.x != 0) return;
-  __threadfence();
-  if (atomicAdd(peers.counters + 1, 1u) + 1 < blocks) return;
-  peers.counters[1] = 0;
-  peers.counters[0] = call;
-  __threadfence();
-}
+// May be asked for before the kernel's predecessor is done.
+__device__ inline unsigned number_of_call(const Peers& peers) { return *peers.before + peers.number; }
 
 }  // namespace fathom::cuda

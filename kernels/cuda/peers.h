@@ -23,13 +23,15 @@ struct PeerTrouble {
 };
 
 inline constexpr int kPeerFlags = 2 * kPeerBlocks * kMostPeers;  // words of a rank's flags, zero at first
-inline constexpr int kPeerCounters = 2;                          // words of its counters, zero at first
 
 // A group as one of its ranks sees it.
 struct Peers {
   int rank = 0, ranks = 1;
   std::uint32_t* flags[kMostPeers] = {};  // everyone's
-  std::uint32_t* counters = nullptr;      // own: calls that are over, blocks of the running one that are
+  // The call's number, one more than that of the call before on every rank: *before + number. What is captured into a graph has the
+  // same `number` each time; `before` is the host's to change between steps.
+  const std::uint32_t* before = nullptr;  // on this device
+  std::uint32_t number = 1;
   volatile PeerTrouble* trouble = nullptr;
   std::uint64_t patience_ns = 0;
   int what = 0;  // names the call in its trouble

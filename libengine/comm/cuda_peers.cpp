@@ -9,21 +9,23 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <stdexcept>
 
 namespace fathom {
 
-namespace {
-
 // What a rank shows the others of its group.
-struct Card {
+struct PeerCard {
   std::int64_t process = 0;
   std::int64_t host = 0;
   std::int32_t device = 0;
   std::array<char, 20> bus = {};
-  void* memory = nullptr;
+  std::int64_t block = 0;  // its number in the process
   cudaIpcMemHandle_t handle = {};
 };
+
+namespace {
 
 // Containers of one host may have names of their own, and hosts the same: what the kernel drew when it started tells them apart.
 std::int64_t this_host() {
@@ -32,8 +34,8 @@ std::int64_t this_host() {
   return static_cast<std::int64_t>(std::hash<std::string>{}(id));
 }
 
-Card card_of_this_rank() {
-  Card card;
+PeerCard card_of_this_rank() {
+  PeerCard card;
   card.process = getpid();
   card.host = this_host();
   cuda_ok(cudaGetDevice(&card.device), "cudaGetDevice");
@@ -41,8 +43,8 @@ Card card_of_this_rank() {
   return card;
 }
 
-std::vector<Card> cards(Communicator& group, const Card& mine) {
-  std::vector<Card> all(static_cast<std::size_t>(group.size()));
+std::vector<PeerCard> cards(Communicator& group, const PeerCard& mine) {
+  std::vector<PeerCard> all(static_cast<std::size_t>(group.size()));
   group.all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)));
   return all;
 }
@@ -82,10 +84,10 @@ void take_device(Communicator& world) {
         fmt::format("the plan has {} ranks on this machine, which has {} GPU{}", here, devices, devices == 1 ? "" : "s"));
   }
   cuda_ok(cudaSetDevice(one_each ? 0 : place), "cudaSetDevice");
-  const Card mine = card_of_this_rank();
-  const std::vector<Card> all = cards(world, mine);
+  const PeerCard mine = card_of_this_rank();
+  const std::vector<PeerCard> all = cards(world, mine);
   for (int r = 0; r < world.size(); ++r) {
-    const Card& theirs = all[static_cast<std::size_t>(r)];
+    const PeerCard& theirs = all[static_cast<std::size_t>(r)];
     if (r == world.rank() || theirs.host != mine.host || theirs.bus != mine.bus) continue;
     throw std::invalid_argument(
         fmt::format("ranks {} and {} have the same GPU: each rank needs its own", std::min(r, world.rank()),
@@ -93,59 +95,113 @@ void take_device(Communicator& world) {
   }
 }
 
-PeerMemory::PeerMemory(Communicator& group, Account& account, std::size_t bytes)
-    : own_(account, Purpose::kCommunication, bytes), rank_(group.rank()) {
-  own_.clear();
-  Card mine = card_of_this_rank();
-  mine.memory = own_.as<void>();
-  cuda_ok(cudaIpcGetMemHandle(&mine.handle, mine.memory), "cudaIpcGetMemHandle");
-  for (const Card& theirs : cards(group, mine)) {
-    if (theirs.host != mine.host) {
-      throw std::runtime_error("ranks of one tensor-parallel group or pipeline on several hosts: the CUDA executor links "
-                               "the GPUs of one host only");
-    }
-    if (theirs.process == mine.process) {
-      if (theirs.device != mine.device) allow_access(theirs.device);
-      at_.push_back(static_cast<std::byte*>(theirs.memory));
-      continue;
-    }
-    void* memory = nullptr;
-    cuda_ok(cudaIpcOpenMemHandle(&memory, theirs.handle, cudaIpcMemLazyEnablePeerAccess), "cudaIpcOpenMemHandle");
-    opened_.push_back(memory);
-    at_.push_back(static_cast<std::byte*>(memory));
+namespace {
+
+// Blocks of this process by number, so that a rank can take a share in another's.
+class SharedBlocks {
+ public:
+  std::int64_t add(const std::shared_ptr<void>& block) {
+    const std::lock_guard lock(mutex_);
+    blocks_[++last_] = block;
+    return last_;
   }
-  group.barrier();  // nobody writes before all are zeros
+  std::shared_ptr<void> share(std::int64_t number) {
+    const std::lock_guard lock(mutex_);
+    return blocks_[number].lock();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::int64_t last_ = 0;
+  std::map<std::int64_t, std::weak_ptr<void>> blocks_;
+};
+
+SharedBlocks& shared_blocks() {
+  static SharedBlocks blocks;
+  return blocks;
+}
+
+std::shared_ptr<void> device_block(std::size_t bytes) {
+  void* data = nullptr;
+  cuda_ok(cudaMalloc(&data, bytes), "memory for what GPUs tell each other");
+  std::shared_ptr<void> block(data, [](void* p) { cudaFree(p); });
+  cuda_ok(cudaMemset(data, 0, bytes), "cudaMemset");
+  cuda_ok(cudaDeviceSynchronize(), "cudaMemset");
+  return block;
+}
+
+}  // namespace
+
+PeerMemory::PeerMemory(Communicator& group, Account& account, std::size_t bytes)
+    : account_(&account), bytes_(static_cast<std::int64_t>(bytes)), rank_(group.rank()) {
+  const std::shared_ptr<void> own = device_block(bytes);
+  account.add(Purpose::kCommunication, bytes_);
+  held_.push_back(own);
+  PeerCard mine = card_of_this_rank();
+  mine.block = shared_blocks().add(own);
+  cuda_ok(cudaIpcGetMemHandle(&mine.handle, own.get()), "cudaIpcGetMemHandle");
+  for (const PeerCard& theirs : cards(group, mine)) at_.push_back(reach(theirs, mine));
+  group.barrier();  // nobody writes before everyone is here
+}
+
+std::byte* PeerMemory::reach(const PeerCard& theirs, const PeerCard& mine) {
+  if (theirs.host != mine.host) {
+    throw std::runtime_error(
+        "ranks of one tensor-parallel group or pipeline on several hosts: the CUDA executor links the GPUs of one host");
+  }
+  if (theirs.process == mine.process) {
+    if (theirs.device != mine.device) allow_access(theirs.device);
+    held_.push_back(shared_blocks().share(theirs.block));
+    if (!held_.back()) throw RankFailure("another rank has failed");
+    return static_cast<std::byte*>(held_.back().get());
+  }
+  void* memory = nullptr;
+  cuda_ok(cudaIpcOpenMemHandle(&memory, theirs.handle, cudaIpcMemLazyEnablePeerAccess), "cudaIpcOpenMemHandle");
+  opened_.push_back(memory);
+  return static_cast<std::byte*>(memory);
 }
 
 PeerMemory& PeerMemory::operator=(PeerMemory&& other) noexcept {
-  std::swap(own_, other.own_);
-  std::swap(at_, other.at_);
+  std::swap(account_, other.account_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(held_, other.held_);
   std::swap(opened_, other.opened_);
+  std::swap(at_, other.at_);
   std::swap(rank_, other.rank_);
   return *this;
 }
 
 PeerMemory::~PeerMemory() {
   for (void* memory : opened_) cudaIpcCloseMemHandle(memory);
+  if (account_ != nullptr) account_->add(Purpose::kCommunication, -bytes_);
 }
 
 PeerCalls::PeerCalls(Communicator& group, Account& account, std::size_t bytes, std::chrono::milliseconds patience)
-    : counters_(account, Purpose::kCommunication, kLines * cuda::kPeerCounters * sizeof(std::uint32_t)),
-      trouble_(sizeof(cuda::PeerTrouble)),
+    : trouble_(sizeof(cuda::PeerTrouble)),
       patience_ns_(static_cast<std::uint64_t>(std::chrono::nanoseconds(patience).count())) {
-  counters_.clear();
   std::memset(trouble_.as<void>(), 0, sizeof(cuda::PeerTrouble));
-  memory_ = PeerMemory(group, account, kShared + bytes);  // last: the others may begin
+  memory_ = PeerMemory(group, account, kShared + bytes);
 }
 
-cuda::Peers PeerCalls::peers(int what, int line) const {
+void PeerCalls::begin(const std::uint32_t* words) {
+  words_ = words;
+  calls_ = {};
+}
+
+cuda::Peers PeerCalls::next(int what, int line) {
+  const auto at = static_cast<std::size_t>(line);
   cuda::Peers peers{.rank = memory_.rank(), .ranks = memory_.ranks()};
   for (int r = 0; r < memory_.ranks(); ++r) peers.flags[r] = reinterpret_cast<std::uint32_t*>(memory_.at(r));
-  peers.counters = counters_.as<std::uint32_t>() + line * cuda::kPeerCounters;
+  peers.before = words_ + at;
+  peers.number = ++calls_[at];
   peers.trouble = trouble_.as<volatile cuda::PeerTrouble>();
   peers.patience_ns = patience_ns_;
   peers.what = what;
   return peers;
+}
+
+void PeerCalls::end(const Counts& calls) {
+  for (std::size_t line = 0; line < calls.size(); ++line) before_[line] += calls[line];
 }
 
 int PeerCalls::missing() const { return trouble_.as<volatile cuda::PeerTrouble>()->missing - 1; }

@@ -2,8 +2,10 @@
 // CUDA's handles.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +20,8 @@ namespace fathom {
 // std::invalid_argument when there are fewer devices than ranks, or two ranks have the same.
 void take_device(Communicator& world);
 
-// One rank's share of a block that every rank of the group has.
+// One rank's share of a block that every rank of the group has. It lives until the last rank of its process that may write to it is
+// through with it.
 class PeerMemory {
  public:
   PeerMemory() = default;
@@ -33,9 +36,13 @@ class PeerMemory {
   int ranks() const { return static_cast<int>(at_.size()); }
 
  private:
-  DeviceBuffer own_;
+  std::byte* reach(const struct PeerCard& theirs, const struct PeerCard& mine);
+
+  Account* account_ = nullptr;
+  std::int64_t bytes_ = 0;
+  std::vector<std::shared_ptr<void>> held_;  // own, and those of other ranks of this process
+  std::vector<void*> opened_;                // of other processes
   std::vector<std::byte*> at_;
-  std::vector<void*> opened_;  // of other processes
   int rank_ = 0;
 };
 
@@ -45,8 +52,15 @@ class PeerCalls {
   // The group of all or some ranks; `bytes` for the users of the group, at room().
   PeerCalls(Communicator& group, Account& account, std::size_t bytes, std::chrono::milliseconds patience);
 
-  // `line`: calls that take their turns on a line of their own have counters of their own.
-  cuda::Peers peers(int what, int line) const;
+  // Before the calls of a step; `words`, one for each line, hold before() on the device when the step runs.
+  void begin(const std::uint32_t* words);
+  // The next call of the step on one of its lines: calls that take their turns apart are counted apart.
+  cuda::Peers next(int what, int line);
+  static constexpr int kLines = 2;
+  using Counts = std::array<std::uint32_t, kLines>;
+  const Counts& calls() const { return calls_; }    // since begin(), by line
+  const Counts& before() const { return before_; }  // in all steps that ended
+  void end(const Counts& calls);                    // a step of so many
   // The same place of every rank's room, `offset` bytes into it.
   template <class T, class Array>
   void place(std::size_t offset, Array& at) const {
@@ -62,11 +76,11 @@ class PeerCalls {
   void stop();          // calls that wait give up
 
  private:
-  static constexpr int kLines = 2;
   static constexpr std::size_t kShared = (cuda::kPeerFlags + 63) / 64 * 64 * sizeof(std::uint32_t);
   PeerMemory memory_;
-  DeviceBuffer counters_;
   PinnedBuffer trouble_;
+  const std::uint32_t* words_ = nullptr;
+  Counts calls_ = {}, before_ = {};
   std::uint64_t patience_ns_;
 };
 

@@ -28,6 +28,7 @@ CudaBatch::CudaBatch(const StepLimits& limits, int most_logits, Account& account
   lengths_at_ = place(ints(limits.sequences));
   first_expanded_at_ = place(ints(limits.sequences));
   tiles_at_ = place(static_cast<std::size_t>(most_tiles_) * sizeof(cuda::PrefillTile));
+  words_at_ = place(ints(kWords));
   table_at_ = place(ints(limits.sequences * limits.sequence_blocks));  // last: only its used lines are copied
   host_ = PinnedBuffer(bytes_);
   device_ = DeviceBuffer(account, Purpose::kActivations, bytes_);

@@ -4,6 +4,8 @@
 // Rows of decoding pieces come first, one each. Every piece has a line in the tables: the number of its piece in the step.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -59,6 +61,12 @@ class CudaBatch {
     return reinterpret_cast<const cuda::PrefillTile*>(device_.as<std::byte>() + tiles_at_);
   }
   const std::int32_t* table() const { return device(table_at_); }
+  // Words of the caller's, for the next upload().
+  static constexpr int kWords = 4;
+  void set_words(const std::array<std::uint32_t, kWords>& words) {
+    std::copy(words.begin(), words.end(), reinterpret_cast<std::uint32_t*>(host(words_at_)));
+  }
+  const std::uint32_t* words() const { return reinterpret_cast<const std::uint32_t*>(device(words_at_)); }
   int table_stride() const { return table_stride_; }
 
  private:
@@ -76,7 +84,7 @@ class CudaBatch {
   int most_logits_, table_stride_, most_tiles_, pass_tokens_;
   std::size_t bytes_ = 0;
   std::size_t tokens_at_, positions_at_, sequences_at_, logit_rows_at_, requests_at_, lengths_at_, first_expanded_at_,
-      tiles_at_, table_at_;
+      tiles_at_, words_at_, table_at_;
   PinnedBuffer host_;
   DeviceBuffer device_;
 

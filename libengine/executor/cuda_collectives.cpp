@@ -62,14 +62,35 @@ void CudaExecutor::allocate_peers() {
   residual_ = tp_calls_->own<float>(places_.residual);
 }
 
-cuda::Peers CudaExecutor::peers(const PeerCalls& calls, int line) const {
-  return calls.peers(running_instruction_, line);
+cuda::Peers CudaExecutor::next_call(PeerCalls& calls, int line) const { return calls.next(running_instruction_, line); }
+
+// How many calls were made before this step goes up with the batch: it is the one thing of them that differs from step to step.
+void CudaExecutor::upload_calls() {
+  std::array<std::uint32_t, CudaBatch::kWords> words = {};
+  const auto put = [&](const PeerCalls* calls, int at) {
+    if (calls != nullptr) std::copy(calls->before().begin(), calls->before().end(), words.begin() + at);
+  };
+  put(tp_calls_.get(), 0);
+  put(pipeline_calls_.get(), PeerCalls::kLines);
+  batch_.set_words(words);
+}
+
+CudaExecutor::StepCalls CudaExecutor::calls_so_far() const {
+  StepCalls calls;
+  if (tp_calls_) calls.tp = tp_calls_->calls();
+  if (pipeline_calls_) calls.pipeline = pipeline_calls_->calls();
+  return calls;
+}
+
+void CudaExecutor::end_calls(const StepCalls& calls) {
+  if (tp_calls_) tp_calls_->end(calls.tp);
+  if (pipeline_calls_) pipeline_calls_->end(calls.pipeline);
 }
 
 // The norm that follows is part of it.
 void CudaExecutor::all_reduce(const Instruction& i) {
   cuda::PeerReduce op;
-  op.peers = peers(*tp_calls_);
+  op.peers = next_call(*tp_calls_);
   op.rows = batch_.rows();
   op.width = a_.hidden_size;
   tp_calls_->place<std::uint16_t>(places_.partial, op.partial);
@@ -90,7 +111,7 @@ void CudaExecutor::all_reduce(const Instruction& i) {
 
 void CudaExecutor::head_all_gather(const Instruction&) {
   cuda::PeerGather op;
-  op.peers = peers(*tp_calls_);
+  op.peers = next_call(*tp_calls_);
   op.rows = batch_.logits();
   op.first = vocabulary_.first;
   op.count = vocabulary_.count;
@@ -108,7 +129,7 @@ CudaExecutor::StagePart CudaExecutor::stage_part() const {
 
 void CudaExecutor::receive_stage() {
   const StagePart part = stage_part();
-  cuda::PeerMessage op{.peers = peers(*pipeline_calls_, kIncoming), .count = part.count, .values = residual_ + part.first};
+  cuda::PeerMessage op{.peers = next_call(*pipeline_calls_, kIncoming), .count = part.count, .values = residual_ + part.first};
   pipeline_calls_->place<float>(0, op.mailbox);
   op.room = mail_room_;
   cuda::peer_receive(how(), op);
@@ -116,7 +137,7 @@ void CudaExecutor::receive_stage() {
 
 void CudaExecutor::stage_send(const Instruction&) {
   const StagePart part = stage_part();
-  cuda::PeerMessage op{.peers = peers(*pipeline_calls_, kOutgoing), .count = part.count, .values = residual_ + part.first};
+  cuda::PeerMessage op{.peers = next_call(*pipeline_calls_, kOutgoing), .count = part.count, .values = residual_ + part.first};
   pipeline_calls_->place<float>(0, op.mailbox);
   op.room = mail_room_;
   cuda::peer_send(how(), op);
@@ -126,7 +147,7 @@ void CudaExecutor::stage_send(const Instruction&) {
 void CudaExecutor::stage_all_gather(const Instruction&) {
   const StagePart part = stage_part();
   cuda::PeerGather op;
-  op.peers = peers(*tp_calls_);
+  op.peers = next_call(*tp_calls_);
   op.rows = 1;
   op.first = part.first;
   op.count = part.count;

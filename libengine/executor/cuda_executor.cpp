@@ -111,6 +111,7 @@ std::vector<PieceOutput> CudaExecutor::step(const StepInput& input) {
   const bool decodes = std::any_of(input.pieces.begin(), input.pieces.end(), [](const Piece& p) { return p.decode; });
   batch_.fill(input, tables_, options_.all_logits,
               prompts ? 0 : std::min(cuda_rows(input.rows()), options_.limits.sequences));
+  upload_calls();
   batch_.upload(stream_);
 
   const BoundProgram& bound = programs_[!prompts ? 0 : !decodes ? 1 : 2];
@@ -125,6 +126,7 @@ std::vector<PieceOutput> CudaExecutor::step(const StepInput& input) {
             "copying tokens");
   }
   wait_for_step();
+  end_calls(step_calls_);
   logits_are_here_ = false;
   times_.assign(bound.program.rows.size(), {});
   if (timed_) {
@@ -145,6 +147,7 @@ std::vector<PieceOutput> CudaExecutor::outputs(const StepInput& input) const {
 
 const OperatorClock* CudaExecutor::run_eager(const BoundProgram& bound) {
   launch_all(bound, timed_ ? &eager_clock_ : nullptr, false);
+  step_calls_ = calls_so_far();
   return &eager_clock_;
 }
 
@@ -153,7 +156,8 @@ const OperatorClock* CudaExecutor::run_graph(const BoundProgram& bound) {
   Graphs& graphs = graphs_[{batch_.rows(), batch_.longest()}];
   if (!graphs.plain) {
     run_eager(bound);
-    stream_.wait();
+    wait_for_step();
+    graphs.calls = step_calls_;
     graphs.plain = std::make_unique<CudaGraph>(stream_, [&] { launch_all(bound, nullptr, true); });
     if (options_.time_every > 0) {
       graphs.timed = std::make_unique<CudaGraph>(stream_, [&] { launch_all(bound, &graphs.clock, true); });
@@ -161,12 +165,15 @@ const OperatorClock* CudaExecutor::run_graph(const BoundProgram& bound) {
     return &eager_clock_;
   }
   (timed_ ? graphs.timed : graphs.plain)->launch(stream_);
+  step_calls_ = graphs.calls;
   return &graphs.clock;
 }
 
 // Kernels that overlap cannot be told apart by events between them: a timed step runs one after another.
 void CudaExecutor::launch_all(const BoundProgram& bound, OperatorClock* clock, bool in_graph) {
   launches_ = 0;
+  if (tp_calls_) tp_calls_->begin(batch_.words());
+  if (pipeline_calls_) pipeline_calls_->begin(batch_.words() + PeerCalls::kLines);
   angles_known_ = false;
   overlap_ = clock == nullptr;
   if (clock != nullptr) clock->start(stream_, in_graph);

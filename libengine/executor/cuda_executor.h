@@ -68,9 +68,13 @@ class CudaExecutor : public Executor {
     Program program;
     std::vector<Bound> body;
   };
+  struct StepCalls {  // between devices, of one step
+    PeerCalls::Counts tp = {}, pipeline = {};
+  };
   struct Graphs {  // of one size of steps
     std::unique_ptr<CudaGraph> plain, timed;
     OperatorClock clock;
+    StepCalls calls;  // in each
   };
   // y = x W^T; y of bf16 or, with `sum`, fp32 that the product is added to.
   struct Product {
@@ -144,7 +148,10 @@ class CudaExecutor : public Executor {
   void receive_stage();
   void stage_all_gather(const Instruction&);
   void stage_send(const Instruction&);
-  cuda::Peers peers(const PeerCalls& calls, int line = 0) const;
+  cuda::Peers next_call(PeerCalls& calls, int line = 0) const;
+  void upload_calls();
+  StepCalls calls_so_far() const;
+  void end_calls(const StepCalls& calls);
   struct StagePart {  // of the residual stream, that one rank sends to the next stage
     std::int64_t first = 0, count = 0;
   };
@@ -190,6 +197,7 @@ class CudaExecutor : public Executor {
   bool timed_ = false, overlap_ = true;
   bool angles_known_ = false;  // of this step: they are the same in every layer
   const Bound* next_ = nullptr;   // after the one that is being launched; nullptr: none
+  StepCalls step_calls_;
   int running_instruction_ = 0;   // its number in the body
   bool normed_already_ = false;   // by the all-reduce before
 

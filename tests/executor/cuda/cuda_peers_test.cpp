@@ -32,6 +32,25 @@ void on_ranks(int ranks, const Body& body) {
   });
 }
 
+// Calls one by one, each a step of its own.
+class Steps {
+ public:
+  explicit Steps(PeerCalls& calls) : calls_(calls), words_(account_, Purpose::kActivations, 16) {}
+  cuda::Peers next(int what, int line = 0) {
+    cuda_ok(cudaMemcpy(words_.as<void>(), calls_.before().data(), sizeof(PeerCalls::Counts), cudaMemcpyHostToDevice),
+            "words");
+    calls_.begin(words_.as<std::uint32_t>());
+    const cuda::Peers peers = calls_.next(what, line);
+    calls_.end(calls_.calls());
+    return peers;
+  }
+
+ private:
+  Account account_;
+  PeerCalls& calls_;
+  DeviceBuffer words_;
+};
+
 template <class T>
 void upload(T* to, const std::vector<T>& values) {
   cuda_ok(cudaMemcpy(to, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "upload");
@@ -68,7 +87,8 @@ TEST_P(PeerSums, AreExactInOneFlightAndInTwo) {
       Account account;
       const std::size_t all = static_cast<std::size_t>(kMostRows) * static_cast<std::size_t>(width);
       const std::size_t packets = 2 * all * sizeof(std::uint16_t);
-      const PeerCalls calls(world, account, packets + cuda::peer_packet_bytes(ranks, kPacketRows, width), kPatience);
+      PeerCalls calls(world, account, packets + cuda::peer_packet_bytes(ranks, kPacketRows, width), kPatience);
+      Steps steps(calls);
       const DeviceBuffer residual(account, Purpose::kActivations, all * sizeof(float));
       const DeviceBuffer weight(account, Purpose::kActivations, static_cast<std::size_t>(width) * sizeof(float));
       const DeviceBuffer out(account, Purpose::kActivations, all * sizeof(std::uint16_t));
@@ -93,7 +113,7 @@ TEST_P(PeerSums, AreExactInOneFlightAndInTwo) {
           }
           upload(calls.own<std::uint16_t>(0), in_bf16(integers(count, world.rank(), call)));
           upload(residual.as<float>(), std::vector<float>(count, 100.0f));
-          op.peers = calls.peers(call, 0);
+          op.peers = steps.next(call);
           op.rows = rows;
           op.replace = replace;
           op.weight = call % 3 == 0 ? nullptr : weight.as<float>();
@@ -125,7 +145,8 @@ TEST_P(PeerSums, GathersPutColumnsInPlace) {
     Account account;
     constexpr int kRows = 65;
     constexpr std::int64_t kStride = 9000;
-    const PeerCalls calls(world, account, kRows * kStride * sizeof(float), kPatience);
+    PeerCalls calls(world, account, kRows * kStride * sizeof(float), kPatience);
+      Steps steps(calls);
     int call = 0;
     for (int rows : {1, 7, kRows}) {
       for (std::int64_t share : {std::int64_t{1000}, std::int64_t{997}}) {
@@ -140,7 +161,7 @@ TEST_P(PeerSums, GathersPutColumnsInPlace) {
         upload(calls.own<float>(0), own);
         world.barrier();
         cuda::PeerGather op;
-        op.peers = calls.peers(call++, 0);
+        op.peers = steps.next(call++);
         op.rows = rows;
         op.first = share * world.rank();
         op.count = share;
@@ -163,7 +184,8 @@ TEST_P(PeerSums, MessagesArriveInOrder) {
   on_ranks(ranks, [&](Communicator& world, const cuda::Launch& how, const CudaStream& stream) {
     Account account;
     constexpr std::int64_t kRoom = 300'000;
-    const PeerCalls calls(world, account, 2 * kRoom * sizeof(float), kPatience);
+    PeerCalls calls(world, account, 2 * kRoom * sizeof(float), kPatience);
+      Steps steps(calls);
     const DeviceBuffer values(account, Purpose::kActivations, kRoom * sizeof(float));
     int message = 0;
     for (std::int64_t count : {4, 300'000, 4096, 8, 123'456, 7168}) {
@@ -174,7 +196,7 @@ TEST_P(PeerSums, MessagesArriveInOrder) {
       calls.place<float>(0, op.mailbox);
       const std::vector<float> sent = integers(static_cast<std::size_t>(count), 5, message);
       if (world.rank() > 0) {
-        op.peers = calls.peers(message, 0);
+        op.peers = steps.next(message, 0);
         cuda::peer_receive(how, op);
         stream.wait();
         ASSERT_EQ(download(values.as<float>(), sent.size()), sent) << count;
@@ -182,7 +204,7 @@ TEST_P(PeerSums, MessagesArriveInOrder) {
         upload(values.as<float>(), sent);
       }
       if (world.rank() + 1 < ranks) {
-        op.peers = calls.peers(message, 1);
+        op.peers = steps.next(message, 1);
         cuda::peer_send(how, op);
         stream.wait();
       }
@@ -197,14 +219,15 @@ TEST_P(PeerSums, TellWhoDidNotCome) {
   if (ranks > devices()) GTEST_SKIP() << "fewer GPUs than ranks";
   on_ranks(ranks, [&](Communicator& world, const cuda::Launch& how, const CudaStream& stream) {
     Account account;
-    const PeerCalls calls(world, account, 1 << 20, std::chrono::milliseconds(300));
+    PeerCalls calls(world, account, 1 << 20, std::chrono::milliseconds(300));
+      Steps steps(calls);
     const DeviceBuffer residual(account, Purpose::kActivations, 1 << 16);
     if (world.rank() == 1) return world.barrier();
     cuda::PeerReduce op;
     calls.place<std::uint16_t>(0, op.partial);
     calls.place<std::uint16_t>(1 << 12, op.sums);
     calls.place<void>(1 << 13, op.packets);
-    op.peers = calls.peers(42, 0);
+    op.peers = steps.next(42);
     op.rows = 1, op.width = 256, op.packet_rows = 4;
     op.residual = residual.as<float>();
     cuda::peer_reduce(how, op);

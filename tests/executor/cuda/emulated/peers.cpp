@@ -34,12 +34,14 @@ void wait_for(const Peers& peers, int peer, int turn, std::uint32_t least) {
   }
 }
 
+std::uint32_t number_of(const Peers& peers) { return *peers.before + peers.number; }
+
 void meet(const Peers& peers, int turn) {
   for (int r = 0; r < peers.ranks; ++r) {
-    if (r != peers.rank) flag(peers, r, peers.rank, turn).store(peers.counters[0] + 1);
+    if (r != peers.rank) flag(peers, r, peers.rank, turn).store(number_of(peers));
   }
   for (int r = 0; r < peers.ranks; ++r) {
-    if (r != peers.rank) wait_for(peers, r, turn, peers.counters[0] + 1);
+    if (r != peers.rank) wait_for(peers, r, turn, number_of(peers));
   }
 }
 
@@ -70,7 +72,6 @@ void peer_reduce(const Launch&, const PeerReduce& op) {
       norm_row(op, op.residual + row * op.width, op.out + row * op.width);
     }
     meet(peers, 1);
-    ++peers.counters[0];
   });
 }
 
@@ -86,7 +87,6 @@ void peer_gather(const Launch&, const PeerGather& op) {
       }
     }
     meet(op.peers, 1);
-    ++op.peers.counters[0];
   });
 }
 
@@ -94,7 +94,7 @@ void peer_send(const Launch&, const PeerMessage& op) {
   demand(op.count % 4 == 0 && op.count <= op.room, "peer_send: sizes");
   launch([op] {
     const Peers& peers = op.peers;
-    const std::uint32_t message = ++peers.counters[0];
+    const std::uint32_t message = number_of(peers);
     const int to = peers.rank + 1;
     wait_for(peers, to, 1, message - 2);
     std::copy_n(op.values, op.count, op.mailbox[to] + message % 2 * op.room);
@@ -106,7 +106,7 @@ void peer_receive(const Launch&, const PeerMessage& op) {
   demand(op.count % 4 == 0 && op.count <= op.room, "peer_receive: sizes");
   launch([op] {
     const Peers& peers = op.peers;
-    const std::uint32_t message = ++peers.counters[0];
+    const std::uint32_t message = number_of(peers);
     const int from = peers.rank - 1;
     wait_for(peers, from, 0, message);
     std::copy_n(op.mailbox[peers.rank] + message % 2 * op.room, op.count, op.values);
