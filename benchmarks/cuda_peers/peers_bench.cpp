@@ -80,8 +80,7 @@ class Rank {
     if (nccl_available()) nccl_ = std::make_unique<NcclGroup>(world);
   }
 
-  // `packet_rows`: up to so many in one flight.
-  double sum(int rows, int packet_rows, bool overlap, bool norm) {
+  double sum(int rows, int packet_rows, int flight_rows, bool overlap, bool norm) {
     cuda::PeerReduce op;
     calls_.place<std::uint16_t>(0, op.partial);
     calls_.place<std::uint16_t>(kMostBytes, op.sums);
@@ -89,6 +88,7 @@ class Rank {
     op.rows = rows;
     op.width = kWidth;
     op.packet_rows = packet_rows;
+    op.flight_rows = flight_rows;
     op.residual = residual_.as<float>();
     if (norm) op.weight = weight_.as<float>();
     op.out = normed_.as<std::uint16_t>();
@@ -119,7 +119,7 @@ class Rank {
   bool has_nccl() const { return nccl_ != nullptr; }
   int missing() const { return calls_.missing(); }
 
-  static constexpr int kPacketRows = 256;
+  static constexpr int kPacketRows = 64, kFlightRows = 128;
 
  private:
   // A replay is a step of as many calls as were captured.
@@ -138,7 +138,7 @@ class Rank {
         });
   }
 
-  static std::size_t packet_bytes(int ranks) { return cuda::peer_packet_bytes(ranks, kPacketRows, kWidth); }
+  static std::size_t packet_bytes(int ranks) { return cuda::peer_packet_bytes(ranks, kPacketRows, kFlightRows, kWidth); }
   static int calls_of(int rows) { return rows <= 64 ? 200 : rows <= 1024 ? 50 : 10; }
 
   Communicator& world_;
@@ -165,11 +165,12 @@ void measure_ranks(int ranks, std::vector<Line>& lines) {
     for (int rows : {1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096, 16384}) {
       const std::size_t bytes = static_cast<std::size_t>(rows) * kWidth * sizeof(std::uint16_t);
       if (rows <= Rank::kPacketRows) {
-        report("sum, one flight", bytes, rank.sum(rows, Rank::kPacketRows, false, false));
-        report("sum, one flight, norm", bytes, rank.sum(rows, Rank::kPacketRows, false, true));
-        report("sum, one flight, norm, overlap", bytes, rank.sum(rows, Rank::kPacketRows, true, true));
+        report("sum, packets", bytes, rank.sum(rows, rows, 0, false, false));
+        report("sum, packets, norm", bytes, rank.sum(rows, rows, 0, false, true));
+        report("sum, packets, norm, overlap", bytes, rank.sum(rows, rows, 0, true, true));
       }
-      if (rows >= 8) report("sum, two flights, norm", bytes, rank.sum(rows, 0, false, true));
+      if (rows <= Rank::kFlightRows) report("sum, one flight, norm", bytes, rank.sum(rows, 0, rows, false, true));
+      if (rows >= 8) report("sum, two flights, norm", bytes, rank.sum(rows, 0, 0, false, true));
       if (rank.has_nccl()) report("NCCL all-reduce", bytes, rank.nccl_sum(rows));
     }
     for (int rows : {1, 8, 64}) report("gather of logits", rows * std::size_t{128256} * 4, rank.gather(rows));

@@ -27,7 +27,7 @@ if [ -z "${SKIP_TESTS:-}" ]; then
   done
 fi
 
-. docs/measurements/one_gpu.sh
+. docs/measurements/gpus.sh
 
 # Model, weights, what is run.
 while read -r model weights shape; do

@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
-# Measures a profile of this machine's first GPU, plans other shapes with the rates found, and runs those plans:
+# Measures a profile of this machine's GPUs, plans other shapes with the rates found, and runs those plans:
 #   docs/measurements/cuda_profile.sh OUT_DIR      (from the repository root, in under five minutes)
 # Leaves per model a profile, the samples that it was fitted to and one validation per shape (predicted-*.json), and a table on stdout. Weights are synthetic.
-# BUILD: a folder that holds fathom. DEVICE: id of the accelerator in the catalog. MODELS: "model weights" lines instead of all.
+# BUILD: a folder that holds fathom. DEVICE: id of the accelerator in the catalog. MODELS: lines "model weights layout" instead of those
+# of one GPU; a layout is "tp1", "tp4-ep4", "tp2-pp2". SHAPES: "sequences:context ..." instead of six.
 set -u
 out=$1
 fathom=("${BUILD:-build/cuda}/fathom" -q)
-models=${MODELS:-"llama-3.1-8b bf16
-deepseek-v2-lite bf16
-r1-distill-qwen-32b bf16
-r1-distill-qwen-32b int4"}
+models=${MODELS:-"llama-3.1-8b bf16 tp1
+deepseek-v2-lite bf16 tp1
+r1-distill-qwen-32b bf16 tp1
+r1-distill-qwen-32b int4 tp1"}
+shapes=${SHAPES:-1:512 1:2048 8:512 8:2048 64:512 64:2048}
 mkdir -p "$out"
 
-. docs/measurements/one_gpu.sh
+. docs/measurements/gpus.sh
 
 # Few tokens in, many out: sequences decode together nearly all the time, at a mean context of in + out / 2.
-at_context() { # model, weights, sequences, context
-  cluster "$1" "$2" "$3" $(($4 / 32)) $((($4 - $4 / 32) * 2)) >"$out/cluster.yaml"
+at_context() { # model, weights, sequences, context, layout
+  cluster "$1" "$2" "$3" $(($4 / 32)) $((($4 - $4 / 32) * 2)) "$5" >"$out/cluster.yaml"
 }
 
 run() { # limit in seconds, what for, arguments of fathom: says when it failed
@@ -26,15 +28,16 @@ run() { # limit in seconds, what for, arguments of fathom: says when it failed
   return 0
 }
 
-while read -r model weights; do
+while read -r model weights layout; do
   name=$model-$weights
-  at_context "$model" "$weights" 2 256
+  [ "$layout" = tp1 ] || name=$name-$layout
+  at_context "$model" "$weights" 2 256 "$layout"
   run 60 "$name" plan "$out/cluster.yaml" -f json=/dev/null -o "$out/plan.json"
   run 150 "$name" validate "$out/plan.json" --backend cuda --steps 12 --save-profile "$out/$name.profile.json" \
     --save-samples "$out/$name.samples.json" -f json=/dev/null
-  for shape in 1:512 1:2048 8:512 8:2048 64:512 64:2048; do
+  for shape in $shapes; do
     sequences=${shape%:*} context=${shape#*:}
-    at_context "$model" "$weights" "$sequences" "$context"
+    at_context "$model" "$weights" "$sequences" "$context" "$layout"
     found=$out/predicted-$name-${sequences}x$context.json
     rm -f "$out/plan.json" "$found"  # or the shape before would stand for this one
     run 60 "$name" plan "$out/cluster.yaml" --profile "$out/$name.profile.json" -f json=/dev/null -o "$out/plan.json"

@@ -2,10 +2,19 @@
 # DEVICE: the accelerator's id in the catalog.
 device=${DEVICE:-nvidia-h200-sxm5-141gb}
 
-cluster() { # model, weights, sequences, tokens in, tokens out, layout ("tp: 2, ep: 2"), its GPUs
+# Of a layout such as "tp4-ep4" or "tp2-pp2": what the cluster file says, and how many GPUs that are.
+layout_of() { sed -E 's/([a-z_]+)([0-9]+)/\1: \2/g; s/-/, /g' <<<"$1"; }
+gpus_of() {
+  local all=1 degree
+  for degree in $(grep -oE '(tp|pp|dp)[0-9]+' <<<"$1" | grep -oE '[0-9]+'); do all=$((all * degree)); done
+  echo $all
+}
+
+cluster() { # model, weights, sequences, tokens in, tokens out, layout
+  local layout=${6:-tp1}
   cat <<END
 format: fathom-cluster/1
-title: $1 $2 on ${7:-1} GPU(s), $3 at once
+title: $1 $2, $layout on one node, $3 at once
 date: 2026-11
 
 sites:
@@ -15,12 +24,12 @@ groups:
   - id: gpu
     nodes: 1
     node:
-      accelerator: {part: $device, count: ${7:-1}}
+      accelerator: {part: $device, count: $(gpus_of "$layout")}
       memory: {size: 256 GB}
       price: {value: 40000 USD, confidence: assumed}
 
 layout:
-  - {group: gpu, ${6:-tp: 1}, replicas: 1}
+  - {group: gpu, $(layout_of "$layout"), replicas: 1}
 
 finance:
   currency: USD

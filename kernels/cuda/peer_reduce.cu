@@ -35,6 +35,10 @@ __device__ inline void read_weight(const PeerReduce& op, float4* weight) {
   }
 }
 
+__device__ inline uint2 read_own(const PeerReduce& op, int row, int group) {
+  return *reinterpret_cast<const uint2*>(op.partial[op.peers.rank] + static_cast<std::int64_t>(row) * op.width + 4 * group);
+}
+
 template <int kEach>
 __device__ inline RowPart<kEach> read_residual(const PeerReduce& op, int row) {
   RowPart<kEach> old;
@@ -76,9 +80,9 @@ __device__ inline void finish_row(const PeerReduce& op, int row, const RowPart<k
   __syncthreads();  // scratch is free again
 }
 
-// One flight. Two calls' packets lie apart: a rank that is in the call after next has this rank's packets of the next one, so
-// this rank is done with these.
-template <int kEach>
+// One flight. Two calls' data lie apart: a rank that is in the call after next has this rank's data of the next one, so this rank
+// is done with these.
+template <int kEach, int kRanks>
 __global__ __launch_bounds__(1024) void reduce_in_one(const __grid_constant__ PeerReduce op) {
   __shared__ float scratch[32];
   const Peers& peers = op.peers;
@@ -94,31 +98,92 @@ __global__ __launch_bounds__(1024) void reduce_in_one(const __grid_constant__ Pe
 #pragma unroll
   for (int i = 0; i < kEach; ++i) {
     const int group = i * blockDim.x + threadIdx.x;
+    if (group < groups) own[i] = read_own(op, row, group);
+  }
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
     if (group >= groups) continue;
-    own[i] = *reinterpret_cast<const uint2*>(op.partial[peers.rank] + static_cast<std::int64_t>(row) * op.width +
-                                             4 * group);
     for (int n = 1; n < peers.ranks; ++n) {  // not all to the same rank first
       const int to = (peers.rank + n) % peers.ranks;
       send_packet(static_cast<Packet*>(op.packets[to]) + half + peers.rank * lane + group, own[i], call);
     }
   }
   const RowPart<kEach> old = read_residual<kEach>(op, row);  // arrives while the packets are on their way
+  const auto* inbox = static_cast<const Packet*>(op.packets[peers.rank]) + half;
   RowPart<kEach> sum;
   sum.clear();
-  for (int from = 0; from < peers.ranks; ++from) {
-    const auto* inbox = static_cast<const Packet*>(op.packets[peers.rank]) + half + from * lane;
-    Patience patience(peers, from);
 #pragma unroll
-    for (int i = 0; i < kEach; ++i) {
-      const int group = i * blockDim.x + threadIdx.x;
-      if (group >= groups) continue;
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
+    if (group >= groups) continue;
+    Packet seen[kRanks];  // all are looked at before any is waited for
+#pragma unroll
+    for (int from = 0; from < kRanks; ++from) {
+      if (from < peers.ranks && from != peers.rank) seen[from] = look_at_packet(inbox + from * lane + group);
+    }
+#pragma unroll
+    for (int from = 0; from < kRanks; ++from) {
+      if (from >= peers.ranks) continue;
       if (from == peers.rank) {
         sum.add(i, own[i]);
         continue;
       }
-      Packet p = look_at_packet(inbox + group);
-      while ((p.low_mark != call || p.high_mark != call) && patience.wait_on()) p = look_at_packet(inbox + group);
-      sum.add(i, make_uint2(p.low, p.high));
+      Patience patience(peers, from);
+      while ((seen[from].low_mark != call || seen[from].high_mark != call) && patience.wait_on()) {
+        seen[from] = look_at_packet(inbox + from * lane + group);
+      }
+      sum.add(i, make_uint2(seen[from].low, seen[from].high));
+    }
+  }
+  finish_row<kEach>(op, row, old, sum, weight, scratch);
+}
+
+// One flight without marks: rows of bf16 [half][sender][row][width], and a flag for each row.
+template <int kEach, int kRanks>
+__global__ __launch_bounds__(1024) void reduce_row_by_row(const __grid_constant__ PeerReduce op) {
+  __shared__ float scratch[32];
+  const Peers& peers = op.peers;
+  const int row = blockIdx.x, groups = op.width / 4;
+  start_successor();
+  float4 weight[kEach];
+  read_weight<kEach>(op, weight);
+  const unsigned call = number_of_call(peers);
+  wait_for_predecessor();
+  const std::int64_t lane = static_cast<std::int64_t>(op.flight_rows) * groups;  // groups of one sender
+  const std::int64_t half = (call & 1) * peers.ranks * lane + static_cast<std::int64_t>(row) * groups;
+  uint2 own[kEach];
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
+    if (group < groups) own[i] = read_own(op, row, group);
+  }
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
+    if (group >= groups) continue;
+    for (int n = 1; n < peers.ranks; ++n) {
+      const int to = (peers.rank + n) % peers.ranks;
+      static_cast<uint2*>(op.packets[to])[half + peers.rank * lane + group] = own[i];
+    }
+  }
+  const RowPart<kEach> old = read_residual<kEach>(op, row);
+  meet(peers, row, 0, call);
+  const auto* inbox = static_cast<const uint2*>(op.packets[peers.rank]) + half;
+  RowPart<kEach> sum;
+  sum.clear();
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int group = i * blockDim.x + threadIdx.x;
+    if (group >= groups) continue;
+    uint2 part[kRanks];
+#pragma unroll
+    for (int from = 0; from < kRanks; ++from) {
+      if (from < peers.ranks && from != peers.rank) part[from] = read_fresh_pair(inbox + from * lane + group);
+    }
+#pragma unroll
+    for (int from = 0; from < kRanks; ++from) {
+      if (from < peers.ranks) sum.add(i, from == peers.rank ? own[i] : part[from]);
     }
   }
   finish_row<kEach>(op, row, old, sum, weight, scratch);
@@ -175,33 +240,49 @@ __global__ __launch_bounds__(1024) void reduce_in_two(const __grid_constant__ Pe
   }
 }
 
-template <int kEach>
-void reduce(const Launch& how, const PeerReduce& op, int threads) {
+template <int kEach, int kRanks>
+void reduce_among(const Launch& how, const PeerReduce& op, int threads) {
   if (op.rows <= op.packet_rows) {
-    launch("peer_reduce", reduce_in_one<kEach>, op.rows, threads, 0, how, op);
+    launch("peer_reduce", reduce_in_one<kEach, kRanks>, op.rows, threads, 0, how, op);
+  } else if (op.rows <= op.flight_rows) {
+    launch("peer_reduce", reduce_row_by_row<kEach, kRanks>, op.rows, threads, 0, how, op);
   } else {
     const int runs = (op.rows + op.peers.ranks - 1) / op.peers.ranks;
     launch("peer_reduce", reduce_in_two<kEach>, std::min(runs, kPeerBlocks), threads, 0, how, op);
   }
 }
 
+template <int kEach>
+void reduce(const Launch& how, const PeerReduce& op) {
+  const int groups = op.width / 4, each = (groups + kEach - 1) / kEach, threads = (each + 31) / 32 * 32;
+  if (op.peers.ranks <= 2) {
+    reduce_among<kEach, 2>(how, op, threads);
+  } else if (op.peers.ranks <= 4) {
+    reduce_among<kEach, 4>(how, op, threads);
+  } else {
+    reduce_among<kEach, kMostPeers>(how, op, threads);
+  }
+}
+
 }  // namespace
 
-std::size_t peer_packet_bytes(int ranks, int packet_rows, int width) {
-  return std::size_t{2} * ranks * packet_rows * (width / 4) * sizeof(Packet);
+std::size_t peer_packet_bytes(int ranks, int packet_rows, int flight_rows, int width) {
+  const std::size_t groups = static_cast<std::size_t>(width / 4);
+  return std::size_t{2} * ranks * groups * std::max(packet_rows * sizeof(Packet), flight_rows * sizeof(uint2));
 }
 
 void peer_reduce(const Launch& how, const PeerReduce& op) {
   if (op.width % 8 != 0 || op.width > kMostWidth) throw CudaError("peer_reduce: the width is not supported");
   if (op.peers.ranks < 2 || op.peers.ranks > kMostPeers) throw CudaError("peer_reduce: so many ranks are not supported");
+  if (op.flight_rows > kPeerBlocks) throw CudaError("peer_reduce: so many rows of one flight are not supported");
   if (op.rows < 1) return;
-  const int groups = op.width / 4, threads = groups > 1024 ? 1024 : (groups + 31) / 32 * 32;
+  const int groups = op.width / 4;
   if (groups <= 1024) {
-    reduce<1>(how, op, threads);
+    reduce<1>(how, op);
   } else if (groups <= 2048) {
-    reduce<2>(how, op, threads);
+    reduce<2>(how, op);
   } else {
-    reduce<4>(how, op, threads);
+    reduce<4>(how, op);
   }
 }
 

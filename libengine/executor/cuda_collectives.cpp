@@ -12,8 +12,8 @@ namespace fathom {
 
 namespace {
 
-// Up to here every rank sends its part to all others; beyond, each sums a share.
-constexpr std::int64_t kOneFlightBytes = 512 << 10;  // of bf16 rows
+// Up to here every rank sends its part to all others with marks, or without; beyond, each sums a share.
+constexpr std::int64_t kPacketBytes = 128 << 10, kFlightBytes = 1 << 20;  // of bf16 rows
 constexpr std::size_t kAlignment = 256;
 
 // Two directions of a pipeline have counters of their own.
@@ -47,13 +47,18 @@ void CudaExecutor::allocate_peers() {
                                                   options_.patience);
   }
   if (!sharded()) return;
-  packet_rows_ = static_cast<int>(std::min(rows, kOneFlightBytes / (hidden * static_cast<std::int64_t>(kBf16))));
+  const auto rows_of = [&](std::int64_t bytes) {
+    return static_cast<int>(std::min({rows, bytes / (hidden * static_cast<std::int64_t>(kBf16)),
+                                      static_cast<std::int64_t>(cuda::kPeerBlocks)}));
+  };
+  packet_rows_ = rows_of(kPacketBytes);
+  flight_rows_ = rows_of(kFlightBytes);
   const std::int64_t wanted = options_.all_logits ? rows : options_.limits.sequences;
   Places places;
   places_.partial = places.take(rows * hidden, kBf16);
-  places_.sums = places.take(rows > packet_rows_ ? rows * hidden : 0, kBf16);
+  places_.sums = places.take(rows > flight_rows_ ? rows * hidden : 0, kBf16);
   places_.packets = places.take(
-      static_cast<std::int64_t>(cuda::peer_packet_bytes(l_.tp, packet_rows_, a_.hidden_size)), 1);
+      static_cast<std::int64_t>(cuda::peer_packet_bytes(l_.tp, packet_rows_, flight_rows_, a_.hidden_size)), 1);
   places_.logits = places.take(stage_.has_head ? wanted * logit_stride_ : 0, kFp32);
   places_.residual = places.take(rows * hidden, kFp32);
   tp_calls_ = std::make_unique<PeerCalls>(*groups_.tp, account_, places.bytes(), options_.patience);
@@ -97,6 +102,7 @@ void CudaExecutor::all_reduce(const Instruction& i) {
   tp_calls_->place<std::uint16_t>(places_.sums, op.sums);
   tp_calls_->place<void>(places_.packets, op.packets);
   op.packet_rows = packet_rows_;
+  op.flight_rows = flight_rows_;
   op.residual = residual_;
   op.replace = i.name == "embed.all_reduce";
   const bool norm_follows = next_ != nullptr && next_->handler == &CudaExecutor::norm;

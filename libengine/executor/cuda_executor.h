@@ -207,7 +207,7 @@ class CudaExecutor : public Executor {
   struct PeerPlaces {
     std::size_t partial = 0, sums = 0, packets = 0, logits = 0, residual = 0;  // of every rank
   } places_;
-  int packet_rows_ = 0;
+  int packet_rows_ = 0, flight_rows_ = 0;
   std::int64_t mail_room_ = 0;        // values of one message between stages, at most
   std::uint16_t* partial_ = nullptr;  // [rows, hidden]
   float* residual_ = nullptr;         // [rows, hidden]

@@ -32,12 +32,13 @@ Json to_json(const RankTrace& t) {
     steps.push_back(
         {s.round, s.sequences, s.decode_rows, s.prompt_rows, s.context, s.pairs, s.seconds, s.timed, std::move(rows)});
   }
-  return {{"stage", t.stage}, {"names", names}, {"steps", steps}, {"rounds", t.rounds}, {"memory", t.memory}};
+  return {{"stage", t.stage}, {"group", t.group}, {"names", names}, {"steps", steps}, {"rounds", t.rounds}, {"memory", t.memory}};
 }
 
 RankTrace trace_from(const Json& json) {
   RankTrace t;
   t.stage = json["stage"];
+  t.group = json["group"];
   for (const Json& kind : json["names"]) {
     std::vector<TraceRow>& rows = t.row_names.emplace_back();
     for (const Json& row : kind) {

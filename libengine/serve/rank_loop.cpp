@@ -64,6 +64,7 @@ class RankLoop {
       findings_.trace.row_names.push_back(lower(program_, kind).rows);
     }
     findings_.trace.stage = place_.stage;
+    findings_.trace.group = place_.group;
   }
 
   // Ranks wait for each other first: loading takes unequal time, and a step should not measure that.
@@ -264,6 +265,13 @@ class RankLoop {
   // that was wrong.
   void keep(const StepInput& input, const std::vector<PieceOutput>& outputs) {
     if (!hash_logits_ && !keep_logits_) return;
+    if (place_.rank == 0) keep_rows(input, outputs);
+    // All ranks have the same. They wait for the one that looks at them, or would wait in the next step, which is timed.
+    groups_.world.enter("after a step", -1);
+    groups_.tp->barrier();
+  }
+
+  void keep_rows(const StepInput& input, const std::vector<PieceOutput>& outputs) {
     const std::vector<int>& rows = executor_->logit_rows();
     std::size_t next = 0;
     int row = 0;

@@ -91,6 +91,38 @@ Seconds work(const std::vector<MeasuredOperator>& operators) {
 
 }  // namespace
 
+namespace {
+
+bool same_group(const RankTrace& a, const RankTrace& b) {
+  return a.stage == b.stage && a.group == b.group && a.steps.size() == b.steps.size() && a.rounds.size() == b.rounds.size();
+}
+
+void take_least(RankTrace& trace, const RankTrace& other) {
+  for (std::size_t i = 0; i < trace.rounds.size(); ++i) trace.rounds[i] = std::min(trace.rounds[i], other.rounds[i]);
+  for (std::size_t i = 0; i < trace.steps.size(); ++i) {
+    StepRecord& step = trace.steps[i];
+    const StepRecord& theirs = other.steps[i];
+    step.seconds = std::min(step.seconds, theirs.seconds);
+    const std::vector<TraceRow>& names = trace.row_names[static_cast<std::size_t>(kind_of(step))];
+    for (std::size_t row = 0; row < std::min(step.rows.size(), names.size()); ++row) {
+      if (!is_collective(names[row].kind)) continue;
+      step.rows[row].seconds = std::min(step.rows[row].seconds, theirs.rows[row].seconds);
+    }
+  }
+}
+
+}  // namespace
+
+RunResult without_waits(RunResult run) {
+  const std::vector<RankTrace> as_measured = run.traces;
+  for (RankTrace& trace : run.traces) {
+    for (const RankTrace& other : as_measured) {
+      if (same_group(trace, other)) take_least(trace, other);
+    }
+  }
+  return run;
+}
+
 bool counts(const StepRecord& step, const StepShape& shape) {
   return step.round >= kWarmUpSteps && kind_of(step) == (shape.decodes() ? 0 : 1);
 }

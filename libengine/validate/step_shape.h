@@ -28,6 +28,10 @@ RunOptions run_options(const EngineModel& model, const SavedPool& pool, const St
 // Tokens of the cache that the shape takes in one micro-batch of one attention group, in whole blocks.
 std::int64_t cache_tokens(const EngineModel& model, const StepShape& shape, int steps);
 
+// The run as if no rank had waited for another of its tensor-parallel group: what a collective takes is the least that any of them
+// was in it, and a step or round the least of any, since they end together.
+RunResult without_waits(RunResult run);
+
 // Does the step count: after the warm-up, and of the kind that was asked for.
 bool counts(const StepRecord& step, const StepShape& shape);
 // What timing adds where it takes steps of their own, kernels one after another with an event behind each: `each` to every

@@ -243,7 +243,8 @@ std::vector<ProfileFactor> factors_of(const std::vector<Point>& points, const Pr
     for (const double missed : group.missed) scatter += (missed - group.middle) * (missed - group.middle);
     degrees += static_cast<double>(group.missed.size()) - 1;
   }
-  if (groups.size() < 2 || (degrees < 1 && !reads_a_cache(row))) return {};
+  const bool by_size = reads_a_cache(row) || is_collective(row.kind);  // a few sizes, once each
+  if (groups.size() < 2 || (degrees < 1 && !by_size)) return {};
   scatter /= std::max(degrees, 1.0);
   std::vector<ProfileFactor> factors;
   for (const Alike& group : groups) {
@@ -285,11 +286,14 @@ ProfileRow fit_row(OperatorKind kind, Format weights, const std::vector<Point>& 
 
 ProfileCollective fit_collective(OperatorKind kind, int ranks, const std::vector<Point>& samples) {
   const std::vector<Point> points = shapes_of(samples);
-  const ProfileRow line = fit_sum(points);  // without FLOP
+  ProfileRow line = fit_sum(points);  // without FLOP
+  line.kind = kind;
+  line.factors = factors_of(points, line);
   return {.kind = kind,
           .ranks = ranks,
           .latency = line.floor,
           .bandwidth = line.memory,
+          .factors = line.factors,
           .fit = fit_of(ratios(points, line), samples.size())};
 }
 

@@ -45,7 +45,9 @@ ProfileTime profile_time(const ProfileRow& row, Bytes bytes, Flops flops, double
 }
 
 Seconds profile_time(const ProfileCollective& row, Bytes wire_bytes) {
-  return row.latency + wire_bytes / row.bandwidth;
+  const Seconds line = row.latency + wire_bytes / row.bandwidth;
+  if (wire_bytes <= Bytes(0) || row.factors.empty()) return line;
+  return line * factor_at(row.factors.begin(), row.factors.end(), {0, 0, wire_bytes.value}, 0);
 }
 
 Format profile_format(OperatorKind kind, Format weights) {

@@ -59,6 +59,7 @@ struct ProfileCollective {
   int ranks = 2;
   Seconds latency{};
   BytesPerSecond bandwidth{};  // of wire_bytes(); infinite when the time does not follow them
+  std::vector<ProfileFactor> factors = {};  // by size alone, rising: libraries take another way from some size on
   ProfileFit fit;
 };
 Seconds profile_time(const ProfileCollective& row, Bytes wire_bytes);

@@ -63,6 +63,7 @@ Json part_json(const ProfilePart& part) {
 Json collective_json(const ProfileCollective& row) {
   Json json{{"kind", to_string(row.kind)}, {"ranks", row.ranks}, {"latency_s", row.latency.value}};
   put_rate(json, "bytes_per_s", row.bandwidth.value);
+  for (const ProfileFactor& f : row.factors) json["factors"].push_back(factor_json(f));
   put_fit(json, row.fit);
   return json;
 }
@@ -179,6 +180,7 @@ ProfileCollective read_collective(const Context& at) {
   row.ranks = static_cast<int>(number(reader, "ranks", 2, 1e6));
   row.latency = Seconds(number(reader, "latency_s", 0, kLongest));
   row.bandwidth = BytesPerSecond(rate(reader, "bytes_per_s"));
+  if (reader.take("factors") != nullptr) row.factors = read_factors(reader);
   row.fit = read_fit(reader);
   reader.finish();
   return row;

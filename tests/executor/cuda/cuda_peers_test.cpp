@@ -81,13 +81,13 @@ class PeerSums : public ::testing::TestWithParam<int> {};
 TEST_P(PeerSums, AreExactInOneFlightAndInTwo) {
   const int ranks = GetParam();
   if (ranks > devices()) GTEST_SKIP() << "fewer GPUs than ranks";
-  constexpr int kPacketRows = 16, kMostRows = 700;
+  constexpr int kPacketRows = 16, kFlightRows = 100, kMostRows = 700;
   for (int width : {256, 7168, 16384}) {
     on_ranks(ranks, [&](Communicator& world, const cuda::Launch& how, const CudaStream& stream) {
       Account account;
       const std::size_t all = static_cast<std::size_t>(kMostRows) * static_cast<std::size_t>(width);
       const std::size_t packets = 2 * all * sizeof(std::uint16_t);
-      PeerCalls calls(world, account, packets + cuda::peer_packet_bytes(ranks, kPacketRows, width), kPatience);
+      PeerCalls calls(world, account, packets + cuda::peer_packet_bytes(ranks, kPacketRows, kFlightRows, width), kPatience);
       Steps steps(calls);
       const DeviceBuffer residual(account, Purpose::kActivations, all * sizeof(float));
       const DeviceBuffer weight(account, Purpose::kActivations, static_cast<std::size_t>(width) * sizeof(float));
@@ -99,11 +99,12 @@ TEST_P(PeerSums, AreExactInOneFlightAndInTwo) {
       calls.place<void>(packets, op.packets);
       op.width = width;
       op.packet_rows = kPacketRows;
+      op.flight_rows = kFlightRows;
       op.residual = residual.as<float>();
       op.epsilon = 1e-5f;
       op.out = out.as<std::uint16_t>();
       int call = 0;
-      for (int rows : {1, 3, 16, 17, 1, 130, 16, 700, 2}) {
+      for (int rows : {1, 3, 16, 17, 100, 1, 101, 130, 16, 99, 700, 2}) {
         for (bool replace : {true, false}) {
           const std::size_t count = static_cast<std::size_t>(rows) * static_cast<std::size_t>(width);
           std::vector<float> expected(count, replace ? 0.0f : 100.0f);

@@ -1,6 +1,7 @@
 // What ranks do in each other's memory: threads of this process that wait for each other's flags.
 #include "cuda/peers.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -54,11 +55,11 @@ void norm_row(const PeerReduce& op, const float* x, std::uint16_t* out) {
 
 }  // namespace
 
-std::size_t peer_packet_bytes(int, int, int) { return 0; }
+std::size_t peer_packet_bytes(int, int, int, int) { return 0; }
 
 void peer_reduce(const Launch&, const PeerReduce& op) {
   demand(op.peers.ranks > 1 && op.rows > 0 && op.width % 8 == 0, "peer_reduce: sizes");
-  demand(op.rows <= op.packet_rows || op.sums[op.peers.rank] != op.sums[(op.peers.rank + 1) % op.peers.ranks],
+  demand(op.rows <= std::max(op.packet_rows, op.flight_rows) || op.sums[op.peers.rank] != op.sums[(op.peers.rank + 1) % op.peers.ranks],
          "peer_reduce: no room for sums");
   launch([op] {
     const Peers& peers = op.peers;
