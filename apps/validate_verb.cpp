@@ -174,9 +174,7 @@ int report(const Found& found, const std::vector<OutputRequest>& requests, const
 }
 
 // Unasked, devices are tried with a plan for as many GPUs as there are, or fewer.
-int ranks_of_machine(const Layout& layout) {
-  return mpi_ranks() > 0 ? mpi_ranks_here() : layout.devices_per_replica();
-}
+int ranks_of_machine(const Layout& layout) { return mpi_ranks() > 0 ? mpi_ranks_here() : layout.devices_per_replica(); }
 
 bool tries_device(const std::string& backend, const SavedPool& pool) {
   if (backend != "auto") return backend == "cuda";
@@ -303,8 +301,9 @@ void add_validate_verb(CLI::App& program, Session& session) {
   CLI::App* verb = program.add_subcommand("validate", "run the plan on the sharded engine; predicted against measured");
   verb->add_option("PLAN", options->plan, "plan.json: what `fathom plan -o` saved")->required();
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
-  verb->add_option("--backend", options->backend,
-                   "host, cuda (a GPU for each rank), or auto: cuda where there are GPUs that can run the plan, else the host")
+  verb->add_option(
+          "--backend", options->backend,
+          "host, cuda (a GPU for each rank), or auto: cuda where there are GPUs that can run the plan, else the host")
       ->check(CLI::IsMember({"host", "cuda", "auto"}));
   verb->add_option("--weights", options->weights, "synthetic, or the folder of a safetensors checkpoint");
   verb->add_option("--seed", options->seed, "of synthetic weights and of arrivals")

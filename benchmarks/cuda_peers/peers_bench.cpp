@@ -128,8 +128,9 @@ class Rank {
         world_, stream_, calls,
         [&] {
           calls_.end(step_);
-          cuda_ok(cudaMemcpy(words_.as<void>(), calls_.before().data(), sizeof(PeerCalls::Counts), cudaMemcpyHostToDevice),
-                  "words");
+          cuda_ok(
+              cudaMemcpy(words_.as<void>(), calls_.before().data(), sizeof(PeerCalls::Counts), cudaMemcpyHostToDevice),
+              "words");
           calls_.begin(words_.as<std::uint32_t>());
         },
         [&](int i) {
@@ -138,7 +139,9 @@ class Rank {
         });
   }
 
-  static std::size_t packet_bytes(int ranks) { return cuda::peer_packet_bytes(ranks, kPacketRows, kFlightRows, kWidth); }
+  static std::size_t packet_bytes(int ranks) {
+    return cuda::peer_packet_bytes(ranks, kPacketRows, kFlightRows, kWidth);
+  }
   static int calls_of(int rows) { return rows <= 64 ? 200 : rows <= 1024 ? 50 : 10; }
 
   Communicator& world_;

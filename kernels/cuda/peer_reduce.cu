@@ -36,7 +36,8 @@ __device__ inline void read_weight(const PeerReduce& op, float4* weight) {
 }
 
 __device__ inline uint2 read_own(const PeerReduce& op, int row, int group) {
-  return *reinterpret_cast<const uint2*>(op.partial[op.peers.rank] + static_cast<std::int64_t>(row) * op.width + 4 * group);
+  return *reinterpret_cast<const uint2*>(op.partial[op.peers.rank] + static_cast<std::int64_t>(row) * op.width +
+                                         4 * group);
 }
 
 template <int kEach>
@@ -47,7 +48,8 @@ __device__ inline RowPart<kEach> read_residual(const PeerReduce& op, int row) {
   for (int i = 0; i < kEach; ++i) {
     const int group = i * blockDim.x + threadIdx.x;
     if (op.replace || group >= op.width / 4) continue;
-    old.value[i] = *reinterpret_cast<const float4*>(op.residual + static_cast<std::int64_t>(row) * op.width + 4 * group);
+    old.value[i] =
+        *reinterpret_cast<const float4*>(op.residual + static_cast<std::int64_t>(row) * op.width + 4 * group);
   }
   return old;
 }
@@ -242,7 +244,7 @@ __global__ __launch_bounds__(1024) void reduce_in_two(const __grid_constant__ Pe
 
 template <int kEach, int kRanks>
 void reduce_among(const Launch& how, const PeerReduce& op, int threads) {
-  if (op.rows <= op.packet_rows) {
+  if (op.rows <= op.packet_rows || op.peers.ranks == 1) {
     launch("peer_reduce", reduce_in_one<kEach, kRanks>, op.rows, threads, 0, how, op);
   } else if (op.rows <= op.flight_rows) {
     launch("peer_reduce", reduce_row_by_row<kEach, kRanks>, op.rows, threads, 0, how, op);
@@ -273,7 +275,8 @@ std::size_t peer_packet_bytes(int ranks, int packet_rows, int flight_rows, int w
 
 void peer_reduce(const Launch& how, const PeerReduce& op) {
   if (op.width % 8 != 0 || op.width > kMostWidth) throw CudaError("peer_reduce: the width is not supported");
-  if (op.peers.ranks < 2 || op.peers.ranks > kMostPeers) throw CudaError("peer_reduce: so many ranks are not supported");
+  if (op.peers.ranks < 1 || op.peers.ranks > kMostPeers)
+    throw CudaError("peer_reduce: so many ranks are not supported");
   if (op.flight_rows > kPeerBlocks) throw CudaError("peer_reduce: so many rows of one flight are not supported");
   if (op.rows < 1) return;
   const int groups = op.width / 4;

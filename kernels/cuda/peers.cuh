@@ -96,6 +96,8 @@ __device__ inline void meet(const Peers& peers, int block, int turn, unsigned ca
 }
 
 // May be asked for before the kernel's predecessor is done.
-__device__ inline unsigned number_of_call(const Peers& peers) { return *peers.before + peers.number; }
+__device__ inline unsigned number_of_call(const Peers& peers) {
+  return peers.ranks > 1 ? *peers.before + peers.number : 0;
+}
 
 }  // namespace fathom::cuda

@@ -37,7 +37,8 @@ struct Peers {
   int what = 0;  // names the call in its trouble
 };
 
-// residual = (replace ? 0 : residual) + sum over the ranks of partial, and with `weight` the RMS norm of that.
+// residual = (replace ? 0 : residual) + sum over the ranks of partial, and with `weight` the RMS norm of that. One rank alone may call
+// it, whose partial is the sum.
 //
 // Up to packet_rows rows each rank sends its part to all others and sums for itself, every eight bytes with a mark (one flight); up
 // to flight_rows the same with a flag for each row, which takes half the bytes; more rows are summed by one rank each and sent
@@ -49,7 +50,7 @@ struct PeerReduce {
   std::uint16_t* sums[kMostPeers] = {};     // everyone's, bf16 [rows, width]: of two flights
   void* packets[kMostPeers] = {};           // everyone's, peer_packet_bytes(), zero at first: of one flight
   int packet_rows = 0, flight_rows = 0;     // at most kPeerBlocks
-  float* residual = nullptr;  // [rows, width]
+  float* residual = nullptr;                // [rows, width]
   bool replace = false;
   const float* weight = nullptr;  // [width]
   float epsilon = 0;

@@ -50,9 +50,9 @@ struct Combine {
   const void* y = nullptr;  // [pairs, width]
   bool y_fp32 = false;
   const std::int32_t* pair_of_choice = nullptr;
-  const float* weight = nullptr;  // [rows, chosen]
-  const float* add = nullptr;     // [rows, width], or nullptr; may be out
-  float* out = nullptr;           // [rows, width]
+  const float* weight = nullptr;     // [rows, chosen]
+  const float* add = nullptr;        // [rows, width], or nullptr; may be out
+  float* out = nullptr;              // [rows, width]
   std::uint16_t* partial = nullptr;  // instead of out: bf16, to be summed over ranks
 };
 void combine(const Launch& how, const Combine& op);

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace fathom {
@@ -90,7 +91,11 @@ NcclGroup::NcclGroup(Communicator& group) {
 }
 
 // Abort and not Destroy, which would wait for ranks that may have failed.
-NcclGroup::~NcclGroup() { library().CommAbort(comm_); }
+NcclGroup::~NcclGroup() { abort(); }
+
+void NcclGroup::abort() {
+  if (void* const comm = std::exchange(comm_, nullptr)) library().CommAbort(comm);
+}
 
 void NcclGroup::sum_bf16(std::uint16_t* values, std::size_t count, cudaStream_t stream) const {
   check(library().AllReduce(values, values, count, kBfloat16, kSum, comm_, stream), "AllReduce");

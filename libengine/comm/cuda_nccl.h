@@ -30,6 +30,7 @@ class NcclGroup {
   void gather(const float* mine, float* all, std::size_t count_each, cudaStream_t stream) const;
   void send(const float* values, std::size_t count, int to, cudaStream_t stream) const;
   void receive(float* values, std::size_t count, int from, cudaStream_t stream) const;
+  void abort();  // calls that wait end, whatever they have
 
  private:
   void* comm_ = nullptr;

@@ -55,9 +55,8 @@ void allow_access(int device) {
   cuda_ok(cudaGetDevice(&own), "cudaGetDevice");
   cuda_ok(cudaDeviceCanAccessPeer(&possible, own, device), "cudaDeviceCanAccessPeer");
   if (possible == 0) {
-    throw std::runtime_error(
-        fmt::format("GPU {} cannot reach the memory of GPU {}: they are not linked, or the system forbids it", own,
-                    device));
+    throw std::runtime_error(fmt::format(
+        "GPU {} cannot reach the memory of GPU {}: they are not linked, or the system forbids it", own, device));
   }
   const cudaError_t status = cudaDeviceEnablePeerAccess(device, 0);
   if (status == cudaErrorPeerAccessAlreadyEnabled) {
@@ -80,8 +79,8 @@ void take_device(Communicator& world) {
   // A launcher may show each process a device of its own: then all are the first.
   const bool one_each = mpi_ranks() > 0 && devices == 1;
   if (!one_each && devices < here) {
-    throw std::invalid_argument(
-        fmt::format("the plan has {} ranks on this machine, which has {} GPU{}", here, devices, devices == 1 ? "" : "s"));
+    throw std::invalid_argument(fmt::format("the plan has {} ranks on this machine, which has {} GPU{}", here, devices,
+                                            devices == 1 ? "" : "s"));
   }
   cuda_ok(cudaSetDevice(one_each ? 0 : place), "cudaSetDevice");
   const PeerCard mine = card_of_this_rank();
@@ -89,10 +88,25 @@ void take_device(Communicator& world) {
   for (int r = 0; r < world.size(); ++r) {
     const PeerCard& theirs = all[static_cast<std::size_t>(r)];
     if (r == world.rank() || theirs.host != mine.host || theirs.bus != mine.bus) continue;
-    throw std::invalid_argument(
-        fmt::format("ranks {} and {} have the same GPU: each rank needs its own", std::min(r, world.rank()),
-                    std::max(r, world.rank())));
+    throw std::invalid_argument(fmt::format("ranks {} and {} have the same GPU: each rank needs its own",
+                                            std::min(r, world.rank()), std::max(r, world.rank())));
   }
+}
+
+bool gpus_reach_each_other(Communicator& group) {
+  const PeerCard mine = card_of_this_rank();
+  bool all = true;
+  for (const PeerCard& theirs : cards(group, mine)) {
+    if (theirs.host != mine.host) all = false;
+    if (theirs.process != mine.process || theirs.device == mine.device) continue;  // processes find out when they try
+    int possible = 0;
+    cuda_ok(cudaDeviceCanAccessPeer(&possible, mine.device, theirs.device), "cudaDeviceCanAccessPeer");
+    if (possible == 0) all = false;
+  }
+  std::vector<std::uint8_t> everyone(static_cast<std::size_t>(group.size()));
+  const std::uint8_t here = all ? 1 : 0;
+  group.all_gather(std::as_bytes(std::span(&here, 1)), std::as_writable_bytes(std::span(everyone)));
+  return std::count(everyone.begin(), everyone.end(), 1) == group.size();
 }
 
 namespace {
@@ -147,7 +161,8 @@ PeerMemory::PeerMemory(Communicator& group, Account& account, std::size_t bytes)
 std::byte* PeerMemory::reach(const PeerCard& theirs, const PeerCard& mine) {
   if (theirs.host != mine.host) {
     throw std::runtime_error(
-        "ranks of one tensor-parallel group or pipeline on several hosts: the CUDA executor links the GPUs of one host");
+        "ranks of one tensor-parallel group or pipeline on several hosts: the CUDA executor links the GPUs of one "
+        "host");
   }
   if (theirs.process == mine.process) {
     if (theirs.device != mine.device) allow_access(theirs.device);

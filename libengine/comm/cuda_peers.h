@@ -20,6 +20,9 @@ namespace fathom {
 // std::invalid_argument when there are fewer devices than ranks, or two ranks have the same.
 void take_device(Communicator& world);
 
+// Whether every rank's GPU can write into the memory of every other's: all on one host, and linked. All ranks call it and agree.
+bool gpus_reach_each_other(Communicator& group);
+
 // One rank's share of a block that every rank of the group has. It lives until the last rank of its process that may write to it is
 // through with it.
 class PeerMemory {

@@ -47,7 +47,8 @@ std::string unsupported_on_cuda(const ExecutorParts& parts) {
     return fmt::format("the CUDA executor does not run {}: --backend host does", what);
   };
   if (l.attention_dp > 1) return refused("attention-DP so far");
-  if (std::max(l.tp, l.pp) > cuda::kMostPeers) return refused(fmt::format("more than {} GPUs in a group", cuda::kMostPeers));
+  if (std::max(l.tp, l.pp) > cuda::kMostPeers)
+    return refused(fmt::format("more than {} GPUs in a group", cuda::kMostPeers));
   if (parts.program.architecture().vocab_size % (4 * l.tp) != 0 && l.tp > 1) {
     return refused("a vocabulary whose parts are no multiples of 4");
   }
@@ -143,7 +144,8 @@ void CudaExecutor::allocate_experts() {
   std::vector<std::int32_t> place(static_cast<std::size_t>(m.routed_experts), -1);
   for (std::size_t n = 0; n < mine.size(); ++n) place[static_cast<std::size_t>(mine[n])] = static_cast<std::int32_t>(n);
   held_ = room(m.routed_experts, kInt);
-  cuda_ok(cudaMemcpy(held_.as<void>(), place.data(), place.size() * kInt, cudaMemcpyHostToDevice), "copying the experts");
+  cuda_ok(cudaMemcpy(held_.as<void>(), place.data(), place.size() * kInt, cudaMemcpyHostToDevice),
+          "copying the experts");
 }
 
 void CudaExecutor::allocate_workspaces() {
@@ -194,8 +196,8 @@ void CudaExecutor::prepare_latent_weights() {
       cuda::widen_weights(plain, w.kv_b, wide.as<std::uint16_t>());
       w.kv_b = {.rows = w.kv_b.rows, .cols = w.kv_b.cols, .codes = wide.as<void>()};
     }
-    const DeviceBuffer& keys = latent_memory_.emplace_back(
-        account_, Purpose::kWeights, static_cast<std::size_t>(heads_ * latent * nope) * kBf16);
+    const DeviceBuffer& keys = latent_memory_.emplace_back(account_, Purpose::kWeights,
+                                                           static_cast<std::size_t>(heads_ * latent * nope) * kBf16);
     cuda::turn_heads(plain, static_cast<const std::uint16_t*>(w.kv_b.codes), per_head * latent, heads_,
                      static_cast<int>(nope), static_cast<int>(latent), keys.as<std::uint16_t>());
     w.keys = keys.as<std::uint16_t>();

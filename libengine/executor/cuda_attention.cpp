@@ -27,7 +27,9 @@ cuda::RopeRows CudaExecutor::rope_rows(int first, int rows) const {
           .angles = angles_.as<float>() + static_cast<std::int64_t>(first) * rope_.dims};
 }
 
-std::uint16_t* CudaExecutor::layer_pages(int layer) const { return pages_.as<std::uint16_t>() + cache_layer(layer) * page_values_; }
+std::uint16_t* CudaExecutor::layer_pages(int layer) const {
+  return pages_.as<std::uint16_t>() + cache_layer(layer) * page_values_;
+}
 
 void CudaExecutor::rope(const Instruction& i) {
   const cuda::RopeRows rows = rope_rows(0, batch_.rows());

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "cache/block_tables.h"
+#include "comm/cuda_nccl.h"
 #include "comm/cuda_peers.h"
 #include "cuda/large_linear.h"
 #include "cuda/rope.h"
@@ -102,6 +103,8 @@ class CudaExecutor : public Executor {
   void allocate_latent_attention();
   void allocate_experts();
   void allocate_peers();
+  void allocate_shared_sums();
+  void allocate_nccl();
   void allocate_workspaces();
   void prepare_latent_weights();
   DeviceBuffer room(std::int64_t count, std::size_t size) const;  // of activations, zeros at first
@@ -145,6 +148,7 @@ class CudaExecutor : public Executor {
   // cuda_collectives.cpp
   void all_reduce(const Instruction&);
   void head_all_gather(const Instruction&);
+  void gather_logits_by_nccl();
   void receive_stage();
   void stage_all_gather(const Instruction&);
   void stage_send(const Instruction&);
@@ -156,6 +160,8 @@ class CudaExecutor : public Executor {
     std::int64_t first = 0, count = 0;
   };
   StagePart stage_part() const;
+  std::int64_t stage_part_length() const;
+  void stop_calls();
   [[noreturn]] void tell_trouble(const PeerCalls& calls, const Communicator& group) const;
   void check_agreement();
 
@@ -163,7 +169,7 @@ class CudaExecutor : public Executor {
   cuda::Launch how();
   void product(const cuda::Weights& w, const Product& p);
   void joined_product(const CudaOperatorWeights& w, const Product& p);  // of several matrices side by side in y
-  void end_block(const cuda::Weights& w, const std::uint16_t* x);  // adds to the residual stream, or to its parts
+  void end_block(const cuda::Weights& w, const std::uint16_t* x);       // adds to the residual stream, or to its parts
   bool sharded() const { return l_.tp > 1; }
   int cache_layer(int layer) const { return layer - stage_.first_layer; }
   cuda::RopeRows rope_rows(int first, int rows) const;
@@ -195,14 +201,15 @@ class CudaExecutor : public Executor {
   std::vector<RowTime> times_;
   int steps_ = 0, launches_ = 0;
   bool timed_ = false, overlap_ = true;
-  bool angles_known_ = false;  // of this step: they are the same in every layer
-  const Bound* next_ = nullptr;   // after the one that is being launched; nullptr: none
+  bool angles_known_ = false;    // of this step: they are the same in every layer
+  const Bound* next_ = nullptr;  // after the one that is being launched; nullptr: none
   StepCalls step_calls_;
-  int running_instruction_ = 0;   // its number in the body
-  bool normed_already_ = false;   // by the all-reduce before
+  int running_instruction_ = 0;  // its number in the body
+  bool normed_already_ = false;  // by the all-reduce before
 
   // Ranks that share sums, and the stages of a pipeline. What lies in memory that others see too is found by offset.
   std::unique_ptr<PeerCalls> tp_calls_, pipeline_calls_;
+  std::unique_ptr<NcclGroup> tp_nccl_, pipeline_nccl_;
   std::unique_ptr<Communicator> pipeline_;
   struct PeerPlaces {
     std::size_t partial = 0, sums = 0, packets = 0, logits = 0, residual = 0;  // of every rank
@@ -215,7 +222,9 @@ class CudaExecutor : public Executor {
 
   DeviceBuffer pages_;  // [block][layer][page]
   DeviceBuffer frequencies_, angles_;
-  DeviceBuffer residual_memory_, logits_memory_, shared_sum_, held_, normed_, projected_, queries_, attended_, gate_up_, hidden_;
+  DeviceBuffer partial_memory_, parts_of_logits_;  // of NCCL's way
+  DeviceBuffer residual_memory_, logits_memory_, shared_sum_, held_, normed_, projected_, queries_, attended_, gate_up_,
+      hidden_;
   DeviceBuffer low_queries_, absorbed_, summed_latents_, gathered_, expanded_;
   DeviceBuffer router_logits_, chosen_, chosen_weight_, first_pair_, used_, token_of_pair_, pair_of_choice_,
       pair_hidden_, pair_out_;

@@ -14,6 +14,13 @@
 
 namespace fathom {
 
+// How GPUs of several ranks talk to each other.
+enum class DeviceLinks {
+  kAuto,  // by kernels of ours that write into each other's memory; where that is impossible, and for long sums, by NCCL
+  kPeers,  // by our kernels alone
+  kNccl,
+};
+
 struct ExecutorOptions {
   int threads = 1;
   CacheFormat cache = CacheFormat::kBf16;
@@ -27,6 +34,7 @@ struct ExecutorOptions {
   // Where timing operators costs time (Executor::timed): one step of so many is timed, the last of them; 0: none.
   int time_every = 4;
   bool graphs = true;  // steps that only decode run as graphs, where the device has such
+  DeviceLinks links = DeviceLinks::kAuto;
   std::chrono::milliseconds patience{60'000};  // of a device that waits for another
 };
 

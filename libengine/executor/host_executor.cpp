@@ -337,7 +337,8 @@ void HostExecutor::head_all_gather(const Instruction& i) {
 void HostExecutor::gather_logits(int rows, const Buffer& local, Buffer& gathered) {
   const std::int64_t part = rows * vocabulary_.widest, vocabulary = a_.vocab_size;
   float* mine = local.as<float>();
-  for (std::int64_t r = 0; r < rows && vocabulary_.count < vocabulary_.widest; ++r) mine[r * vocabulary_.widest + vocabulary_.count] = 0;
+  for (std::int64_t r = 0; r < rows && vocabulary_.count < vocabulary_.widest; ++r)
+    mine[r * vocabulary_.widest + vocabulary_.count] = 0;
   float* parts = room(wire_, part * l_.tp, Purpose::kCommunication);
   groups_.tp->all_gather(std::as_bytes(std::span(mine, part)), std::as_writable_bytes(std::span(parts, part * l_.tp)));
   float* out = room(gathered, rows * vocabulary);

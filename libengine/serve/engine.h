@@ -70,7 +70,7 @@ struct StepRecord {
 
 struct RankTrace {
   int stage = 0;
-  int group = 0;  // attention-DP
+  int group = 0;                                 // attention-DP
   std::vector<std::vector<TraceRow>> row_names;  // of each kind of step: decode, prompt, both
   std::vector<StepRecord> steps;
   std::vector<double> rounds;                  // seconds of each round of micro-batches

@@ -32,7 +32,8 @@ Json to_json(const RankTrace& t) {
     steps.push_back(
         {s.round, s.sequences, s.decode_rows, s.prompt_rows, s.context, s.pairs, s.seconds, s.timed, std::move(rows)});
   }
-  return {{"stage", t.stage}, {"group", t.group}, {"names", names}, {"steps", steps}, {"rounds", t.rounds}, {"memory", t.memory}};
+  return {{"stage", t.stage}, {"group", t.group},   {"names", names},
+          {"steps", steps},   {"rounds", t.rounds}, {"memory", t.memory}};
 }
 
 RankTrace trace_from(const Json& json) {

@@ -94,7 +94,8 @@ Seconds work(const std::vector<MeasuredOperator>& operators) {
 namespace {
 
 bool same_group(const RankTrace& a, const RankTrace& b) {
-  return a.stage == b.stage && a.group == b.group && a.steps.size() == b.steps.size() && a.rounds.size() == b.rounds.size();
+  return a.stage == b.stage && a.group == b.group && a.steps.size() == b.steps.size() &&
+         a.rounds.size() == b.rounds.size();
 }
 
 void take_least(RankTrace& trace, const RankTrace& other) {

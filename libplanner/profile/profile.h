@@ -58,7 +58,7 @@ struct ProfileCollective {
   OperatorKind kind = OperatorKind::kAllReduce;
   int ranks = 2;
   Seconds latency{};
-  BytesPerSecond bandwidth{};  // of wire_bytes(); infinite when the time does not follow them
+  BytesPerSecond bandwidth{};               // of wire_bytes(); infinite when the time does not follow them
   std::vector<ProfileFactor> factors = {};  // by size alone, rising: libraries take another way from some size on
   ProfileFit fit;
 };

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "comm/cuda_nccl.h"
 #include "executor/cuda/device_runs.h"
 
 namespace fathom {
@@ -106,6 +107,33 @@ TEST(CudaParallel, PipelinesGiveTheHostsLogits) {
   });
 }
 
+TEST(CudaParallel, NcclInsteadOfOurKernelsGivesTheHostsLogits) {
+  std::string why_not;
+  if (!nccl_available(&why_not)) GTEST_SKIP() << why_not;
+  on_layouts({{.tp = 2}, {.tp = 4, .ep = 4}, {.pp = 2}, {.tp = 2, .pp = 2}}, [](const Layout& l) {
+    for (const char* id : {"llama", "deepseek-v3"}) {
+      const Architecture a = model(id);
+      if (!a.moe && l.ep > 1) continue;
+      const std::vector<Request> requests = requests_for(a, 4);
+      expect_agreement(a, on_device(a, parallel(l), requests, checked(), true, DeviceLinks::kNccl),
+                       on_host(a, layout("bf16"), requests, options()), fmt::format("{} {} NCCL", id, name_of(l)));
+    }
+  });
+}
+
+// Sums of more than 8 MiB: by NCCL where it is.
+TEST(CudaParallel, VeryLongPromptsGiveOurKernelsLogits) {
+  on_layouts({{.tp = 2}}, [](const Layout& l) {
+    Architecture a = model("llama");
+    a.hidden_size = 4096;
+    Request r{.id = 0, .prompt = some_tokens(1100, a.vocab_size, 7), .output_tokens = 1};
+    RunOptions o = checked(1100);
+    o.max_sequences = 1;
+    expect_agreement(a, on_device(a, parallel(l), {r}, o), on_device(a, parallel(l), {r}, o, true, DeviceLinks::kPeers),
+                     name_of(l));
+  });
+}
+
 TEST(CudaParallel, GraphsAndOtherRunsGiveTheSameBits) {
   on_layouts({{.tp = 2}, {.tp = 4, .ep = 4}, {.tp = 2, .pp = 2}}, [](const Layout& l) {
     const Architecture a = model("deepseek-v3");
@@ -134,8 +162,8 @@ std::string failure_of(const Layout& l, const Fault& fault) {
 TEST(CudaParallel, ARankThatHangsIsNamed) {
   on_layouts({{.tp = 2}, {.pp = 2}}, [](const Layout& l) {
     const auto begin = std::chrono::steady_clock::now();
-    const std::string message = failure_of(
-        parallel(l), {.rank = 1, .operator_name = "a step of the device", .kind = Fault::Kind::kHang});
+    const std::string message =
+        failure_of(parallel(l), {.rank = 1, .operator_name = "a step of the device", .kind = Fault::Kind::kHang});
     EXPECT_NE(message.find("rank 1 did not come to "), std::string::npos) << message;
     EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
   });
@@ -143,8 +171,8 @@ TEST(CudaParallel, ARankThatHangsIsNamed) {
 
 TEST(CudaParallel, ARankThatFailsEndsTheOthersAtOnce) {
   on_layouts({{.tp = 2}, {.pp = 2}}, [](const Layout& l) {
-    const std::string message = failure_of(
-        parallel(l), {.rank = 1, .operator_name = "a step of the device", .kind = Fault::Kind::kThrow});
+    const std::string message =
+        failure_of(parallel(l), {.rank = 1, .operator_name = "a step of the device", .kind = Fault::Kind::kThrow});
     EXPECT_NE(message.find("rank 1 failed in a step of the device: a fault on purpose"), std::string::npos) << message;
   });
 }

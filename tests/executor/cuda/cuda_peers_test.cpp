@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "comm/cuda_nccl.h"
 #include "host/convert.h"
 
 namespace fathom {
@@ -87,7 +88,8 @@ TEST_P(PeerSums, AreExactInOneFlightAndInTwo) {
       Account account;
       const std::size_t all = static_cast<std::size_t>(kMostRows) * static_cast<std::size_t>(width);
       const std::size_t packets = 2 * all * sizeof(std::uint16_t);
-      PeerCalls calls(world, account, packets + cuda::peer_packet_bytes(ranks, kPacketRows, kFlightRows, width), kPatience);
+      PeerCalls calls(world, account, packets + cuda::peer_packet_bytes(ranks, kPacketRows, kFlightRows, width),
+                      kPatience);
       Steps steps(calls);
       const DeviceBuffer residual(account, Purpose::kActivations, all * sizeof(float));
       const DeviceBuffer weight(account, Purpose::kActivations, static_cast<std::size_t>(width) * sizeof(float));
@@ -124,9 +126,12 @@ TEST_P(PeerSums, AreExactInOneFlightAndInTwo) {
           ASSERT_EQ(download(residual.as<float>(), count), expected) << rows << " x " << width;
           if (op.weight != nullptr) {
             double squares = 0;
-            for (int i = 0; i < width; ++i) squares += static_cast<double>(expected[static_cast<std::size_t>(i)]) * expected[static_cast<std::size_t>(i)];
+            for (int i = 0; i < width; ++i)
+              squares +=
+                  static_cast<double>(expected[static_cast<std::size_t>(i)]) * expected[static_cast<std::size_t>(i)];
             const double factor = 1 / std::sqrt(squares / width + 1e-5);
-            const std::vector<std::uint16_t> normed = download(out.as<std::uint16_t>(), static_cast<std::size_t>(width));
+            const std::vector<std::uint16_t> normed =
+                download(out.as<std::uint16_t>(), static_cast<std::size_t>(width));
             for (int i = 0; i < width; i += 97) {
               const double wanted = expected[static_cast<std::size_t>(i)] * factor;
               ASSERT_NEAR(host::from_bf16(normed[static_cast<std::size_t>(i)]), wanted, std::abs(wanted) / 100 + 1e-6);
@@ -139,6 +144,28 @@ TEST_P(PeerSums, AreExactInOneFlightAndInTwo) {
   }
 }
 
+TEST_P(PeerSums, OfNcclAreTheSame) {
+  const int ranks = GetParam();
+  if (ranks > devices()) GTEST_SKIP() << "fewer GPUs than ranks";
+  if (std::string why_not; !nccl_available(&why_not)) GTEST_SKIP() << why_not;
+  on_ranks(ranks, [&](Communicator& world, const cuda::Launch&, const CudaStream& stream) {
+    const NcclGroup nccl(world);
+    Account account;
+    for (std::size_t count : {std::size_t{8}, std::size_t{7168}, std::size_t{1'000'000}}) {
+      const DeviceBuffer values(account, Purpose::kActivations, count * sizeof(std::uint16_t));
+      upload(values.as<std::uint16_t>(), in_bf16(integers(count, world.rank(), 1)));
+      nccl.sum_bf16(values.as<std::uint16_t>(), count, stream);
+      stream.wait();
+      std::vector<float> expected(count);
+      for (int r = 0; r < ranks; ++r) {
+        const std::vector<float> part = integers(count, r, 1);
+        for (std::size_t i = 0; i < count; ++i) expected[i] += part[i];
+      }
+      ASSERT_EQ(download(values.as<std::uint16_t>(), count), in_bf16(expected));  // up to 32 in size: exact in bf16
+    }
+  });
+}
+
 TEST_P(PeerSums, GathersPutColumnsInPlace) {
   const int ranks = GetParam();
   if (ranks > devices()) GTEST_SKIP() << "fewer GPUs than ranks";
@@ -147,7 +174,7 @@ TEST_P(PeerSums, GathersPutColumnsInPlace) {
     constexpr int kRows = 65;
     constexpr std::int64_t kStride = 9000;
     PeerCalls calls(world, account, kRows * kStride * sizeof(float), kPatience);
-      Steps steps(calls);
+    Steps steps(calls);
     int call = 0;
     for (int rows : {1, 7, kRows}) {
       for (std::int64_t share : {std::int64_t{1000}, std::int64_t{997}}) {
@@ -186,7 +213,7 @@ TEST_P(PeerSums, MessagesArriveInOrder) {
     Account account;
     constexpr std::int64_t kRoom = 300'000;
     PeerCalls calls(world, account, 2 * kRoom * sizeof(float), kPatience);
-      Steps steps(calls);
+    Steps steps(calls);
     const DeviceBuffer values(account, Purpose::kActivations, kRoom * sizeof(float));
     int message = 0;
     for (std::int64_t count : {4, 300'000, 4096, 8, 123'456, 7168}) {
@@ -221,7 +248,7 @@ TEST_P(PeerSums, TellWhoDidNotCome) {
   on_ranks(ranks, [&](Communicator& world, const cuda::Launch& how, const CudaStream& stream) {
     Account account;
     PeerCalls calls(world, account, 1 << 20, std::chrono::milliseconds(300));
-      Steps steps(calls);
+    Steps steps(calls);
     const DeviceBuffer residual(account, Purpose::kActivations, 1 << 16);
     if (world.rank() == 1) return world.barrier();
     cuda::PeerReduce op;

@@ -17,8 +17,8 @@
 namespace fathom::testing {
 
 inline const SyntheticWeights kWeights(5);
-inline const char* const kFamilies[] = {"llama",      "qwen2", "qwen3", "mistral", "mixtral", "qwen3-moe", "deepseek-v2-lite",
-                                 "deepseek-v3"};
+inline const char* const kFamilies[] = {
+    "llama", "qwen2", "qwen3", "mistral", "mixtral", "qwen3-moe", "deepseek-v2-lite", "deepseek-v3"};
 
 // The tiny models in sizes that the kernels are made for.
 inline Architecture model(const std::string& id) {
@@ -68,15 +68,17 @@ inline RunOptions options(int chunk = 48) {
   return o;
 }
 
-inline RunResult on_host(const Architecture& a, const Layout& l, const std::vector<Request>& requests, const RunOptions& o) {
+inline RunResult on_host(const Architecture& a, const Layout& l, const std::vector<Request>& requests,
+                         const RunOptions& o) {
   return run_engine(EngineModel(a, l), kWeights, requests, o);
 }
 
 inline RunResult on_device(const Architecture& a, const Layout& l, const std::vector<Request>& requests, RunOptions o,
-                    bool graphs = true) {
-  o.make_executor = [graphs](const ExecutorParts& parts) {
+                           bool graphs = true, DeviceLinks links = DeviceLinks::kAuto) {
+  o.make_executor = [graphs, links](const ExecutorParts& parts) {
     ExecutorOptions how = parts.options;
     how.graphs = graphs;
+    how.links = links;
     return make_cuda_executor(
         {parts.program, parts.place, parts.groups, parts.slices, parts.source, parts.account, how});
   };
@@ -115,7 +117,8 @@ inline Agreement agreement(const RunResult& device, const RunResult& host, int v
 
 // Experts chosen by a hair's breadth turn with the last bit of bf16, and a row with another expert is another row: of models
 // with experts the typical row is held to the bound.
-inline void expect_agreement(const Architecture& a, const RunResult& device, const RunResult& host, const std::string& what) {
+inline void expect_agreement(const Architecture& a, const RunResult& device, const RunResult& host,
+                             const std::string& what) {
   const Agreement found = agreement(device, host, a.vocab_size);
   EXPECT_LT(a.moe ? found.typical_row : found.whole, 1e-3) << what;
   EXPECT_LT(found.whole, 0.05) << what;

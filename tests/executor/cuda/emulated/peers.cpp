@@ -35,7 +35,7 @@ void wait_for(const Peers& peers, int peer, int turn, std::uint32_t least) {
   }
 }
 
-std::uint32_t number_of(const Peers& peers) { return *peers.before + peers.number; }
+std::uint32_t number_of(const Peers& peers) { return peers.ranks > 1 ? *peers.before + peers.number : 0; }
 
 void meet(const Peers& peers, int turn) {
   for (int r = 0; r < peers.ranks; ++r) {
@@ -58,8 +58,9 @@ void norm_row(const PeerReduce& op, const float* x, std::uint16_t* out) {
 std::size_t peer_packet_bytes(int, int, int, int) { return 0; }
 
 void peer_reduce(const Launch&, const PeerReduce& op) {
-  demand(op.peers.ranks > 1 && op.rows > 0 && op.width % 8 == 0, "peer_reduce: sizes");
-  demand(op.rows <= std::max(op.packet_rows, op.flight_rows) || op.sums[op.peers.rank] != op.sums[(op.peers.rank + 1) % op.peers.ranks],
+  demand(op.rows > 0 && op.width % 8 == 0, "peer_reduce: sizes");
+  demand(op.peers.ranks == 1 || op.rows <= std::max(op.packet_rows, op.flight_rows) ||
+             op.sums[op.peers.rank] != op.sums[(op.peers.rank + 1) % op.peers.ranks],
          "peer_reduce: no room for sums");
   launch([op] {
     const Peers& peers = op.peers;
