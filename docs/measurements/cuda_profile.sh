@@ -41,7 +41,7 @@ while read -r model weights layout; do
     found=$out/predicted-$name-${sequences}x$context.json
     rm -f "$out/plan.json" "$found"  # or the shape before would stand for this one
     run 60 "$name" plan "$out/cluster.yaml" --profile "$out/$name.profile.json" -f json=/dev/null -o "$out/plan.json"
-    run 90 "$name" validate "$out/plan.json" --backend cuda --steps 24 -f "json=$found"
+    run 90 "$name" validate "$out/plan.json" --backend cuda --steps 48 -f "json=$found"
   done
 done <<<"$models"
 rm -f "$out/cluster.yaml" "$out/plan.json" "$out/log.txt"

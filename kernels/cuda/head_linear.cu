@@ -1,5 +1,6 @@
-// A warp takes sixteen outputs of one head and up to kTiles * 8 tokens. Of 32 inputs a lane takes eight neighbours, of two rows of W and
-// of its token of every tile: 16-byte loads straight to registers, two products each (mma.cuh).
+// Sixteen outputs of one head and up to kTiles * 8 tokens are a warp's, or of few outputs and many inputs four warps', which take
+// every fourth step of the inputs. Of the 32 inputs of a step a lane takes eight neighbours, of two rows of W and of its token of
+// every tile: 16-byte loads straight to registers, two products each (mma.cuh).
 #include <algorithm>
 
 #include "cuda/head_linear.h"
@@ -15,11 +16,12 @@ constexpr int kTokens = 8;   // of a tile
 constexpr int kInputs = 32;  // of a step
 
 // Grid: (outputs / 16 by warps, heads, tokens / (8 kTiles)).
-template <int kTiles>
+template <int kTiles, bool kShare>
 __global__ __launch_bounds__(kThreads) void products(const __grid_constant__ HeadLinear op) {
 #ifdef FATHOM_TENSOR_CORES
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-  const int row = 16 * (blockIdx.x * kWarps + warp), head = blockIdx.y, first = blockIdx.z * kTiles * kTokens;
+  const int row = 16 * (kShare ? blockIdx.x : blockIdx.x * kWarps + warp), head = blockIdx.y;
+  const int first = blockIdx.z * kTiles * kTokens, step = kShare ? kWarps * kInputs : kInputs;
   start_successor();
   wait_for_predecessor();
   if (row >= op.rows) return;
@@ -33,13 +35,30 @@ __global__ __launch_bounds__(kThreads) void products(const __grid_constant__ Hea
   }
   float sum[kTiles][4] = {};
 #pragma unroll 4
-  for (int at = 0; at < op.cols; at += kInputs) {
+  for (int at = kShare ? warp * kInputs : 0; at < op.cols; at += step) {
     const uint4 a = load_streamed_16(upper + at), b = load_streamed_16(lower + at);
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile) {
       const uint4 c = *reinterpret_cast<const uint4*>(x[tile] + at);
       mma_bf16(sum[tile], a.x, b.x, a.y, b.y, c.x, c.y);
       mma_bf16(sum[tile], a.z, b.z, a.w, b.w, c.z, c.w);
+    }
+  }
+  if constexpr (kShare) {
+    __shared__ float4 parts[kWarps][kTiles][32];
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+      parts[warp][tile][lane] = make_float4(sum[tile][0], sum[tile][1], sum[tile][2], sum[tile][3]);
+    }
+    __syncthreads();
+    if (warp > 0) return;
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+#pragma unroll
+      for (int w = 1; w < kWarps; ++w) {
+        const float4 part = parts[w][tile][lane];
+        sum[tile][0] += part.x, sum[tile][1] += part.y, sum[tile][2] += part.z, sum[tile][3] += part.w;
+      }
     }
   }
 #pragma unroll
@@ -66,8 +85,15 @@ __global__ void turn(const std::uint16_t* from, std::int64_t from_stride, int ro
 
 template <int kTiles>
 void run(const Launch& how, const HeadLinear& op) {
-  const int each = kTiles * kTokens, blocks = (op.rows / 16 + kWarps - 1) / kWarps;
-  launch("head_linear", products<kTiles>, dim3(blocks, op.heads, (op.tokens + each - 1) / each), kThreads, 0, how, op);
+  const int each = kTiles * kTokens, strips = op.rows / 16, groups = (op.tokens + each - 1) / each;
+  // Values of 128 from latents of 512: with a warp for a strip, 16 heads are 32 blocks, which wait for 16 steps of loads.
+  const bool share = op.cols > op.rows;
+  if (share) {
+    launch("head_linear", products<kTiles, true>, dim3(strips, op.heads, groups), kThreads, 0, how, op);
+  } else {
+    launch("head_linear", products<kTiles, false>, dim3((strips + kWarps - 1) / kWarps, op.heads, groups), kThreads, 0,
+           how, op);
+  }
 }
 
 }  // namespace

@@ -196,7 +196,8 @@ class CudaExecutor : public Executor {
   int cached_layers_;
   std::vector<BoundProgram> programs_;  // decode, prefill, both
   const Program* running_ = nullptr;
-  std::map<std::pair<int, int>, Graphs> graphs_;  // by rows and longest context
+  std::unique_ptr<NcclGroup> tp_nccl_, pipeline_nccl_;  // before the graphs, which hold NCCL's calls and must go first
+  std::map<std::pair<int, int>, Graphs> graphs_;        // by rows and longest context
   OperatorClock eager_clock_;
   std::vector<RowTime> times_;
   int steps_ = 0, launches_ = 0;
@@ -209,7 +210,6 @@ class CudaExecutor : public Executor {
 
   // Ranks that share sums, and the stages of a pipeline. What lies in memory that others see too is found by offset.
   std::unique_ptr<PeerCalls> tp_calls_, pipeline_calls_;
-  std::unique_ptr<NcclGroup> tp_nccl_, pipeline_nccl_;
   std::unique_ptr<Communicator> pipeline_;
   struct PeerPlaces {
     std::size_t partial = 0, sums = 0, packets = 0, logits = 0, residual = 0;  // of every rank

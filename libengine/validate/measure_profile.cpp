@@ -156,7 +156,7 @@ ProfileMeasurements measure_profile(const SavedPlan& plan, const SavedPool& pool
     const auto next = std::upper_bound(schedule.first_round.begin(), schedule.first_round.end(), round++);
     if (next != schedule.first_round.end()) say(options, text_of(shapes[next - schedule.first_round.begin() - 1]));
   };
-  const RunResult run = without_waits(run_engine(model, source, schedule.requests, how));
+  const RunResult run = without_waits(run_engine(model, source, schedule.requests, how), model.layout);
 
   ProfileMeasurements found;
   found.machine = backend.machine;

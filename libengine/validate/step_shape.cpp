@@ -112,13 +112,38 @@ void take_least(RankTrace& trace, const RankTrace& other) {
   }
 }
 
+RowTime* row_of(StepRecord& step, const std::vector<TraceRow>& names, std::string_view name) {
+  for (std::size_t row = 0; row < std::min(step.rows.size(), names.size()); ++row) {
+    if (names[row].name == name && step.rows[row].executions > 0) return &step.rows[row];
+  }
+  return nullptr;
+}
+
+void give_experts_their_wait(StepRecord& step, const std::vector<TraceRow>& names) {
+  RowTime* after_experts = row_of(step, names, "moe.all_reduce");
+  const RowTime* after_attention = row_of(step, names, "attention.all_reduce");
+  RowTime* up = row_of(step, names, "moe.experts.gate_up");
+  RowTime* down = row_of(step, names, "moe.experts.down");
+  if (after_experts == nullptr || after_attention == nullptr || up == nullptr || down == nullptr) return;
+  const double sums = after_attention->seconds / after_attention->executions * after_experts->executions;
+  const double wait = after_experts->seconds - sums, work = up->seconds + down->seconds;
+  if (!(wait > 0) || !(work > 0)) return;
+  after_experts->seconds = sums;
+  up->seconds *= 1 + wait / work;
+  down->seconds *= 1 + wait / work;
+}
+
 }  // namespace
 
-RunResult without_waits(RunResult run) {
+RunResult without_waits(RunResult run, const Layout& layout) {
   const std::vector<RankTrace> as_measured = run.traces;
   for (RankTrace& trace : run.traces) {
     for (const RankTrace& other : as_measured) {
       if (same_group(trace, other)) take_least(trace, other);
+    }
+    if (layout.ep == 1) continue;
+    for (StepRecord& step : trace.steps) {
+      give_experts_their_wait(step, trace.row_names[static_cast<std::size_t>(kind_of(step))]);
     }
   }
   return run;

@@ -30,7 +30,10 @@ std::int64_t cache_tokens(const EngineModel& model, const StepShape& shape, int 
 
 // The run as if no rank had waited for another of its tensor-parallel group: what a collective takes is the least that any of them
 // was in it, and a step or round the least of any, since they end together.
-RunResult without_waits(RunResult run);
+//
+// With experts dealt out, ranks wait for the one whose experts have most tokens in the sum after them: what that takes beyond
+// attention's, which is of the same bytes, counts to the experts, as the plan's time of the busiest rank does.
+RunResult without_waits(RunResult run, const Layout& layout);
 
 // Does the step count: after the warm-up, and of the kind that was asked for.
 bool counts(const StepRecord& step, const StepShape& shape);

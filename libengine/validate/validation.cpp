@@ -84,7 +84,7 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
     sampler.start();
     if (say) say(text);
   };
-  const RunResult run = without_waits(run_engine(model, source, requests_of(model, shape, options.steps), how));
+  const RunResult run = without_waits(run_engine(model, source, requests_of(model, shape, options.steps), how), model.layout);
   Trace trace;
   trace.device = sampler.stop();
   trace.backend = options.backend.name;
