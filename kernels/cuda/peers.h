@@ -69,6 +69,43 @@ struct PeerGather {
 };
 void peer_gather(const Launch& how, const PeerGather& op);
 
+// Rows to the ranks that hold their experts, and what those made of them back. Ranks of a stage are numbered group * tp + rank of the
+// tensor-parallel group; row r of a group is sent and summed by its rank r % tp. A group has `slots` places at every rank, whatever
+// its rows: nothing about the routing is known to the host.
+struct PeerRows {
+  int rows = 0, slots = 0;  // of the own group; the most rows of any group
+  int group = 0, groups = 1, tp = 1;
+  int width = 0;                         // a multiple of 8
+  int chosen = 0;                        // at most 32
+  const std::int32_t* expert = nullptr;  // own rows' [rows, chosen]; -1: none
+  const std::int32_t* owner = nullptr;   // of each expert, the first of the ranks that hold it
+  int owners = 1;                        // so many ranks in a row hold an expert, a part each
+};
+
+struct PeerDispatch {
+  Peers peers;  // the stage
+  PeerRows places;
+  const std::uint16_t* x = nullptr;         // bf16 [rows, width]
+  const float* weight = nullptr;            // [rows, chosen]
+  std::uint16_t* visitor[kMostPeers] = {};  // everyone's, bf16 [groups * slots, width]: of those with experts there
+  std::int32_t* visitor_expert[kMostPeers] =
+      {};                                  // everyone's, [groups * slots, chosen]; -1: held elsewhere, or no such row
+  float* visitor_weight[kMostPeers] = {};  // everyone's, [groups * slots, chosen]
+};
+void peer_dispatch(const Launch& how, const PeerDispatch& op);
+
+struct PeerReturn {
+  Peers peers;
+  PeerRows places;
+  const std::uint16_t* sums = nullptr;           // bf16 [groups * slots, width]: of each visitor, of the experts here
+  const std::int32_t* visitor_expert = nullptr;  // own
+  std::uint16_t* answers[kMostPeers] = {};       // everyone's, bf16 [ranks, slots, width]
+  float* out =
+      nullptr;  // [rows, width]: the answers' sum in rank order; zeros for rows that another rank of the group sums
+  bool add = false;  // to what is there
+};
+void peer_return(const Launch& how, const PeerReturn& op);
+
 // fp32 values to the rank after this one, which receives them in the order sent. Two messages may be under way.
 struct PeerMessage {
   Peers peers;

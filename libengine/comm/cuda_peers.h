@@ -49,6 +49,21 @@ class PeerMemory {
   int rank_ = 0;
 };
 
+// What lies where in a rank's room: the same on every rank.
+class PeerPlan {
+ public:
+  std::size_t take(std::int64_t count, std::size_t size) {
+    constexpr std::size_t kAlignment = 256;
+    const std::size_t at = bytes_;
+    bytes_ += (static_cast<std::size_t>(count) * size + kAlignment - 1) / kAlignment * kAlignment;
+    return at;
+  }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::size_t bytes_ = 0;
+};
+
 // What the calls of one group share, and the trouble that they tell.
 class PeerCalls {
  public:

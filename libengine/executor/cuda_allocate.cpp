@@ -46,8 +46,7 @@ std::string unsupported_on_cuda(const ExecutorParts& parts) {
   const auto refused = [](const std::string& what) {
     return fmt::format("the CUDA executor does not run {}: --backend host does", what);
   };
-  if (l.attention_dp > 1) return refused("attention-DP so far");
-  if (std::max(l.tp, l.pp) > cuda::kMostPeers)
+  if (std::max(l.stage_width(), l.pp) > cuda::kMostPeers)
     return refused(fmt::format("more than {} GPUs in a group", cuda::kMostPeers));
   if (parts.program.architecture().vocab_size % (4 * l.tp) != 0 && l.tp > 1) {
     return refused("a vocabulary whose parts are no multiples of 4");
@@ -127,9 +126,9 @@ void CudaExecutor::allocate_latent_attention() {
 
 void CudaExecutor::allocate_experts() {
   const Moe& m = *a_.moe;
-  const std::int64_t rows = options_.limits.rows, pairs = rows * m.experts_per_token;
+  const std::int64_t rows = options_.limits.rows * (visits() ? l_.attention_dp : 1), pairs = rows * m.experts_per_token;
   constexpr std::size_t kBf16 = sizeof(std::uint16_t), kFp32 = sizeof(float), kInt = sizeof(std::int32_t);
-  router_logits_ = room(rows * m.routed_experts, kFp32);
+  router_logits_ = room(options_.limits.rows * m.routed_experts, kFp32);
   chosen_ = room(pairs, kInt);
   chosen_weight_ = room(pairs, kFp32);
   first_pair_ = room(m.routed_experts + 1, kInt);
@@ -138,7 +137,7 @@ void CudaExecutor::allocate_experts() {
   pair_of_choice_ = room(pairs, kInt);
   pair_hidden_ = room(pairs * (m.intermediate_size / l_.expert_tp()), kBf16);
   pair_out_ = room(pairs * a_.hidden_size, kBf16);
-  if (sharded() && m.shared_experts > 0) shared_sum_ = room(rows * a_.hidden_size, kFp32);
+  if (sharded() && (m.shared_experts > 0 || visits())) shared_sum_ = room(options_.limits.rows * a_.hidden_size, kFp32);
 
   const std::vector<int> mine = ExpertMap{options_.expert_owner}.experts_of(place_.stage_rank(l_) / l_.expert_tp());
   std::vector<std::int32_t> place(static_cast<std::size_t>(m.routed_experts), -1);

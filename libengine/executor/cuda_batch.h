@@ -62,7 +62,7 @@ class CudaBatch {
   }
   const std::int32_t* table() const { return device(table_at_); }
   // Words of the caller's, for the next upload().
-  static constexpr int kWords = 4;
+  static constexpr int kWords = 6;
   void set_words(const std::array<std::uint32_t, kWords>& words) {
     std::copy(words.begin(), words.end(), reinterpret_cast<std::uint32_t*>(host(words_at_)));
   }

@@ -16,23 +16,9 @@ namespace {
 constexpr std::int64_t kPacketBytes = 128 << 10, kFlightBytes = 1 << 20;  // of bf16 rows
 // From here on NCCL's rings are faster than ours: on two H200 15 MB in 67 us against 75, 59 MB in 220 against 278.
 constexpr std::int64_t kLongBytes = 8 << 20;
-constexpr std::size_t kAlignment = 256;
 
 // Two directions of a pipeline have counters of their own.
 enum Line { kIncoming = 0, kOutgoing = 1 };
-
-class Places {
- public:
-  std::size_t take(std::int64_t count, std::size_t size) {
-    const std::size_t at = bytes_;
-    bytes_ += (static_cast<std::size_t>(count) * size + kAlignment - 1) / kAlignment * kAlignment;
-    return at;
-  }
-  std::size_t bytes() const { return bytes_; }
-
- private:
-  std::size_t bytes_ = 0;
-};
 
 std::int64_t rounded_up(std::int64_t count, std::int64_t step) { return (count + step - 1) / step * step; }
 
@@ -46,12 +32,16 @@ void CudaExecutor::allocate_peers() {
   if (l_.pp > 1) pipeline_ = groups_.world.split(place_.stage_rank(l_), place_.stage);
   const bool peers = options_.links == DeviceLinks::kPeers ||
                      (options_.links == DeviceLinks::kAuto && gpus_reach_each_other(groups_.world));
+  if (!peers && visits()) {
+    throw std::invalid_argument("attention-DP needs GPUs that can write into each other's memory, and these cannot");
+  }
   if (!peers) return allocate_nccl();
   if (pipeline_) {
     pipeline_calls_ = std::make_unique<PeerCalls>(
         *pipeline_, account_, 2 * static_cast<std::size_t>(mail_room_) * sizeof(float), options_.patience);
   }
   if (sharded()) allocate_shared_sums();
+  if (visits()) allocate_visitors();
 }
 
 void CudaExecutor::allocate_shared_sums() {
@@ -64,7 +54,7 @@ void CudaExecutor::allocate_shared_sums() {
   packet_rows_ = rows_of(kPacketBytes);
   flight_rows_ = rows_of(kFlightBytes);
   const std::int64_t wanted = options_.all_logits ? rows : options_.limits.sequences;
-  Places places;
+  PeerPlan places;
   places_.partial = places.take(rows * hidden, kBf16);
   places_.sums = places.take(rows > flight_rows_ ? rows * hidden : 0, kBf16);
   places_.packets = places.take(
@@ -105,6 +95,7 @@ void CudaExecutor::upload_calls() {
   };
   put(tp_calls_.get(), 0);
   put(pipeline_calls_.get(), PeerCalls::kLines);
+  put(stage_calls_.get(), 2 * PeerCalls::kLines);
   batch_.set_words(words);
 }
 
@@ -112,12 +103,14 @@ CudaExecutor::StepCalls CudaExecutor::calls_so_far() const {
   StepCalls calls;
   if (tp_calls_) calls.tp = tp_calls_->calls();
   if (pipeline_calls_) calls.pipeline = pipeline_calls_->calls();
+  if (stage_calls_) calls.stage = stage_calls_->calls();
   return calls;
 }
 
 void CudaExecutor::end_calls(const StepCalls& calls) {
   if (tp_calls_) tp_calls_->end(calls.tp);
   if (pipeline_calls_) pipeline_calls_->end(calls.pipeline);
+  if (stage_calls_) stage_calls_->end(calls.stage);
 }
 
 // The norm that follows is part of it.
@@ -262,11 +255,12 @@ void CudaExecutor::wait_for_step() {
   }
   if (tp_calls_ && tp_calls_->missing() >= 0) tell_trouble(*tp_calls_, *groups_.tp);
   if (pipeline_calls_ && pipeline_calls_->missing() >= 0) tell_trouble(*pipeline_calls_, *pipeline_);
+  if (stage_calls_ && stage_calls_->missing() >= 0) tell_trouble(*stage_calls_, *groups_.stage);
   if (options_.check_agreement) check_agreement();
 }
 
 void CudaExecutor::stop_calls() {
-  for (PeerCalls* calls : {tp_calls_.get(), pipeline_calls_.get()}) {
+  for (PeerCalls* calls : {tp_calls_.get(), pipeline_calls_.get(), stage_calls_.get()}) {
     if (calls != nullptr) calls->stop();
   }
   for (NcclGroup* group : {tp_nccl_.get(), pipeline_nccl_.get()}) {

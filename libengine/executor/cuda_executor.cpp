@@ -85,9 +85,11 @@ CudaExecutor::Handler CudaExecutor::handler_of(std::string_view name) {
       {"ffn.down", &C::ffn_down},
       {"ffn.all_reduce", &C::all_reduce},
       {"moe.router", &C::router},
+      {"moe.dispatch", &C::dispatch},
       {"moe.experts.gate_up", &C::experts_gate_up},
       {"moe.experts.activation", &C::nothing},
       {"moe.experts.down", &C::experts_down},
+      {"moe.combine_exchange", &C::combine_exchange},
       {"moe.shared.gate_up", &C::ffn_gate_up},
       {"moe.shared.activation", &C::ffn_activation},
       {"moe.shared.down", &C::shared_down},
@@ -111,6 +113,7 @@ std::vector<PieceOutput> CudaExecutor::step(const StepInput& input) {
   const bool decodes = std::any_of(input.pieces.begin(), input.pieces.end(), [](const Piece& p) { return p.decode; });
   batch_.fill(input, tables_, options_.all_logits,
               prompts ? 0 : std::min(cuda_rows(input.rows()), options_.limits.sequences));
+  agree_on_slots();
   upload_calls();
   batch_.upload(stream_);
 
@@ -118,7 +121,8 @@ std::vector<PieceOutput> CudaExecutor::step(const StepInput& input) {
   running_ = &bound.program;
   const int every = options_.time_every;
   timed_ = every > 0 && steps_++ % every == every - 1;
-  const OperatorClock* clock = prompts || !options_.graphs ? run_eager(bound) : run_graph(bound);
+  const bool captured = options_.graphs && !prompts && slots_ <= options_.limits.sequences;
+  const OperatorClock* clock = captured ? run_graph(bound) : run_eager(bound);
   if (stage_.has_head && batch_.logits() > 0) {
     cuda_ok(cudaMemcpyAsync(sampled_here_.as<void>(), sampled_.as<void>(),
                             static_cast<std::size_t>(batch_.logits()) * sizeof(std::int32_t), cudaMemcpyDeviceToHost,
@@ -153,7 +157,7 @@ const OperatorClock* CudaExecutor::run_eager(const BoundProgram& bound) {
 
 // The first step of a size runs as it is: kernels are loaded and products planned outside of any capture.
 const OperatorClock* CudaExecutor::run_graph(const BoundProgram& bound) {
-  Graphs& graphs = graphs_[{batch_.rows(), batch_.longest()}];
+  Graphs& graphs = graphs_[{batch_.rows(), batch_.longest(), slots_}];
   if (!graphs.plain) {
     run_eager(bound);
     wait_for_step();
@@ -174,6 +178,7 @@ void CudaExecutor::launch_all(const BoundProgram& bound, OperatorClock* clock, b
   launches_ = 0;
   if (tp_calls_) tp_calls_->begin(batch_.words());
   if (pipeline_calls_) pipeline_calls_->begin(batch_.words() + PeerCalls::kLines);
+  if (stage_calls_) stage_calls_->begin(batch_.words() + 2 * PeerCalls::kLines);
   angles_known_ = false;
   overlap_ = clock == nullptr;
   if (clock != nullptr) clock->start(stream_, in_graph);

@@ -70,7 +70,7 @@ class CudaExecutor : public Executor {
     std::vector<Bound> body;
   };
   struct StepCalls {  // between devices, of one step
-    PeerCalls::Counts tp = {}, pipeline = {};
+    PeerCalls::Counts tp = {}, pipeline = {}, stage = {};
   };
   struct Graphs {  // of one size of steps
     std::unique_ptr<CudaGraph> plain, timed;
@@ -104,6 +104,7 @@ class CudaExecutor : public Executor {
   void allocate_experts();
   void allocate_peers();
   void allocate_shared_sums();
+  void allocate_visitors();
   void allocate_nccl();
   void allocate_workspaces();
   void prepare_latent_weights();
@@ -144,7 +145,15 @@ class CudaExecutor : public Executor {
   void experts_down(const Instruction&);
   void shared_down(const Instruction&);
   cuda::GroupedLinear experts(const CudaOperatorWeights& w) const;
+  void list_pairs(int layer);
+  int expert_rows() const { return visits() ? l_.attention_dp * slots_ : batch_.rows(); }  // that experts here may get
   void combine(const Instruction&);
+  void combine_returned();
+  // cuda_visitors.cpp
+  void agree_on_slots();
+  void dispatch(const Instruction&);
+  void combine_exchange(const Instruction&);
+  cuda::PeerRows row_places() const;
   // cuda_collectives.cpp
   void all_reduce(const Instruction&);
   void head_all_gather(const Instruction&);
@@ -171,6 +180,7 @@ class CudaExecutor : public Executor {
   void joined_product(const CudaOperatorWeights& w, const Product& p);  // of several matrices side by side in y
   void end_block(const cuda::Weights& w, const std::uint16_t* x);       // adds to the residual stream, or to its parts
   bool sharded() const { return l_.tp > 1; }
+  bool visits() const { return l_.attention_dp > 1 && a_.moe.has_value(); }  // rows go to the ranks of their experts
   int cache_layer(int layer) const { return layer - stage_.first_layer; }
   cuda::RopeRows rope_rows(int first, int rows) const;
   std::uint16_t* layer_pages(int layer) const;
@@ -197,7 +207,7 @@ class CudaExecutor : public Executor {
   std::vector<BoundProgram> programs_;  // decode, prefill, both
   const Program* running_ = nullptr;
   std::unique_ptr<NcclGroup> tp_nccl_, pipeline_nccl_;  // before the graphs, which hold NCCL's calls and must go first
-  std::map<std::pair<int, int>, Graphs> graphs_;        // by rows and longest context
+  std::map<std::array<int, 3>, Graphs> graphs_;         // by rows, longest context and slots
   OperatorClock eager_clock_;
   std::vector<RowTime> times_;
   int steps_ = 0, launches_ = 0;
@@ -209,12 +219,16 @@ class CudaExecutor : public Executor {
   bool normed_already_ = false;  // by the all-reduce before
 
   // Ranks that share sums, and the stages of a pipeline. What lies in memory that others see too is found by offset.
-  std::unique_ptr<PeerCalls> tp_calls_, pipeline_calls_;
+  std::unique_ptr<PeerCalls> tp_calls_, pipeline_calls_, stage_calls_;
   std::unique_ptr<Communicator> pipeline_;
   struct PeerPlaces {
     std::size_t partial = 0, sums = 0, packets = 0, logits = 0, residual = 0;  // of every rank
   } places_;
   int packet_rows_ = 0, flight_rows_ = 0;
+  struct VisitorPlaces {
+    std::size_t rows = 0, experts = 0, weights = 0, answers = 0;
+  } visitor_places_;
+  int slots_ = 0;                     // rows of the largest group in this step
   std::int64_t mail_room_ = 0;        // values of one message between stages, at most
   std::uint16_t* partial_ = nullptr;  // [rows, hidden]
   float* residual_ = nullptr;         // [rows, hidden]
@@ -223,6 +237,7 @@ class CudaExecutor : public Executor {
   DeviceBuffer pages_;  // [block][layer][page]
   DeviceBuffer frequencies_, angles_;
   DeviceBuffer partial_memory_, parts_of_logits_;  // of NCCL's way
+  DeviceBuffer owner_, visitor_sums_;
   DeviceBuffer residual_memory_, logits_memory_, shared_sum_, held_, normed_, projected_, queries_, attended_, gate_up_,
       hidden_;
   DeviceBuffer low_queries_, absorbed_, summed_latents_, gathered_, expanded_;

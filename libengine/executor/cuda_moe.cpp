@@ -12,8 +12,7 @@ static_assert(static_cast<int>(cuda::RouterScoring::kSoftmaxOfSelected) ==
 
 void CudaExecutor::router(const Instruction& i) {
   const CudaOperatorWeights& w = weights(i.name, i.layer);
-  const int experts = a_.moe->routed_experts, chosen = a_.moe->experts_per_token, rows = batch_.rows();
-  const auto held = static_cast<int>(weights("moe.experts.gate_up", i.layer).experts);
+  const int experts = a_.moe->routed_experts, rows = batch_.rows();
   product(w.matrices.front(), {.x = normed_.as<std::uint16_t>(),
                                .x_stride = a_.hidden_size,
                                .rows = rows,
@@ -34,11 +33,18 @@ void CudaExecutor::router(const Instruction& i) {
                       .position = batch_.positions(),
                       .expert = chosen_.as<std::int32_t>(),
                       .weight = chosen_weight_.as<float>()});
-  cuda::list_experts(how(), {.rows = rows,
-                             .chosen = chosen,
-                             .experts = held,
+  if (!visits()) list_pairs(i.layer);
+}
+
+// Pairs of rows, own or visiting, with the experts held here.
+void CudaExecutor::list_pairs(int layer) {
+  const std::int32_t* expert =
+      visits() ? stage_calls_->own<std::int32_t>(visitor_places_.experts) : chosen_.as<std::int32_t>();
+  cuda::list_experts(how(), {.rows = expert_rows(),
+                             .chosen = a_.moe->experts_per_token,
+                             .experts = static_cast<int>(weights("moe.experts.gate_up", layer).experts),
                              .held = held_.as<std::int32_t>(),
-                             .expert = chosen_.as<std::int32_t>(),
+                             .expert = expert,
                              .first_pair = first_pair_.as<std::int32_t>(),
                              .used = used_.as<std::int32_t>(),
                              .token_of_pair = token_of_pair_.as<std::int32_t>(),
@@ -49,7 +55,7 @@ void CudaExecutor::router(const Instruction& i) {
 void CudaExecutor::experts_gate_up(const Instruction& i) {
   cuda::GroupedLinear op = experts(weights(i.name, i.layer));
   op.up = weights(i.name, i.layer).matrices[1];
-  op.x = normed_.as<std::uint16_t>();
+  op.x = visits() ? stage_calls_->own<std::uint16_t>(visitor_places_.rows) : normed_.as<std::uint16_t>();
   op.x_stride = a_.hidden_size;
   op.x_rows = token_of_pair_.as<std::int32_t>();
   op.y = pair_hidden_.as<void>();
@@ -67,7 +73,7 @@ void CudaExecutor::experts_down(const Instruction& i) {
 }
 
 cuda::GroupedLinear CudaExecutor::experts(const CudaOperatorWeights& w) const {
-  const std::int64_t pairs = std::int64_t{batch_.rows()} * a_.moe->experts_per_token;
+  const std::int64_t pairs = std::int64_t{expert_rows()} * a_.moe->experts_per_token;
   cuda::GroupedLinear op;
   op.w = w.matrices.front();
   op.experts = w.experts;
@@ -86,10 +92,12 @@ void CudaExecutor::shared_down(const Instruction& i) {
               .rows = batch_.rows(),
               .y = shared_sum_.as<void>(),
               .y_stride = a_.hidden_size,
-              .y_fp32 = true});
+              .y_fp32 = true,
+              .sum = visits()});  // to what came back
 }
 
 void CudaExecutor::combine(const Instruction&) {
+  if (visits()) return combine_returned();
   const float* shared = a_.moe->shared_experts > 0 ? shared_sum_.as<float>() : nullptr;
   cuda::combine(how(), {.rows = batch_.rows(),
                         .chosen = a_.moe->experts_per_token,
@@ -100,6 +108,13 @@ void CudaExecutor::combine(const Instruction&) {
                         .add = sharded() ? shared : residual_,
                         .out = residual_,
                         .partial = partial_});
+}
+
+// What came back is in the residual stream already, or with the shared experts' sum in the part for the all-reduce.
+void CudaExecutor::combine_returned() {
+  if (!sharded()) return;
+  cuda::combine(how(),
+                {.rows = batch_.rows(), .width = a_.hidden_size, .add = shared_sum_.as<float>(), .partial = partial_});
 }
 
 }  // namespace fathom

@@ -134,7 +134,11 @@ TEST(CudaExecutor, RefusesWhatItDoesNotRun) {
     }
     return {};
   };
-  EXPECT_NE(message(model("llama"), {.attention_dp = 2}, options()).find("attention-DP"), std::string::npos);
+  Layout drafts = layout("bf16");
+  drafts.mtp = true;
+  Architecture with_module = model("deepseek-v3");
+  with_module.mtp_modules = 1;
+  EXPECT_NE(message(with_module, drafts, options()).find("drafts (MTP)"), std::string::npos);
   EXPECT_NE(message(tiny_model("llama"), {}, options()).find("heads of 16 values"), std::string::npos);
   RunOptions fp32 = options();
   fp32.cache = CacheFormat::kFp32;

@@ -84,6 +84,22 @@ TEST(CudaParallel, ExpertsDealtOutGiveTheHostsLogits) {
   });
 }
 
+// Groups of their own sequences, one of which has fewer and is done before the others.
+TEST(CudaParallel, AttentionGroupsGiveTheHostsLogits) {
+  on_layouts({{.attention_dp = 2, .ep = 2}, {.tp = 2, .attention_dp = 2, .ep = 4}, {.attention_dp = 4, .ep = 4}},
+             [](const Layout& l) {
+               for (const char* id : {"qwen3-moe", "deepseek-v2-lite", "deepseek-v3"}) {
+                 const Architecture a = model(id);
+                 for (int chunk : {48, 300}) {
+                   const std::vector<Request> requests = requests_for(a, 5);
+                   expect_agreement(a, on_device(a, parallel(l), requests, checked(chunk)),
+                                    on_host(a, layout("bf16"), requests, options()),
+                                    fmt::format("{} {} chunks of {}", id, name_of(l), chunk));
+                 }
+               }
+             });
+}
+
 TEST(CudaParallel, InterleavedExpertsGiveTheHostsLogits) {
   on_layouts({{.tp = 2, .ep = 2}, {.tp = 4, .ep = 4}}, [](const Layout& l) {
     const Architecture a = model("deepseek-v3");
@@ -135,7 +151,7 @@ TEST(CudaParallel, VeryLongPromptsGiveOurKernelsLogits) {
 }
 
 TEST(CudaParallel, GraphsAndOtherRunsGiveTheSameBits) {
-  on_layouts({{.tp = 2}, {.tp = 4, .ep = 4}, {.tp = 2, .pp = 2}}, [](const Layout& l) {
+  on_layouts({{.tp = 2}, {.tp = 4, .ep = 4}, {.tp = 2, .pp = 2}, {.attention_dp = 2, .ep = 2}}, [](const Layout& l) {
     const Architecture a = model("deepseek-v3");
     const std::vector<Request> requests = requests_for(a);
     const RunResult first = on_device(a, parallel(l), requests, checked());

@@ -92,6 +92,59 @@ void peer_gather(const Launch&, const PeerGather& op) {
   });
 }
 
+void peer_dispatch(const Launch&, const PeerDispatch& op) {
+  demand(op.peers.ranks == op.places.groups * op.places.tp && op.places.rows <= op.places.slots,
+         "peer_dispatch: sizes");
+  launch([op] {
+    const PeerRows& p = op.places;
+    meet(op.peers, 0);
+    for (std::int64_t row = op.peers.rank % p.tp; row < p.slots; row += p.tp) {
+      const std::int64_t slot = std::int64_t{p.group} * p.slots + row;
+      for (int to = 0; to < op.peers.ranks; ++to) {
+        bool any = false;
+        for (int k = 0; k < p.chosen; ++k) {
+          const int e = row < p.rows ? p.expert[row * p.chosen + k] : -1;
+          const bool held = e >= 0 && to >= p.owner[e] && to < p.owner[e] + p.owners;
+          op.visitor_expert[to][slot * p.chosen + k] = held ? e : -1;
+          op.visitor_weight[to][slot * p.chosen + k] = held ? op.weight[row * p.chosen + k] : 0;
+          any = any || held;
+        }
+        if (any) std::copy_n(op.x + row * p.width, p.width, op.visitor[to] + slot * p.width);
+      }
+    }
+    meet(op.peers, 1);
+  });
+}
+
+void peer_return(const Launch&, const PeerReturn& op) {
+  launch([op] {
+    const PeerRows& p = op.places;
+    for (std::int64_t slot = 0; slot < std::int64_t{p.groups} * p.slots; ++slot) {
+      const std::int32_t* expert = op.visitor_expert + slot * p.chosen;
+      if (std::all_of(expert, expert + p.chosen, [](int e) { return e < 0; })) continue;
+      const std::int64_t row = slot % p.slots, to = slot / p.slots * p.tp + row % p.tp;
+      std::copy_n(op.sums + slot * p.width, p.width, op.answers[to] + (op.peers.rank * p.slots + row) * p.width);
+    }
+    meet(op.peers, 0);
+    for (std::int64_t row = 0; row < p.rows; ++row) {
+      const bool mine = row % p.tp == op.peers.rank % p.tp;
+      for (std::int64_t i = 0; i < p.width; ++i) {
+        float sum = op.add ? op.out[row * p.width + i] : 0;
+        for (int from = 0; mine && from < op.peers.ranks; ++from) {
+          bool asked = false;
+          for (int k = 0; k < p.chosen; ++k) {
+            const int e = p.expert[row * p.chosen + k];
+            asked = asked || (e >= 0 && from >= p.owner[e] && from < p.owner[e] + p.owners);
+          }
+          if (asked) sum += wide(op.answers[op.peers.rank][(from * p.slots + row) * p.width + i]);
+        }
+        op.out[row * p.width + i] = sum;
+      }
+    }
+    meet(op.peers, 1);
+  });
+}
+
 void peer_send(const Launch&, const PeerMessage& op) {
   demand(op.count % 4 == 0 && op.count <= op.room, "peer_send: sizes");
   launch([op] {
