@@ -3,7 +3,7 @@
 #   docs/measurements/cuda_profile.sh OUT_DIR      (from the repository root, in under five minutes)
 # Leaves per model a profile, the samples that it was fitted to and one validation per shape (predicted-*.json), and a table on stdout. Weights are synthetic.
 # BUILD: a folder that holds fathom. DEVICE: id of the accelerator in the catalog. MODELS: lines "model weights layout" instead of those
-# of one GPU; a layout is "tp1", "tp4-ep4", "tp2-pp2". SHAPES: "sequences:context ..." instead of six.
+# of one GPU; a model may be a file of its configuration, a layout is "tp1", "tp4-ep4", "tp2-pp2". SHAPES: "sequences:context ..." instead of six.
 set -u
 out=$1
 fathom=("${BUILD:-build/cuda}/fathom" -q)
@@ -29,7 +29,8 @@ run() { # limit in seconds, what for, arguments of fathom: says when it failed
 }
 
 while read -r model weights layout; do
-  name=$model-$weights
+  name=$(basename "$model" .json)-$weights
+  [ -e "$model" ] && model=$(realpath "$model")
   [ "$layout" = tp1 ] || name=$name-$layout
   at_context "$model" "$weights" 2 256 "$layout"
   run 60 "$name" plan "$out/cluster.yaml" -f json=/dev/null -o "$out/plan.json"

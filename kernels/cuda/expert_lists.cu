@@ -1,6 +1,7 @@
 // The lists of router.h. A block per expert reads all choices: nothing passes from block to block, and the order is fixed.
 #include <algorithm>
 
+#include "cuda/expert_place.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/reduce.cuh"
 #include "cuda/router.h"
@@ -9,12 +10,6 @@ namespace fathom::cuda {
 namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / 32, kMostExperts = 1024;
-
-// Its place among the experts held here; outside of [0, op.experts) when it is held elsewhere.
-__device__ inline int place_of(const ExpertLists& op, int expert) {
-  if (op.held == nullptr) return expert - op.first;
-  return expert < 0 ? -1 : op.held[expert];
-}
 
 __global__ __launch_bounds__(kThreads) void list_rows(const __grid_constant__ ExpertLists op) {
   __shared__ unsigned present[kMostExperts / 32];

@@ -211,44 +211,57 @@ __global__ __launch_bounds__(Sizes<kTiles>::kThreads, 1) void decode_latent(cons
 #endif
 }
 
-// Tiles of sixteen rows that a block computes: more make a page serve more rows.
-int tiles_per_block(const LatentAttention& op) {
-  const int rows = op.rows * op.heads;
-  return rows <= 16 ? 1 : rows <= 32 ? 2 : 4;
+// How the work is cut: tiles of sixteen rows to a block, blocks per sequence and split, splits of the context.
+struct Cut {
+  int tiles = 1, units = 1, splits = 1;
+};
+
+Cut cut_by(int tiles, const LatentAttention& op, const DeviceTraits& device) {
+  const int rows = 16 * tiles, units = (op.rows * op.heads + rows - 1) / rows;
+  return {tiles, units, splits_for(op.sequences * units, device.multiprocessors, op.longest)};
 }
 
-int units(const LatentAttention& op) {  // blocks per sequence and split
-  const int rows = 16 * tiles_per_block(op);
-  return (op.rows * op.heads + rows - 1) / rows;
-}
-
-int splits_of(const LatentAttention& op, const DeviceTraits& device) {
-  return splits_for(op.sequences * units(op), device.multiprocessors, op.longest);
+// More tiles make a page serve more rows, fewer make more blocks: as many tiles as leave no more than half of the device without
+// work. R1's 64 heads of two ranks and one context of 192 were one block, for 26 us.
+Cut cut_of(const LatentAttention& op, const DeviceTraits& device) {
+  int tiles = op.rows * op.heads <= 16 ? 1 : op.rows * op.heads <= 32 ? 2 : 4;
+  Cut cut = cut_by(tiles, op, device);
+  while (cut.tiles > 1 && op.sequences * cut.units * cut.splits < device.multiprocessors / 2) {
+    cut = cut_by(tiles /= 2, op, device);
+  }
+  return cut;
 }
 
 template <int kTiles>
-void run(const Launch& how, const Arguments& a, int splits) {
+void run(const Launch& how, const Arguments& a, const Cut& cut) {
   using S = Sizes<kTiles>;
   static_assert(S::kSharedBytes <= 232448);
   static bool allowed[64] = {};
   int device = 0;
   check(cudaGetDevice(&device), "device");
   if (!allowed[device]) allow_shared_memory(decode_latent<kTiles>, S::kSharedBytes), allowed[device] = true;
-  launch("latent_attention", decode_latent<kTiles>, dim3(units(a.op), a.op.sequences, splits), S::kThreads,
+  launch("latent_attention", decode_latent<kTiles>, dim3(cut.units, a.op.sequences, cut.splits), S::kThreads,
          S::kSharedBytes, how, a);
 }
 
 }  // namespace
 
+// Of any context; fewer tiles make more units of fewer splits.
 std::size_t attention_workspace_bytes(const LatentAttention& op, const DeviceTraits& device) {
-  return sizeof(float) * op.sequences * units(op) * splits_of(op, device) * 16 * tiles_per_block(op) * (kValue + 4);
+  std::size_t most = 0;
+  for (int tiles : {1, 2, 4}) {
+    const Cut cut = cut_by(tiles, op, device);
+    most = std::max(most, sizeof(float) * op.sequences * cut.units * cut.splits * 16 * tiles * (kValue + 4));
+  }
+  return most;
 }
 
 void latent_attention(const Launch& how, const LatentAttention& op, const Workspace& workspace) {
   const DeviceTraits& device = device_traits();
-  const int shared = tiles_per_block(op) == 1   ? Sizes<1>::kSharedBytes
-                     : tiles_per_block(op) == 2 ? Sizes<2>::kSharedBytes
-                                                : Sizes<4>::kSharedBytes;
+  const Cut cut = cut_of(op, device);
+  const int shared = cut.tiles == 1   ? Sizes<1>::kSharedBytes
+                     : cut.tiles == 2 ? Sizes<2>::kSharedBytes
+                                      : Sizes<4>::kSharedBytes;
   if (op.plain || device.compute < 80 || shared > device.shared_bytes) {  // 8.0 has 2 KiB too few
     PlainAttention a = plain_arguments(op);
     a.group = op.heads;
@@ -261,19 +274,19 @@ void latent_attention(const Launch& how, const LatentAttention& op, const Worksp
   parts.sums = static_cast<float*>(workspace.data);
   parts.out = op.out;
   parts.lengths = op.lengths;
-  parts.sequences = op.sequences, parts.splits = splits_of(op, device), parts.dim = kValue;
-  parts.tiles = units(op), parts.tile_rows = 16 * tiles_per_block(op);
+  parts.sequences = op.sequences, parts.splits = cut.splits, parts.dim = kValue;
+  parts.tiles = cut.units, parts.tile_rows = 16 * cut.tiles;
   parts.rows = op.rows, parts.heads = op.heads, parts.kv_heads = 1;
   const Arguments a{op, parts};
-  switch (tiles_per_block(op)) {
+  switch (cut.tiles) {
     case 1:
-      run<1>(how, a, parts.splits);
+      run<1>(how, a, cut);
       break;
     case 2:
-      run<2>(how, a, parts.splits);
+      run<2>(how, a, cut);
       break;
     default:
-      run<4>(how, a, parts.splits);
+      run<4>(how, a, cut);
   }
   if (parts.splits > 1) join_splits(how, parts);
 }

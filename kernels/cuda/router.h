@@ -43,6 +43,9 @@ struct ExpertLists {
 };
 void list_experts(const Launch& how, const ExpertLists& op);
 
+// Both, for the same rows: of few rows in one launch.
+void route_and_list(const Launch& how, const Router& router, const ExpertLists& lists);
+
 // out = add + sum over a token's choices of weight * y[pair], in the order of the choices.
 struct Combine {
   int rows = 0, chosen = 0;

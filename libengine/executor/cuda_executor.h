@@ -20,6 +20,7 @@
 #include "comm/cuda_peers.h"
 #include "cuda/large_linear.h"
 #include "cuda/rope.h"
+#include "cuda/router.h"
 #include "executor/cuda_batch.h"
 #include "executor/cuda_graph.h"
 #include "executor/cuda_memory.h"
@@ -145,7 +146,7 @@ class CudaExecutor : public Executor {
   void experts_down(const Instruction&);
   void shared_down(const Instruction&);
   cuda::GroupedLinear experts(const CudaOperatorWeights& w) const;
-  void list_pairs(int layer);
+  cuda::ExpertLists pairs_of(int layer) const;
   int expert_rows() const { return visits() ? l_.attention_dp * slots_ : batch_.rows(); }  // that experts here may get
   void combine(const Instruction&);
   void combine_returned();

@@ -19,36 +19,36 @@ void CudaExecutor::router(const Instruction& i) {
                                .y = router_logits_.as<void>(),
                                .y_stride = experts,
                                .y_fp32 = true});
-  cuda::route(how(), {.rows = rows,
-                      .scoring = static_cast<cuda::RouterScoring>(router_rule_.scoring),
-                      .experts = router_rule_.experts,
-                      .chosen = router_rule_.chosen,
-                      .groups = router_rule_.groups,
-                      .groups_kept = router_rule_.groups_kept,
-                      .group_by_top2 = router_rule_.group_by_top2,
-                      .normalise = router_rule_.normalise,
-                      .scaling = router_rule_.scaling,
-                      .logits = router_logits_.as<float>(),
-                      .bias = w.vectors.empty() ? nullptr : w.vectors.front(),
-                      .position = batch_.positions(),
-                      .expert = chosen_.as<std::int32_t>(),
-                      .weight = chosen_weight_.as<float>()});
-  if (!visits()) list_pairs(i.layer);
+  const cuda::Router router{.rows = rows,
+                            .scoring = static_cast<cuda::RouterScoring>(router_rule_.scoring),
+                            .experts = router_rule_.experts,
+                            .chosen = router_rule_.chosen,
+                            .groups = router_rule_.groups,
+                            .groups_kept = router_rule_.groups_kept,
+                            .group_by_top2 = router_rule_.group_by_top2,
+                            .normalise = router_rule_.normalise,
+                            .scaling = router_rule_.scaling,
+                            .logits = router_logits_.as<float>(),
+                            .bias = w.vectors.empty() ? nullptr : w.vectors.front(),
+                            .position = batch_.positions(),
+                            .expert = chosen_.as<std::int32_t>(),
+                            .weight = chosen_weight_.as<float>()};
+  visits() ? cuda::route(how(), router) : cuda::route_and_list(how(), router, pairs_of(i.layer));
 }
 
 // Pairs of rows, own or visiting, with the experts held here.
-void CudaExecutor::list_pairs(int layer) {
+cuda::ExpertLists CudaExecutor::pairs_of(int layer) const {
   const std::int32_t* expert =
       visits() ? stage_calls_->own<std::int32_t>(visitor_places_.experts) : chosen_.as<std::int32_t>();
-  cuda::list_experts(how(), {.rows = expert_rows(),
-                             .chosen = a_.moe->experts_per_token,
-                             .experts = static_cast<int>(weights("moe.experts.gate_up", layer).experts),
-                             .held = held_.as<std::int32_t>(),
-                             .expert = expert,
-                             .first_pair = first_pair_.as<std::int32_t>(),
-                             .used = used_.as<std::int32_t>(),
-                             .token_of_pair = token_of_pair_.as<std::int32_t>(),
-                             .pair_of_choice = pair_of_choice_.as<std::int32_t>()});
+  return {.rows = expert_rows(),
+          .chosen = a_.moe->experts_per_token,
+          .experts = static_cast<int>(weights("moe.experts.gate_up", layer).experts),
+          .held = held_.as<std::int32_t>(),
+          .expert = expert,
+          .first_pair = first_pair_.as<std::int32_t>(),
+          .used = used_.as<std::int32_t>(),
+          .token_of_pair = token_of_pair_.as<std::int32_t>(),
+          .pair_of_choice = pair_of_choice_.as<std::int32_t>()};
 }
 
 // The activation is part of the product.

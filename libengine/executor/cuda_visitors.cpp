@@ -57,7 +57,7 @@ void CudaExecutor::dispatch(const Instruction& i) {
   stage_calls_->place<std::int32_t>(visitor_places_.experts, op.visitor_expert);
   stage_calls_->place<float>(visitor_places_.weights, op.visitor_weight);
   cuda::peer_dispatch(how(), op);
-  list_pairs(i.layer);
+  cuda::list_experts(how(), pairs_of(i.layer));
 }
 
 // What the experts here make of each visitor, and back.

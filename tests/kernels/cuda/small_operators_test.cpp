@@ -233,6 +233,57 @@ TEST(CudaRouter, ChoosesAndListsAsTheHost) {
   }
 }
 
+// Of few rows in one launch, of more in two; experts held here and there.
+TEST(CudaRouter, ChoosesAndListsAtOnceAsOneByOne) {
+  for (int rows : {1, 2, 7, 8, 9, 40}) {
+    for (int every : {1, 3}) {
+      Random random;
+      const int experts = 255, chosen = 8, held = (experts + every - 1) / every;
+      std::vector<std::int32_t> place(experts, -1), position(rows, 5);
+      for (int n = 0; n < held; ++n) place[n * every] = n;
+      if (rows > 2) position[1] = -1;  // padding
+      const OnDevice<float> logits(normals(random, rows * experts)), bias(normals(random, experts));
+      const OnDevice<std::int32_t> places(place), positions(position);
+      const auto run = [&](bool at_once) {
+        const OnDevice<std::int32_t> expert(rows * chosen), first(held + 1), used(held), tokens(rows * chosen),
+            pairs(rows * chosen);
+        const OnDevice<float> weight(rows * chosen);
+        tokens.clear();  // of the pairs there are
+        const Router router{.rows = rows,
+                            .scoring = RouterScoring::kSigmoid,
+                            .experts = experts,
+                            .chosen = chosen,
+                            .groups = 5,
+                            .groups_kept = 3,
+                            .group_by_top2 = true,
+                            .normalise = true,
+                            .logits = logits.data(),
+                            .bias = bias.data(),
+                            .position = positions.data(),
+                            .expert = expert.data(),
+                            .weight = weight.data()};
+        const ExpertLists lists{.rows = rows,
+                                .chosen = chosen,
+                                .experts = held,
+                                .held = places.data(),
+                                .expert = expert.data(),
+                                .first_pair = first.data(),
+                                .used = used.data(),
+                                .token_of_pair = tokens.data(),
+                                .pair_of_choice = pairs.data()};
+        if (at_once) {
+          route_and_list({}, router, lists);
+        } else {
+          route({}, router);
+          list_experts({}, lists);
+        }
+        return std::vector{expert.values(), first.values(), used.values(), tokens.values(), pairs.values()};
+      };
+      EXPECT_EQ(run(true), run(false)) << rows << " rows, every " << every << ", seed " << random.seed();
+    }
+  }
+}
+
 // Three sequences' rows at scattered positions, one of them padding.
 struct Rows {
   std::vector<std::int32_t> positions = {0, 70, 4099, -1, 63}, sequences = {1, 0, 2, 0, 0}, table;

@@ -103,6 +103,11 @@ void list_experts(const Launch&, const ExpertLists& op) {
   });
 }
 
+void route_and_list(const Launch& how, const Router& router, const ExpertLists& lists) {
+  route(how, router);
+  list_experts(how, lists);
+}
+
 void combine(const Launch&, const Combine& op) {
   demand(!op.y_fp32, "combine: the engine keeps bf16 here");
   launch([op] {
