@@ -49,10 +49,10 @@ struct SplitSums {
 void join_splits(const Launch& how, const SplitSums& s);
 
 // Blocks that share a unit, so that all are under way at once: `places` is how many the device holds. A block that would get less
-// than four pages saves less than the join costs.
-inline int splits_for(int units, int places, int longest) {
+// than `least_pages` saves less than the join costs.
+inline int splits_for(int units, int places, int longest, int least_pages = 4) {
   int splits = places / units;
-  const int most = longest > 0 ? (longest + 4 * kPageTokens - 1) / (4 * kPageTokens) : 128;
+  const int least = least_pages * kPageTokens, most = longest > 0 ? (longest + least - 1) / least : 128;
   splits = splits < most ? splits : most;
   return splits < 1 ? 1 : splits > 128 ? 128 : splits;
 }

@@ -12,7 +12,7 @@
 
 #include "comm/communicator.h"
 #include "cuda/peers.h"
-#include "executor/cuda_memory.h"
+#include "storage/cuda_memory.h"
 
 namespace fathom {
 

@@ -11,8 +11,8 @@
 
 #include "cache/block_tables.h"
 #include "cuda/prefill_attention.h"
-#include "executor/cuda_memory.h"
 #include "executor/executor.h"
+#include "storage/cuda_memory.h"
 
 namespace fathom {
 

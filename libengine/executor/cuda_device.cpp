@@ -7,7 +7,7 @@
 #include "comm/cuda_peers.h"
 #include "executor/cuda.h"
 #include "executor/cuda_executor.h"
-#include "executor/cuda_memory.h"
+#include "storage/cuda_memory.h"
 
 namespace fathom {
 

@@ -23,11 +23,11 @@
 #include "cuda/router.h"
 #include "executor/cuda_batch.h"
 #include "executor/cuda_graph.h"
-#include "executor/cuda_memory.h"
 #include "executor/cuda_weights.h"
 #include "executor/executor_parts.h"
 #include "host/router.h"
 #include "program/rope_frequencies.h"
+#include "storage/cuda_memory.h"
 
 namespace fathom {
 

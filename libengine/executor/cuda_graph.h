@@ -4,8 +4,8 @@
 #include <functional>
 #include <vector>
 
-#include "executor/cuda_memory.h"
 #include "executor/executor.h"
+#include "storage/cuda_memory.h"
 
 namespace fathom {
 

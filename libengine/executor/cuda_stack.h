@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "cuda/linear.h"
-#include "executor/cuda_memory.h"
+#include "storage/cuda_memory.h"
 #include "weights/synthetic.h"
 
 namespace fathom {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cuda/linear.h"
-#include "executor/cuda_memory.h"
+#include "storage/cuda_memory.h"
 #include "weights/weight_source.h"
 
 namespace fathom {

@@ -203,6 +203,25 @@ TimingCost timing_cost(const std::vector<MeasuredOperator>& operators, Seconds p
 
 }  // namespace
 
+double measured_imbalance(const RunResult& run, const StepShape& shape) {
+  const auto experts = [&](const RankTrace& trace) {
+    Seconds time{};
+    for (const MeasuredOperator& op : as_timed(trace, shape)) {
+      if (op.name == "moe.experts.gate_up" || op.name == "moe.experts.down") time += op.time;
+    }
+    return time;
+  };
+  Layout dealt;
+  dealt.ep = 2;  // any number: ranks wait for each other
+  const RunResult with_waits = without_waits(run, dealt);
+  Seconds sum{}, most{};
+  for (std::size_t r = 0; r < run.traces.size(); ++r) {
+    sum += experts(run.traces[r]);
+    most = std::max(most, experts(with_waits.traces[r]));
+  }
+  return sum > Seconds(0) ? most / (sum / static_cast<double>(run.traces.size())) : 0;
+}
+
 TimingCost timing_cost(const RankTrace& trace, const StepShape& shape) {
   return timing_cost(as_timed(trace, shape), plain_step(trace, shape));
 }

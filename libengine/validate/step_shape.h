@@ -35,6 +35,10 @@ std::int64_t cache_tokens(const EngineModel& model, const StepShape& shape, int 
 // attention's, which is of the same bytes, counts to the experts, as the plan's time of the busiest rank does.
 RunResult without_waits(RunResult run, const Layout& layout);
 
+// With experts dealt out: time of the rank with most to do in every layer, over the mean of the ranks; 0 where none was timed. Of a
+// run as measured.
+double measured_imbalance(const RunResult& run, const StepShape& shape);
+
 // Does the step count: after the warm-up, and of the kind that was asked for.
 bool counts(const StepRecord& step, const StepShape& shape);
 // What timing adds where it takes steps of their own, kernels one after another with an event behind each: `each` to every

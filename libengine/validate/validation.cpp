@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "host/team.h"
+#include "operators/operator.h"
 #include "units/text.h"
 #include "validate/host_machine.h"
 #include "validate/nvml_sampler.h"
@@ -33,6 +34,16 @@ StepShape shape_of(const SavedPool& pool, const ValidationOptions& options) {
   if (options.sequences > 0) shape.sequences = options.sequences;
   if (options.context > 0) shape.context = options.context;
   return shape;
+}
+
+void add_imbalance(Trace& trace, const EngineModel& model, const StepShape& shape, double measured) {
+  if (measured == 0) return;
+  const double tokens =
+      shape.decodes() ? shape.sequences : static_cast<double>(shape.prompt) * model.layout.attention_dp;
+  trace.notes.push_back(
+      fmt::format("experts: the busiest rank of each layer takes {:.2f}x the mean of the ranks; by chance it gets "
+                  "{:.2f}x the tokens",
+                  measured, expert_imbalance(*model.architecture.moe, model.layout.ep, tokens)));
 }
 
 void add_device_notes(Trace& trace, double timing_overhead, const TimingCost& cost) {
@@ -84,7 +95,8 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
     sampler.start();
     if (say) say(text);
   };
-  const RunResult run = without_waits(run_engine(model, source, requests_of(model, shape, options.steps), how), model.layout);
+  const RunResult as_measured = run_engine(model, source, requests_of(model, shape, options.steps), how);
+  const RunResult run = without_waits(as_measured, model.layout);
   Trace trace;
   trace.device = sampler.stop();
   trace.backend = options.backend.name;
@@ -119,6 +131,8 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
   trace.notes.push_back(fmt::format(
       "weights: {}; median of {} steps after {} to warm up; {}", source.describe(), rounds.size(), kWarmUpSteps,
       decoding ? "cache filled with made-up rows" : "one prompt per step and attention group"));
+  if (model.layout.ep > 1 && model.layout.pp == 1)
+    add_imbalance(trace, model, shape, measured_imbalance(as_measured, shape));
   add_device_notes(trace, timing_overhead(run.traces.back()), timing_cost(rank, shape));
   const int here = ranks_here(model);
   if (here > host::hardware_threads()) {

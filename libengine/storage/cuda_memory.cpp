@@ -1,4 +1,4 @@
-#include "executor/cuda_memory.h"
+#include "storage/cuda_memory.h"
 
 #include <fmt/format.h>
 
