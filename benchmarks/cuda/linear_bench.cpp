@@ -28,6 +28,7 @@ constexpr Shape kShapes[] = {
     {"v2-lite out", 2048, 2048},
     {"v2-lite shared gate,up", 2816, 2048, true},
     {"v2-lite shared down", 2048, 2816},
+    {"r1/4 out", 7168, 4096},
 };
 
 const char* name_of(LinearPath path) {
@@ -50,7 +51,7 @@ bool meant_for(LinearPath path, WeightFormat format, int tokens) {
     case LinearPath::kRows:
       return tokens == 1 && format != WeightFormat::kFp8Block128;
     case LinearPath::kStream:
-      return tokens <= 8;
+      return tokens <= 8 || format != WeightFormat::kBf16;
     default:
       return true;
   }

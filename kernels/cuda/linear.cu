@@ -32,7 +32,18 @@ LinearArguments arguments(const Linear& op) {
   return a;
 }
 
-constexpr int kStreamTokens = 8;
+constexpr int kStreamPairs = 8;  // of an expert
+
+// Stream reads what it unpacks once for up to 32 tokens, or 16 with a gate; another pass is worth it while the second-level cache
+// has the weights. Us by stream and by mma on an H200, fp8: 4096x4096 of 16, 32 and 64 tokens 10 and 17, 14 and 25, 24 and 68; 5120x27648
+// 71 and 80, 118 and 103, 234 and 151; gate and up 2 x 14336x4096 61 and 60, 113 and 80, 219 and 137. Of bf16 cuBLASLt is better than both.
+bool worth_stream(const Linear& op) {
+  if (op.w.format == WeightFormat::kBf16 || op.tokens <= 8) return op.tokens <= 8;
+  constexpr std::int64_t kMebi = std::int64_t{1} << 20;
+  const std::int64_t values = op.w.rows * op.w.cols;
+  if (op.up.codes != nullptr) return op.tokens <= 16 || values <= 8 * kMebi;
+  return values <= (op.tokens <= 32 ? 128 : 64) * kMebi;
+}
 
 void run_dot(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device) {
   switch (format) {
@@ -83,7 +94,7 @@ void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
   }
   if (path == LinearPath::kDot || !cores) {
     run_dot(how, op.w.format, a, device);
-  } else if (path == LinearPath::kStream && op.tokens <= kStreamTokens) {
+  } else if (path == LinearPath::kStream && (op.path == LinearPath::kStream || worth_stream(op))) {
     stream_linear(how, op.w.format, a, device, 1);
   } else {
     run_mma(how, op.w.format, a, device, op.tokens, 1, workspace);
@@ -106,7 +117,7 @@ void grouped_linear(const Launch& how, const GroupedLinear& op) {
   a.expert_scale_bytes = (op.w.rows + 127) / 128 * ((op.w.cols + 127) / 128) * 4;
   if (op.slots < 1) return;
   if (device_traits().compute < 80) throw CudaError("grouped_linear needs compute capability 8.0");
-  if (op.likely_pairs <= kStreamTokens) {
+  if (op.likely_pairs <= kStreamPairs) {
     stream_linear(how, op.w.format, a, device_traits(), op.slots);
   } else {
     run_mma(how, op.w.format, a, device_traits(), std::min(op.likely_pairs, kMostLinearTokens), op.slots, {});

@@ -1,8 +1,9 @@
-// y = x W^T for up to eight tokens on the tensor cores, weights straight from memory into registers.
+// y = x W^T for a few tokens on the tensor cores, weights straight from memory into registers.
 //
 // A warp takes sixteen rows (with a gate, sixteen of it and sixteen of Up) and one of `parts` of the inputs. It keeps kDepth units of
 // inputs under way, the first of them issued before the kernel waits for its predecessor; x comes through the first-level cache. No
-// barrier until the parts' sums meet at the end.
+// barrier until the parts' sums meet at the end. What is unpacked serves kCols columns of eight tokens; more tokens take another
+// pass, whose weights the second-level cache may still have.
 #pragma once
 
 #include <algorithm>
@@ -17,14 +18,14 @@ namespace fathom::cuda {
 inline constexpr int kStreamThreads = 256;
 inline constexpr int kStreamTokens = 8;
 
-template <class Format, int kTiles>
+template <class Format, int kTiles, int kCols>
 class StreamWarp {
   static constexpr int kPieces = Format::kPieces;
   static constexpr int kUnitInputs = 32 * Format::kRuns * kPieces;  // of the quantised formats: one group
   static constexpr bool kQuantised = Format::kFormat != WeightFormat::kBf16;
   static constexpr bool kInt4 = Format::kFormat == WeightFormat::kInt4G128;
   static constexpr unsigned kUnitBytes = kUnitInputs * Format::kBits / 8;
-  static constexpr int kDepth = kInt4 ? (kTiles == 1 ? 4 : 2) : (kTiles == 1 ? 3 : 2);
+  static constexpr int kDepth = kTiles * kCols > 1 ? 2 : kInt4 ? 4 : 3;  // registers
 
   struct Unit {
     uint4 raw[kTiles][2][kPieces];
@@ -66,8 +67,8 @@ class StreamWarp {
     for (int d = 0; d < kDepth; ++d) fetch(first_ + d, ahead_[d]);
   }
 
-  // `x` is the row of the token that this lane feeds.
-  __device__ void run(const std::uint16_t* x) {
+  // `x` are the rows of the tokens that this lane feeds.
+  __device__ void run(const std::uint16_t* const (&x)[kCols]) {
     for (int unit = first_; unit < last_; unit += kDepth) {
 #pragma unroll
       for (int d = 0; d < kDepth; ++d) {
@@ -83,9 +84,12 @@ class StreamWarp {
 #pragma unroll
     for (int m = 0; m < kTiles; ++m) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        to[(2 * (lane_ % 4) + i % 2) * (16 * kTiles) + 16 * m + lane_ / 4 + 8 * (i / 2)] = sum_[m][i];
-        sum_[m][i] = 0;
+      for (int c = 0; c < kCols; ++c) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          to[(8 * c + 2 * (lane_ % 4) + i % 2) * (16 * kTiles) + 16 * m + lane_ / 4 + 8 * (i / 2)] = sum_[m][c][i];
+          sum_[m][c][i] = 0;
+        }
       }
     }
   }
@@ -119,9 +123,9 @@ class StreamWarp {
     ++fetched_;
   }
 
-  __device__ void multiply(int unit, const Unit& now, const std::uint16_t* x) {
+  __device__ void multiply(int unit, const Unit& now, const std::uint16_t* const (&x)[kCols]) {
     unsigned bias[kTiles][2];
-    float group[kTiles][4] = {};
+    float group[kTiles][kCols][4] = {};
 #pragma unroll
     for (int m = 0; m < kTiles; ++m) {
 #pragma unroll
@@ -137,30 +141,38 @@ class StreamWarp {
 #pragma unroll
     for (int m = 0; m < kTiles; ++m) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if constexpr (kInt4) {
-          sum_[m][i] = fmaf(from_fp16(now.half_scale[m][i / 2]), group[m][i], sum_[m][i]);
-        } else if constexpr (kQuantised) {
-          sum_[m][i] = fmaf(now.scale[m][i / 2], group[m][i], sum_[m][i]);
+      for (int c = 0; c < kCols; ++c) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          if constexpr (kInt4) {
+            sum_[m][c][i] = fmaf(from_fp16(now.half_scale[m][i / 2]), group[m][c][i], sum_[m][c][i]);
+          } else if constexpr (kQuantised) {
+            sum_[m][c][i] = fmaf(now.scale[m][i / 2], group[m][c][i], sum_[m][c][i]);
+          }
         }
       }
     }
   }
 
   template <int kRun>
-  __device__ void runs(const Unit& now, int p, int column, const std::uint16_t* x, const unsigned (&bias)[kTiles][2],
-                       float (&group)[kTiles][4]) {
-    const int at = column + Format::column(lane_ % 4, kRun);
-    const uint4 inputs = *reinterpret_cast<const uint4*>(
-        x + (kInt4 || at < static_cast<int>(a_.cols) ? at : 0));  // beyond: weights are 0
+  __device__ void runs(const Unit& now, int p, int column, const std::uint16_t* const (&x)[kCols],
+                       const unsigned (&bias)[kTiles][2], float (&group)[kTiles][kCols][4]) {
+    const int there = column + Format::column(lane_ % 4, kRun);
+    const int at = kInt4 || there < static_cast<int>(a_.cols) ? there : 0;  // beyond: weights are 0
+    uint4 inputs[kCols];
+#pragma unroll
+    for (int c = 0; c < kCols; ++c) inputs[c] = *reinterpret_cast<const uint4*>(x[c] + at);
 #pragma unroll
     for (int m = 0; m < kTiles; ++m) {
       unsigned low[4], high[4];
       Format::template pairs<kRun>(now.raw[m][0][p], bias[m][0], low);
       Format::template pairs<kRun>(now.raw[m][1][p], bias[m][1], high);
-      float(&sum)[4] = kQuantised ? group[m] : sum_[m];
-      mma_bf16(sum, low[0], high[0], low[1], high[1], inputs.x, inputs.y);
-      mma_bf16(sum, low[2], high[2], low[3], high[3], inputs.z, inputs.w);
+#pragma unroll
+      for (int c = 0; c < kCols; ++c) {
+        float(&sum)[4] = kQuantised ? group[m][c] : sum_[m][c];
+        mma_bf16(sum, low[0], high[0], low[1], high[1], inputs[c].x, inputs[c].y);
+        mma_bf16(sum, low[2], high[2], low[3], high[3], inputs[c].z, inputs[c].w);
+      }
     }
     if constexpr (kRun + 1 < Format::kRuns) runs<kRun + 1>(now, p, column, x, bias, group);
   }
@@ -173,15 +185,15 @@ class StreamWarp {
   unsigned below_ = 0;              // bytes from there to row lane / 4 + 8
   unsigned notes_[kTiles][2] = {};  // places of the first unit's scales
   Unit ahead_[kDepth];
-  float sum_[kTiles][4] = {};
+  float sum_[kTiles][kCols][4] = {};
 };
 
 // Grid: (tiles of sixteen outputs, eight warps of them and their parts to a block; 1, or with experts slots of `used`).
-template <class Format, int kTiles>
+template <class Format, int kTiles, int kCols>
 __global__ __launch_bounds__(kStreamThreads, 2) void linear_stream(const __grid_constant__ LinearArguments a,
                                                                    int parts) {
 #ifdef FATHOM_TENSOR_CORES
-  constexpr int kWarps = kStreamThreads / 32, kWarpSums = kStreamTokens * 16 * kTiles;
+  constexpr int kWarps = kStreamThreads / 32, kPass = kStreamTokens * kCols, kWarpSums = kPass * 16 * kTiles;
   __shared__ float sums[kWarps * kWarpSums];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, tiles = kWarps / parts;
   const std::int64_t first_tile = static_cast<std::int64_t>(blockIdx.x) * tiles;
@@ -195,15 +207,20 @@ __global__ __launch_bounds__(kStreamThreads, 2) void linear_stream(const __grid_
     pair = a.first_pair[expert];
     end = a.first_pair[expert + 1];
   }
-  StreamWarp<Format, kTiles> stream(a, static_cast<int>(expert), first_tile + warp / parts, warp % parts, parts);
+  StreamWarp<Format, kTiles, kCols> stream(a, static_cast<int>(expert), first_tile + warp / parts, warp % parts, parts);
   stream.begin();
   if (!grouped) wait_for_predecessor();
-  for (; pair < end; pair += kStreamTokens) {
-    const int tokens = static_cast<int>(min(static_cast<std::int64_t>(kStreamTokens), end - pair));
-    const std::int64_t own = pair + min(lane / 4, tokens - 1);  // columns beyond the tokens: nobody reads them
-    stream.run(a.x + (a.x_rows == nullptr ? own : a.x_rows[own]) * a.x_stride);
+  for (; pair < end; pair += kPass) {
+    const int tokens = static_cast<int>(min(static_cast<std::int64_t>(kPass), end - pair));
+    const std::uint16_t* x[kCols];
+#pragma unroll
+    for (int c = 0; c < kCols; ++c) {
+      const std::int64_t own = pair + min(8 * c + lane / 4, tokens - 1);  // beyond the tokens: nobody reads those sums
+      x[c] = a.x + (a.x_rows == nullptr ? own : a.x_rows[own]) * a.x_stride;
+    }
+    stream.run(x);
     stream.share(sums + warp * kWarpSums);
-    if (pair + kStreamTokens < end) stream.begin();
+    if (pair + kPass < end) stream.begin();
     __syncthreads();
     for (int i = threadIdx.x; i < tiles * 16 * tokens; i += kStreamThreads) {
       const int tile = i / (16 * tokens), token = i / 16 % tokens;
@@ -233,15 +250,19 @@ __global__ __launch_bounds__(kStreamThreads, 2) void linear_stream(const __grid_
 template <class Format>
 void launch_stream(const Launch& how, const LinearArguments& a, const DeviceTraits& device, int slots) {
   const std::int64_t tiles = (a.rows + 15) / 16;
-  const int units = StreamWarp<Format, 1>::units(a.cols);
+  const int units = StreamWarp<Format, 1, 1>::units(a.cols);
   const auto blocks = [&](int parts) { return (tiles * parts + 7) / 8; };
   int parts = 1;
   while (parts < 8 && units >= 4 * parts && blocks(parts) * slots < 3 * device.multiprocessors) parts *= 2;
   const dim3 grid(static_cast<unsigned>(blocks(parts)), static_cast<unsigned>(slots));
+  const int tokens = a.first_pair != nullptr ? 1 : a.tokens;  // an expert's are not known here, and few
+  const auto run = [&](auto* kernel) { launch("linear", kernel, grid, kStreamThreads, 0, how, a, parts); };
   if (a.gated) {
-    launch("linear", linear_stream<Format, 2>, grid, kStreamThreads, 0, how, a, parts);
+    tokens > kStreamTokens ? run(linear_stream<Format, 2, 2>) : run(linear_stream<Format, 2, 1>);
+  } else if (tokens > 2 * kStreamTokens) {
+    run(linear_stream<Format, 1, 4>);
   } else {
-    launch("linear", linear_stream<Format, 1>, grid, kStreamThreads, 0, how, a, parts);
+    tokens > kStreamTokens ? run(linear_stream<Format, 1, 2>) : run(linear_stream<Format, 1, 1>);
   }
 }
 

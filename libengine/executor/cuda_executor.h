@@ -39,7 +39,7 @@ std::string unsupported_on_cuda(const ExecutorParts& parts);
 // with all products of up to eight rows by linear(), 5.3 so. Other formats have to be widened for LargeLinear first.
 constexpr int most_linear_rows(const cuda::Weights& w) {
   constexpr std::int64_t kLarge = std::int64_t{8} << 20;  // values
-  if (w.format != cuda::WeightFormat::kBf16) return 32;
+  if (w.format != cuda::WeightFormat::kBf16) return cuda::kMostLinearTokens;
   return w.rows * w.cols >= kLarge ? 1 : 8;
 }
 
