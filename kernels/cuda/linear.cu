@@ -33,6 +33,7 @@ LinearArguments arguments(const Linear& op) {
 }
 
 constexpr int kStreamTokens = 8;
+constexpr int kRowsExperts = 8;  // those of one token: an expert of two costs twice the time of one
 
 void run_dot(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device) {
   switch (format) {
@@ -57,10 +58,11 @@ void run_mma(const Launch& how, WeightFormat format, const LinearArguments& a, c
   }
 }
 
-// On an H200 bf16 rows are read at up to 4.6 TB/s so. Making x ready for int4 costs two us, which only long rows are worth: 5120x27648
-// takes 32 us and by stream 44, 4096x14336 would take 17 and takes 13.
-bool worth_rows(const Weights& w) {
-  return w.format == WeightFormat::kBf16 || (w.format == WeightFormat::kInt4G128 && w.cols > 16384);
+// Few bytes are read sooner by stream, which has nothing to make ready: 3 MB of four bits in 2.9 us and by rows in 3.3, 7 MB in 5.9 and 4.8.
+bool worth_rows(const Linear& op) {
+  if (op.w.format == WeightFormat::kBf16) return true;
+  const std::int64_t values = op.w.rows * op.w.cols * (op.up.codes != nullptr ? 2 : 1);
+  return values / (op.w.format == WeightFormat::kInt4G128 ? 2 : 1) >= 6 << 20;
 }
 
 }  // namespace
@@ -76,9 +78,9 @@ void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
   const bool cores = device.compute >= 80 && op.tokens <= kMostLinearTokens;
   LinearPath path = op.path;
   const bool bf16 = op.w.format == WeightFormat::kBf16;
-  if (path == LinearPath::kAuto) path = op.tokens == 1 && worth_rows(op.w) ? LinearPath::kRows : LinearPath::kStream;
+  if (path == LinearPath::kAuto) path = op.tokens == 1 && worth_rows(op) ? LinearPath::kRows : LinearPath::kStream;
   if (path == LinearPath::kRows) {
-    if (rows_linear(how, op.w.format, a, device)) return;
+    if (op.tokens == 1 && rows_linear(how, op.w.format, a, device, 1)) return;
     path = bf16 && op.tokens == 1 ? LinearPath::kDot : LinearPath::kStream;  // without conversions dot is as fast
   }
   if (path == LinearPath::kDot || !cores) {
@@ -106,6 +108,8 @@ void grouped_linear(const Launch& how, const GroupedLinear& op) {
   a.expert_scale_bytes = (op.w.rows + 127) / 128 * ((op.w.cols + 127) / 128) * 4;
   if (op.slots < 1) return;
   if (device_traits().compute < 80) throw CudaError("grouped_linear needs compute capability 8.0");
+  if (op.likely_pairs == 1 && op.slots <= kRowsExperts && rows_linear(how, op.w.format, a, device_traits(), op.slots))
+    return;
   if (op.likely_pairs <= kStreamTokens) {
     stream_linear(how, op.w.format, a, device_traits(), op.slots);
   } else {
