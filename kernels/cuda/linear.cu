@@ -33,7 +33,6 @@ LinearArguments arguments(const Linear& op) {
 }
 
 constexpr int kStreamTokens = 8;
-constexpr int kRowsExperts = 8;  // those of one token: an expert of two costs twice the time of one
 
 void run_dot(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device) {
   switch (format) {
@@ -58,11 +57,26 @@ void run_mma(const Launch& how, WeightFormat format, const LinearArguments& a, c
   }
 }
 
-// Few bytes are read sooner by stream, which has nothing to make ready: 3 MB of four bits in 2.9 us and by rows in 3.3, 7 MB in 5.9 and 4.8.
+// Few bytes are read sooner by stream, which has less to make ready. On an H200, us by stream and by rows: four bits 4.0 and 4.6 for 3072x4096,
+// 5.6 and 5.0 for 7168x2048; fp8 3.5 and 3.0 for 2048x2048.
 bool worth_rows(const Linear& op) {
-  if (op.w.format == WeightFormat::kBf16) return true;
   const std::int64_t values = op.w.rows * op.w.cols * (op.up.codes != nullptr ? 2 : 1);
-  return values / (op.w.format == WeightFormat::kInt4G128 ? 2 : 1) >= 6 << 20;
+  switch (op.w.format) {
+    case WeightFormat::kBf16:
+      return true;
+    case WeightFormat::kFp8Block128:
+      return values >= 3 << 20;
+    case WeightFormat::kInt4G128:
+      return values >= 14 << 20;
+  }
+  return false;
+}
+
+// Of grouped products those of one token: an expert of two takes twice as long as one of one, and rows should be long enough for a
+// warp's sixteen bytes.
+bool worth_rows(const GroupedLinear& op) {
+  const std::int64_t bits = op.w.format == WeightFormat::kBf16 ? 16 : op.w.format == WeightFormat::kFp8Block128 ? 8 : 4;
+  return op.likely_pairs == 1 && op.slots <= 8 && op.w.cols * bits >= 32 * 128;
 }
 
 }  // namespace
@@ -80,7 +94,7 @@ void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
   const bool bf16 = op.w.format == WeightFormat::kBf16;
   if (path == LinearPath::kAuto) path = op.tokens == 1 && worth_rows(op) ? LinearPath::kRows : LinearPath::kStream;
   if (path == LinearPath::kRows) {
-    if (op.tokens == 1 && rows_linear(how, op.w.format, a, device, 1)) return;
+    if (op.tokens == 1 && rows_linear(how, op.w.format, a, device)) return;
     path = bf16 && op.tokens == 1 ? LinearPath::kDot : LinearPath::kStream;  // without conversions dot is as fast
   }
   if (path == LinearPath::kDot || !cores) {
@@ -104,12 +118,12 @@ void grouped_linear(const Launch& how, const GroupedLinear& op) {
   LinearArguments a = arguments(plain);
   a.first_pair = op.first_pair;
   a.used = op.used;
+  a.slots = op.slots;
   a.x_rows = op.x_rows;
   a.expert_scale_bytes = (op.w.rows + 127) / 128 * ((op.w.cols + 127) / 128) * 4;
   if (op.slots < 1) return;
   if (device_traits().compute < 80) throw CudaError("grouped_linear needs compute capability 8.0");
-  if (op.likely_pairs == 1 && op.slots <= kRowsExperts && rows_linear(how, op.w.format, a, device_traits(), op.slots))
-    return;
+  if (worth_rows(op) && rows_linear(how, op.w.format, a, device_traits())) return;
   if (op.likely_pairs <= kStreamTokens) {
     stream_linear(how, op.w.format, a, device_traits(), op.slots);
   } else {

@@ -20,8 +20,10 @@ namespace {
 constexpr int kWarps = 16, kLanes = 32 * kWarps, kThreads = kLanes + 32;
 
 // How a block's warps share rows. kPieces: 16-byte pieces of a lane in a row, kChunk of them in a slot of the ring.
-template <int kPieces_, int kChunk_, int kShare_>
+// kGrouped: of experts, whose rows may be wanted for several pairs.
+template <bool kGrouped_, int kPieces_, int kChunk_, int kShare_>
 struct RowShape {
+  static constexpr bool kGrouped = kGrouped_;
   static constexpr int kPieces = kPieces_, kChunk = kChunk_, kShare = kShare_;
   static constexpr bool kWhole = kChunk == kPieces;  // rows in a slot
   static constexpr int kTeams = kWarps / kShare;
@@ -34,10 +36,10 @@ struct RowShape {
   static constexpr int kSlots = 144 * 1024 / kSlotBytes / kTurns * kTurns;
   static constexpr int kRingBytes = kSlots * kSlotBytes, kBarrierBytes = 2 * kSlots * sizeof(BulkBarrier);
 
-  // Rows rounded up so that every turn has as many slots.
+  // Where slots go on after `rows`: the next rows must begin with the first turn.
   __device__ static int with_all_turns(int rows) {
     constexpr int kRows = kTurns * kSlotRows;
-    return (rows + kRows - 1) / kRows * kRows;
+    return kGrouped ? (rows + kRows - 1) / kRows * kRows : rows;
   }
 };
 
@@ -125,14 +127,14 @@ class RowWarp {
 #pragma unroll
       for (int p = 0; p < kPieces; p += kChunk) {
         ring.wait_until_full();
-        if (row < rows) {
+        if (!Shape::kGrouped || row < rows) {
           multiply(p, ring, scales, row, sum);
         } else {
           ring.empty().arrive();
         }
         ring.next(p + kChunk >= kPieces ? Shape::kTurns : 1);
       }
-      if (row >= rows) continue;
+      if (Shape::kGrouped && row >= rows) continue;
       const float whole = x_.join(sum);
       const int lane = threadIdx.x % 32;
       if (lane == 0 || lane == 4) sums[(row + lane / 4) * kShare + threadIdx.x / 32 % kShare] = whole;
@@ -184,26 +186,31 @@ __device__ void store_outputs(const LinearArguments& a, std::int64_t pair, const
   }
 }
 
-// Grid: (blocks of an expert; 1, or with experts slots of `used`), together at most a block per multiprocessor.
+// Grid: at most a block per multiprocessor.
 template <class Format, bool kZeros, class Shape>
 __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant__ LinearArguments a) {
 #ifdef FATHOM_BULK_COPIES
   extern __shared__ __align__(128) char shared[];
   float* sums = reinterpret_cast<float*>(shared + Shape::kRingBytes + Shape::kBarrierBytes);
-  const bool grouped = a.first_pair != nullptr, copies = threadIdx.x >= kLanes;
+  const bool copies = threadIdx.x >= kLanes;
   start_successor();
   Ring<Shape> ring(shared, copies ? 0 : RowWarp<Format, kZeros, Shape>::turn());
   if (threadIdx.x == 0) ring.begin();
   __syncthreads();
   int expert = 0;
+  unsigned part = blockIdx.x, parts = gridDim.x;
   std::int64_t pair = 0, end = 1;
-  if (grouped) {
+  if (Shape::kGrouped) {
     wait_for_predecessor();
-    expert = a.used[blockIdx.y];
-    if (expert < 0) return;
+    unsigned count = 0;  // of experts with pairs: as many blocks for each
+    for (int i = 0; i < a.slots; ++i) count += a.used[i] >= 0 ? 1 : 0;
+    parts /= max(count, 1u), part %= parts;
+    const unsigned slot = blockIdx.x / parts;
+    if (slot >= count) return;
+    expert = a.used[slot];
     pair = a.first_pair[expert], end = a.first_pair[expert + 1];
   }
-  const RowRange range = row_range(a, expert);
+  const RowRange range = row_range(a, expert, part, parts);
   if (copies) {
     if (threadIdx.x == kLanes) {
       for (; pair < end; ++pair) fill<Format>(ring, a, range);
@@ -212,7 +219,7 @@ __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant
   }
   const RowScales<Format, kZeros> scales(a, range, reinterpret_cast<char*>(sums + range.all * Shape::kShare), kLanes);
   RowWarp<Format, kZeros, Shape> warp(a.cols);
-  if (!grouped) wait_for_predecessor();
+  if (!Shape::kGrouped) wait_for_predecessor();
   for (; pair < end; ++pair) {
     warp.read(a.x + (a.x_rows == nullptr ? pair : a.x_rows[pair]) * a.x_stride);
     wait_for_copies<0>();
@@ -226,74 +233,85 @@ __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant
 #endif
 }
 
-template <class Format, bool kZeros, int kPieces, int kChunk, int kShare>
-bool launch_shape(const Launch& how, const LinearArguments& a, const DeviceTraits& device, int slots) {
-  using Shape = RowShape<kPieces, kChunk, kShare>;
+template <class Format, bool kZeros, class Shape>
+bool launch_shape(const Launch& how, const LinearArguments& a, const DeviceTraits& device) {
   constexpr std::int64_t kMost = 224 * 1024;
   const std::int64_t pairs = (a.rows + 1) / 2;
-  const int blocks = static_cast<int>(std::clamp<std::int64_t>(device.multiprocessors / slots, 1, pairs));
-  const std::int64_t rows = (pairs + blocks - 1) / blocks * (a.gated ? 4 : 2);
+  const int blocks = Shape::kGrouped ? device.multiprocessors
+                                     : static_cast<int>(std::min<std::int64_t>(pairs, device.multiprocessors));
+  const std::int64_t rows = (pairs + blocks / a.slots - 1) / (blocks / a.slots) * (a.gated ? 4 : 2);
   const std::int64_t bytes = Shape::kRingBytes + Shape::kBarrierBytes +
-                             rows * kShare * static_cast<std::int64_t>(sizeof(float)) +
+                             rows * Shape::kShare * static_cast<std::int64_t>(sizeof(float)) +
                              RowScales<Format, kZeros>::bytes(a, rows);
   if (bytes > kMost || kMost > device.shared_bytes) return false;
   static bool allowed[64] = {};
   int number = 0;
   check(cudaGetDevice(&number), "device");
   if (!allowed[number]) allow_shared_memory(linear_rows<Format, kZeros, Shape>, kMost), allowed[number] = true;
-  launch("linear", linear_rows<Format, kZeros, Shape>, dim3(blocks, slots), kThreads, static_cast<std::size_t>(bytes),
-         how, a);
+  launch("linear", linear_rows<Format, kZeros, Shape>, blocks, kThreads, static_cast<std::size_t>(bytes), how, a);
   return true;
 }
 
-template <class Format, int kPieces, int kChunk, int kShare>
-bool launch_rows(const Launch& how, const LinearArguments& a, const DeviceTraits& device, int slots) {
+template <class Format, class Shape>
+bool launch_zeros(const Launch& how, const LinearArguments& a, const DeviceTraits& device) {
   if constexpr (Format::kFormat == WeightFormat::kInt4G128) {
-    if (a.matrix[0].zeros != nullptr) return launch_shape<Format, true, kPieces, kChunk, kShare>(how, a, device, slots);
+    if (a.matrix[0].zeros != nullptr) return launch_shape<Format, true, Shape>(how, a, device);
   }
-  return launch_shape<Format, false, kPieces, kChunk, kShare>(how, a, device, slots);
+  return launch_shape<Format, false, Shape>(how, a, device);
+}
+
+template <class Format, int kPieces, int kChunk, int kShare>
+bool launch_rows(const Launch& how, const LinearArguments& a, const DeviceTraits& device) {
+  return a.first_pair == nullptr ? launch_zeros<Format, RowShape<false, kPieces, kChunk, kShare>>(how, a, device)
+                                 : launch_zeros<Format, RowShape<true, kPieces, kChunk, kShare>>(how, a, device);
 }
 
 // As few warps to a row as have it in one slot; of the longest rows a slot holds a part.
 template <class Format>
-bool rows_of(const Launch& how, const LinearArguments& a, const DeviceTraits& device, int slots) {
+bool rows_of(const Launch& how, const LinearArguments& a, const DeviceTraits& device) {
   const std::int64_t warps = (a.cols * Format::kBits / 128 + 31) / 32;  // that have a piece for each lane
-  if (warps <= 1) return launch_rows<Format, 1, 1, 1>(how, a, device, slots);
-  if (warps <= 2) return launch_rows<Format, 2, 2, 1>(how, a, device, slots);
-  if (warps <= 3) return launch_rows<Format, 3, 3, 1>(how, a, device, slots);
-  if (warps <= 4) return launch_rows<Format, 2, 2, 2>(how, a, device, slots);
-  if (warps <= 6) return launch_rows<Format, 3, 3, 2>(how, a, device, slots);
-  if (warps <= 8) return launch_rows<Format, 2, 2, 4>(how, a, device, slots);
-  if (warps <= 12) return launch_rows<Format, 3, 3, 4>(how, a, device, slots);
-  if (warps <= 16) return launch_rows<Format, 2, 2, 8>(how, a, device, slots);
-  if (warps <= 24) return launch_rows<Format, 3, 3, 8>(how, a, device, slots);
-  if (warps <= 32) return launch_rows<Format, 2, 2, 16>(how, a, device, slots);
+  if constexpr (Format::kBits == 4) {
+    // Of few rows to a block half of the inputs to make ready saves more than twice the sums to join cost.
+    const bool few = a.rows * (a.gated ? 2 : 1) * a.slots <= 64 * device.multiprocessors;
+    if (few && warps == 2) return launch_rows<Format, 1, 1, 2>(how, a, device);
+    if (few && warps == 4) return launch_rows<Format, 1, 1, 4>(how, a, device);
+    if (few && (warps == 7 || warps == 8)) return launch_rows<Format, 1, 1, 8>(how, a, device);
+  }
+  if (warps <= 1) return launch_rows<Format, 1, 1, 1>(how, a, device);
+  if (warps <= 2) return launch_rows<Format, 2, 2, 1>(how, a, device);
+  if (warps <= 3) return launch_rows<Format, 3, 3, 1>(how, a, device);
+  if (warps <= 4) return launch_rows<Format, 2, 2, 2>(how, a, device);
+  if (warps <= 6) return launch_rows<Format, 3, 3, 2>(how, a, device);
+  if (warps <= 8) return launch_rows<Format, 2, 2, 4>(how, a, device);
+  if (warps <= 12) return launch_rows<Format, 3, 3, 4>(how, a, device);
+  if (warps <= 16) return launch_rows<Format, 2, 2, 8>(how, a, device);
+  if (warps <= 24) return launch_rows<Format, 3, 3, 8>(how, a, device);
+  if (warps <= 32) return launch_rows<Format, 2, 2, 16>(how, a, device);
   if constexpr (Format::kBits >= 8) {
-    if (warps <= 48) return launch_rows<Format, 3, 2, 16>(how, a, device, slots);
-    if (warps <= 64) return launch_rows<Format, 4, 2, 16>(how, a, device, slots);
+    if (warps <= 48) return launch_rows<Format, 3, 2, 16>(how, a, device);
+    if (warps <= 64) return launch_rows<Format, 4, 2, 16>(how, a, device);
   }
   if constexpr (Format::kBits == 16) {
-    if (warps <= 80) return launch_rows<Format, 5, 2, 16>(how, a, device, slots);
-    if (warps <= 96) return launch_rows<Format, 6, 2, 16>(how, a, device, slots);
-    if (warps <= 112) return launch_rows<Format, 7, 2, 16>(how, a, device, slots);
+    if (warps <= 80) return launch_rows<Format, 5, 2, 16>(how, a, device);
+    if (warps <= 96) return launch_rows<Format, 6, 2, 16>(how, a, device);
+    if (warps <= 112) return launch_rows<Format, 7, 2, 16>(how, a, device);
   }
   return false;
 }
 
 }  // namespace
 
-bool rows_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device,
-                 int slots) {
+bool rows_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device) {
   // Two rows' scales of four bits are copied at once.
   const bool split = format == WeightFormat::kInt4G128 && a.first_pair != nullptr && a.rows % 2 != 0;
-  if (device.compute < 90 || split) return false;
+  if (device.compute < 90 || split || a.slots > device.multiprocessors) return false;
   switch (format) {
     case WeightFormat::kBf16:
-      return rows_of<Bf16Rows>(how, a, device, slots);
+      return rows_of<Bf16Rows>(how, a, device);
     case WeightFormat::kFp8Block128:
-      return rows_of<Fp8Rows>(how, a, device, slots);
+      return rows_of<Fp8Rows>(how, a, device);
     case WeightFormat::kInt4G128:
-      return rows_of<Int4Rows>(how, a, device, slots);
+      return rows_of<Int4Rows>(how, a, device);
   }
   return false;
 }

@@ -61,13 +61,13 @@ class RowInputs {
 #pragma unroll
       for (int p = 0; p < kPieces; ++p) {
         constexpr unsigned kOnes = 0x3f803f80u;
-        float all[4] = {};
+        float all[2][4] = {};  // one would have to wait for itself twice as often
 #pragma unroll
         for (int i = 0; i < 4 * Format::kRuns; i += 2) {
           const unsigned* x = x_ + 4 * p * Format::kRuns + i;
-          mma_bf16(all, kOnes, kOnes, kOnes, kOnes, x[0], x[1]);
+          mma_bf16(all[i / 2 % 2], kOnes, kOnes, kOnes, kOnes, x[0], x[1]);
         }
-        all_[p][0] = all[0], all_[p][1] = all[1];
+        all_[p][0] = all[0][0] + all[1][0], all_[p][1] = all[0][1] + all[1][1];
       }
     }
   }

@@ -17,10 +17,10 @@ struct RowRange {
   int expert;            // 0 but of grouped products
   std::int64_t stacked;  // `first` among the rows of all experts
 };
-__device__ inline RowRange row_range(const LinearArguments& a, int expert) {
+__device__ inline RowRange row_range(const LinearArguments& a, int expert, unsigned part, unsigned parts) {
   const std::int64_t pairs = (a.rows + 1) / 2;
-  const std::int64_t first = 2 * (pairs * blockIdx.x / gridDim.x);
-  const int count = static_cast<int>(min(2 * (pairs * (blockIdx.x + 1) / gridDim.x), a.rows) - first);
+  const std::int64_t first = 2 * (pairs * part / parts);
+  const int count = static_cast<int>(min(2 * (pairs * (part + 1) / parts), a.rows) - first);
   const int even = (count + 1) / 2 * 2;
   return {first, count, even, a.gated ? 2 * even : even, expert, expert * a.rows + first};
 }
