@@ -68,10 +68,26 @@ void run_mma(const Launch& how, WeightFormat format, const LinearArguments& a, c
   }
 }
 
-// On an H200 bf16 rows are read at up to 4.6 TB/s so. Making x ready for int4 costs two us, which only long rows are worth: 5120x27648
-// takes 32 us and by stream 44, 4096x14336 would take 17 and takes 13.
-bool worth_rows(const Weights& w) {
-  return w.format == WeightFormat::kBf16 || (w.format == WeightFormat::kInt4G128 && w.cols > 16384);
+// Few bytes are read sooner by stream, which has less to make ready. On an H200, us by stream and by rows: four bits 2.8 and 3.1 for
+// 3072x2048, 5.6 and 4.4 for 7168x2048; fp8 3.5 and 2.9 for 2048x2048.
+bool worth_rows(const Linear& op) {
+  const std::int64_t values = op.w.rows * op.w.cols * (op.up.codes != nullptr ? 2 : 1);
+  switch (op.w.format) {
+    case WeightFormat::kBf16:
+      return true;
+    case WeightFormat::kFp8Block128:
+      return values >= 3 << 20;
+    case WeightFormat::kInt4G128:
+      return values >= 14 << 20;
+  }
+  return false;
+}
+
+// Of grouped products those of one token: an expert of two takes twice as long as one of one. A row should have sixteen bytes for every
+// lane of a warp.
+bool worth_rows(const GroupedLinear& op) {
+  const std::int64_t bits = op.w.format == WeightFormat::kBf16 ? 16 : op.w.format == WeightFormat::kFp8Block128 ? 8 : 4;
+  return op.likely_pairs == 1 && op.slots <= 8 && op.w.cols * bits >= 32 * 128;
 }
 
 }  // namespace
@@ -87,9 +103,9 @@ void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
   const bool cores = device.compute >= 80 && op.tokens <= kMostLinearTokens;
   LinearPath path = op.path;
   const bool bf16 = op.w.format == WeightFormat::kBf16;
-  if (path == LinearPath::kAuto) path = op.tokens == 1 && worth_rows(op.w) ? LinearPath::kRows : LinearPath::kStream;
+  if (path == LinearPath::kAuto) path = op.tokens == 1 && worth_rows(op) ? LinearPath::kRows : LinearPath::kStream;
   if (path == LinearPath::kRows) {
-    if (rows_linear(how, op.w.format, a, device)) return;
+    if (op.tokens == 1 && rows_linear(how, op.w.format, a, device)) return;
     path = bf16 && op.tokens == 1 ? LinearPath::kDot : LinearPath::kStream;  // without conversions dot is as fast
   }
   if (path == LinearPath::kDot || !cores) {
@@ -113,10 +129,12 @@ void grouped_linear(const Launch& how, const GroupedLinear& op) {
   LinearArguments a = arguments(plain);
   a.first_pair = op.first_pair;
   a.used = op.used;
+  a.slots = op.slots;
   a.x_rows = op.x_rows;
   a.expert_scale_bytes = (op.w.rows + 127) / 128 * ((op.w.cols + 127) / 128) * 4;
   if (op.slots < 1) return;
   if (device_traits().compute < 80) throw CudaError("grouped_linear needs compute capability 8.0");
+  if (worth_rows(op) && rows_linear(how, op.w.format, a, device_traits())) return;
   if (op.likely_pairs <= kStreamPairs) {
     stream_linear(how, op.w.format, a, device_traits(), op.slots);
   } else {

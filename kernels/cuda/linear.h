@@ -2,7 +2,8 @@
 //
 // Bound by reading W once. Reference: host/matrix.h, matmul_reference. Four ways:
 //   dot     a warp takes two rows (and a part of the inputs), plain fp32 arithmetic; any device; meant for one token
-//   rows    one token of bf16 or int4: whole rows through shared memory, kept full by Hopper's bulk copies; elsewhere dot, stream
+//   rows    one token, or experts of one token: whole rows through shared memory, kept full by Hopper's bulk copies, multiplied on the
+//           tensor cores two at a time; elsewhere dot, stream
 //   stream  sixteen rows are the A operand of the tensor cores, up to eight tokens its columns; weights go straight to
 //           registers; 8.0 and later
 //   mma     the same with more rows and up to 64 tokens to a block, through shared memory; 8.0 and later

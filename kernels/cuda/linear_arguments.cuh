@@ -32,6 +32,7 @@ struct LinearArguments {
   std::uint32_t* counters = nullptr;
   const std::int32_t* first_pair = nullptr;
   const std::int32_t* used = nullptr;
+  int slots = 1;  // of `used`, to visit
   const std::int32_t* x_rows = nullptr;
   std::int64_t expert_scale_bytes = 0;  // from one expert's scales to the next one's; zeros: rows
 };

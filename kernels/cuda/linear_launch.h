@@ -11,8 +11,8 @@ void dot_bf16(const Launch& how, const LinearArguments& a, const DeviceTraits& d
 void dot_fp8(const Launch& how, const LinearArguments& a, const DeviceTraits& device);
 void dot_int4(const Launch& how, const LinearArguments& a, const DeviceTraits& device);
 
-// One token and bf16 or four-bit weights on Hopper; false, and nothing launched, where the device or the size of a row does not
-// suit it.
+// One token, or any number of pairs one at a time, on Hopper; false, and nothing launched, where the device or the size of a row
+// does not suit it.
 bool rows_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device);
 
 // Up to eight tokens, or any number of pairs eight at a time; `slots`: experts to visit, when grouped, else 1.

@@ -26,6 +26,15 @@ __device__ inline void mma_bf16(float (&sum)[4], unsigned a0, unsigned a1, unsig
 #endif
 }
 
+__device__ inline void mma_fp16(float (&sum)[4], unsigned a0, unsigned a1, unsigned a2, unsigned a3, unsigned b0,
+                                unsigned b1) {
+#ifdef FATHOM_TENSOR_CORES
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+#endif
+}
+
 // Four 8x8 matrices of 16-bit numbers; lane l names row l % 8 of matrix l / 8.
 __device__ inline void load_matrices(unsigned (&to)[4], unsigned at) {
 #ifdef FATHOM_TENSOR_CORES

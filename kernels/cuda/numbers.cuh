@@ -26,6 +26,15 @@ __device__ inline unsigned to_bf16_pair(float low, float high) {
 }
 __device__ inline std::uint16_t to_bf16(float x) { return static_cast<std::uint16_t>(to_bf16_pair(x, 0)); }
 
+// Nearest, ties to even.
+__device__ inline unsigned to_fp16_pair(float low, float high) {
+  unsigned pair = 0;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+#endif
+  return pair;
+}
+
 __device__ inline float from_fp16(std::uint16_t code) {
   float x;
   asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(code));
@@ -55,11 +64,32 @@ __device__ inline unsigned e4m3_to_bf16_pair(unsigned word) {
   return scaled_bf16_pair(pair, 0x7b807b80u /* 2^120 */, 0x80008000u /* -0 */);
 }
 
+// word & mask | bits. As two operations of C++ with constants it becomes two instructions, because only one may carry a constant.
+__device__ inline unsigned masked_or(unsigned word, unsigned mask, unsigned bits) {
+  unsigned result;
+  asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(result) : "r"(word), "r"(mask), "r"(bits));
+  return result;
+}
+
+// Compute capability 8.9 and later convert two codes in one instruction: bytes 0, 1 to `low`, 2, 3 to `high`, as pairs of fp16.
+__device__ inline void e4m3_to_fp16_pairs(unsigned word, unsigned& low, unsigned& high) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 890
+  asm("{\n"
+      ".reg .b16 first, second;\n"
+      "mov.b32 {first, second}, %2;\n"
+      "cvt.rn.f16x2.e4m3x2 %0, first;\n"
+      "cvt.rn.f16x2.e4m3x2 %1, second;\n"
+      "}\n"
+      : "=r"(low), "=r"(high)
+      : "r"(word));
+#endif
+}
+
 // Nibbles s and s + 4 of `word` as bf16, with `minus_bias` = -(128 + zero) in both halves: 0x4300 | q is 128 + q in bf16, so
 // the difference is exact.
 template <int kStep>
 __device__ inline unsigned int4_to_bf16_pair(unsigned word, unsigned minus_bias) {
-  const unsigned pair = (word >> (4 * kStep) & 0x000f000fu) | 0x43004300u;
+  const unsigned pair = masked_or(word >> (4 * kStep), 0x000f000fu, 0x43004300u);
   return scaled_bf16_pair(pair, 0x3f803f80u /* 1 */, minus_bias);
 }
 

@@ -1,106 +1,136 @@
-// Sixteen bytes of weights times the inputs that belong to them, which a lane keeps in registers (linear_rows.cu).
+// Two rows of weights times the inputs of one token, on the tensor cores (linear_rows.cu).
+//
+// A lane reads sixteen bytes of each row, whichever, and keeps the inputs that belong to them in registers. Lane 4 g + t gives its weights
+// as row g (of the second, g + 8) of A and its inputs as column g of B (mma.cuh). Of the product only the diagonal is wanted: the sums over
+// the four lanes of a g, which lane 4 g + g / 2 finds in place g % 2 (of the second row, 2 + g % 2). No weight moves to another
+// lane, and to multiply takes an eighth of what plain arithmetic would.
 #pragma once
 
 #include "cuda/linear_arguments.cuh"
 #include "cuda/linear_formats.cuh"
+#include "cuda/mma.cuh"
 
 namespace fathom::cuda {
 
-template <class Format>
-class RowInputs;
-
-template <>
-class RowInputs<Bf16Rows> {
- public:
-  __device__ void read(const std::uint16_t* x, int piece, bool there) {
-    uint4 raw = {0, 0, 0, 0};
-    if (there) raw = *reinterpret_cast<const uint4*>(x + 8 * piece);
-    Bf16Rows::widen(raw, 0, 0, x_);
+// Pairs of bf16 to fp16, times a power of two that is the same for four neighbouring lanes, so that the largest is below 2^15. Returns the
+// power's inverse; NaN if not all are finite.
+template <int kPairs>
+__device__ inline float to_scaled_fp16(unsigned (&pairs)[kPairs]) {
+  unsigned largest = 0;  // magnitude as bits, in whose order NaN comes last
+#pragma unroll
+  for (int i = 0; i < kPairs; ++i) {
+    largest = max(largest, max(pairs[i] << 16 & 0x7fffffffu, pairs[i] & 0x7fffffffu));
   }
-  __device__ float dot(const uint4& raw, float sum) const {
-    float w[8];
-    Bf16Rows::widen(raw, 0, 0, w);
+  largest = max(largest, __shfl_xor_sync(0xffffffffu, largest, 1));
+  largest = max(largest, __shfl_xor_sync(0xffffffffu, largest, 2));
+  constexpr int kMost = 14;
+  const int exponent = max(static_cast<int>(largest >> 23), kMost + 1);
+  const bool finite = exponent < 255;
+  const float factor = finite ? __uint_as_float(static_cast<unsigned>(min(254 + kMost - exponent, 254)) << 23) : 0.0f;
 #pragma unroll
-    for (int i = 0; i < 8; ++i) sum = fmaf(w[i], x_[i], sum);
-    return sum;
+  for (int i = 0; i < kPairs; ++i) {
+    pairs[i] = to_fp16_pair(low_bf16(pairs[i]) * factor, high_bf16(pairs[i]) * factor);
   }
+  return __uint_as_float(finite ? static_cast<unsigned>(exponent - kMost) << 23 : 0x7fc00000u);
+}
 
- private:
-  float x_[8];
-};
+// Of kPieces pieces of a lane. Those of fp8 are in fp16, which e4m3 becomes in one instruction; the others in bf16.
+template <class Format, int kPieces>
+class RowInputs {
+  static constexpr bool kFp8 = Format::kFormat == WeightFormat::kFp8Block128;
+  static constexpr bool kInt4 = Format::kFormat == WeightFormat::kInt4G128;
 
-// x in fixed point of kBits bits times a power of two, in three bytes of which the highest has the sign: products and sums are
-// integers and exact, and four bits become bytes with a quarter of the work that they take to become floating point. A lane's
-// 32 inputs are of one group of 128, and so have one scale.
-template <>
-class RowInputs<Int4Rows> {
  public:
-  __device__ void read(const std::uint16_t* x, int piece, bool there) {
-    float wide[4][8];
-    unsigned largest = 0;  // magnitude as bits, in whose order NaN comes last
+  // Pieces `first`, first + step, ... of a row of `pieces`; beyond them inputs are 0.
+  __device__ void read(const std::uint16_t* x, int first, int step, int pieces) {
 #pragma unroll
-    for (int run = 0; run < 4; ++run) {
-      uint4 raw = {0, 0, 0, 0};
-      if (there) raw = *reinterpret_cast<const uint4*>(x + piece / 4 * 128 + Int4Rows::column(piece % 4, run));
-      Bf16Rows::widen(raw, 0, 0, wide[run]);
+    for (int p = 0; p < kPieces; ++p) {
+      const int piece = first + p * step;
 #pragma unroll
-      for (float v : wide[run]) largest = max(largest, __float_as_uint(v) & 0x7fffffffu);
-    }
-    // |x| * factor < 2^kBits; what is not finite makes the result NaN.
-    const int exponent = max(static_cast<int>(largest >> 23), kBits);
-    const bool finite = exponent < 255;
-    const float factor = finite ? __uint_as_float(static_cast<unsigned>(253 + kBits - exponent) << 23) : 0.0f;
-    back_ = __uint_as_float(finite ? static_cast<unsigned>(exponent - kBits + 1) << 23 : 0x7fc00000u);
-    all_ = 0;
-#pragma unroll
-    for (int run = 0; run < 4; ++run) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        int fixed[4];
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          constexpr float kWhole = 0x1.8p23f;  // added, it leaves the nearest integer in the low bits
-          const float shifted = fmaf(wide[run][input_of(4 * half + i)], factor, kWhole);
-          fixed[i] = static_cast<int>(__float_as_uint(shifted)) - static_cast<int>(0x4b400000u);
-          all_ += fixed[i];
+      for (int run = 0; run < Format::kRuns; ++run) {
+        uint4 raw = {0, 0, 0, 0};
+        if (piece < pieces) {
+          raw = *reinterpret_cast<const uint4*>(x + piece / 4 * (32 * Format::kRuns) + Format::column(piece % 4, run));
         }
-        // Byte b of each of the four.
-        const unsigned low01 = __byte_perm(fixed[0], fixed[1], 0x5140), low23 = __byte_perm(fixed[2], fixed[3], 0x5140);
-        const unsigned high01 = __byte_perm(fixed[0], fixed[1], 0x0062),
-                       high23 = __byte_perm(fixed[2], fixed[3], 0x0062);
-        bytes_[run][half][0] = __byte_perm(low01, low23, 0x5410);
-        bytes_[run][half][1] = __byte_perm(low01, low23, 0x7632);
-        bytes_[run][half][2] = __byte_perm(high01, high23, 0x5410);
+        unsigned* to = x_ + 4 * (p * Format::kRuns + run);
+        to[0] = raw.x, to[1] = raw.y, to[2] = raw.z, to[3] = raw.w;
+      }
+    }
+    if constexpr (kFp8) back_ = to_scaled_fp16(x_);
+    if constexpr (kInt4) {
+#pragma unroll
+      for (int p = 0; p < kPieces; ++p) {
+        constexpr unsigned kOnes = 0x3f803f80u;
+        float all[2][4] = {};  // one would have to wait for itself twice as often
+#pragma unroll
+        for (int i = 0; i < 4 * Format::kRuns; i += 2) {
+          const unsigned* x = x_ + 4 * p * Format::kRuns + i;
+          mma_bf16(all[i / 2 % 2], kOnes, kOnes, kOnes, kOnes, x[0], x[1]);
+        }
+        all_[p][0] = all[0][0] + all[1][0], all_[p][1] = all[0][1] + all[1][1];
       }
     }
   }
-  __device__ float dot(const uint4& raw, float scale, int zero, float sum) const {
-    const unsigned words[4] = {raw.x, raw.y, raw.z, raw.w};
-    unsigned low = 0, middle = 0;
-    int high = 0;
+
+  // The sums of piece p of two rows; `zero`: of four-bit codes.
+  __device__ void multiply(int p, const uint4& first, const uint4& second, const int (&zero)[2],
+                           float (&sum)[4]) const {
+    // Codes come as 128 + code.
 #pragma unroll
-    for (int run = 0; run < 4; ++run) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const unsigned codes = words[run] >> (4 * half) & 0x0f0f0f0fu, *x = bytes_[run][half];
-        asm("dp4a.u32.u32 %0, %1, %2, %0;" : "+r"(low) : "r"(codes), "r"(x[0]));
-        asm("dp4a.u32.u32 %0, %1, %2, %0;" : "+r"(middle) : "r"(codes), "r"(x[1]));
-        asm("dp4a.u32.s32 %0, %1, %2, %0;" : "+r"(high) : "r"(codes), "r"(x[2]));
-      }
-    }
-    const int whole = (high * 256 + static_cast<int>(middle)) * 256 + static_cast<int>(low) - zero * all_;
-    return fmaf(scale * back_, static_cast<float>(whole), sum);
+    for (int i = 0; i < 4; ++i) sum[i] = kInt4 ? static_cast<float>(-128 - zero[i / 2]) * all_[p][i % 2] : 0.0f;
+    add(p, first, second, sum);
+  }
+  __device__ void add(int p, const uint4& first, const uint4& second, float (&sum)[4]) const {
+    add_run<0>(p, first, second, sum);
+    if constexpr (Format::kRuns > 1) add_run<1>(p, first, second, sum);
+    if constexpr (Format::kRuns > 2) add_run<2>(p, first, second, sum), add_run<3>(p, first, second, sum);
+  }
+
+  // Of all lanes' sums: the first row's in lane 0, the second's in lane 4.
+  __device__ float join(const float (&sum)[4]) const {
+    const bool odd = threadIdx.x & 4;  // g
+    const float back = kFp8 ? back_ : 1.0f;
+    // Lanes 0, 9, 18, 27 of the diagonal have an even g and go on with the first row, 4, 13, 22, 31 an odd one, with the second.
+    float whole = (odd ? sum[3] : sum[0]) * back;
+    whole += __shfl_xor_sync(0xffffffffu, (odd ? sum[1] : sum[2]) * back, 4);
+    whole += __shfl_xor_sync(0xffffffffu, whole, 9);
+    whole += __shfl_xor_sync(0xffffffffu, whole, 18);
+    return whole;
   }
 
  private:
-  static constexpr int kBits = 21;  // 32 of them, times 15, fit an int
+  template <int kRun>
+  __device__ void add_run(int p, const uint4& first, const uint4& second, float (&sum)[4]) const {
+    const unsigned* x = x_ + 4 * (p * Format::kRuns + kRun);
+    unsigned a[4], b[4];
+    pairs<kRun>(first, a);
+    pairs<kRun>(second, b);
+    if constexpr (kFp8) {
+      mma_fp16(sum, a[0], b[0], a[1], b[1], x[0], x[1]);
+      mma_fp16(sum, a[2], b[2], a[3], b[3], x[2], x[3]);
+    } else {
+      mma_bf16(sum, a[0], b[0], a[1], b[1], x[0], x[1]);
+      mma_bf16(sum, a[2], b[2], a[3], b[3], x[2], x[3]);
+    }
+  }
 
-  // Low nibbles of a word hold inputs 0, 4, 1, 5, high ones 2, 6, 3, 7 (int4_layout.h).
-  __device__ static constexpr int input_of(int i) { return i % 2 * 4 + i / 2 % 2 + i / 4 * 2; }
+  template <int kRun>
+  __device__ static void pairs(const uint4& raw, unsigned (&p)[4]) {
+    const unsigned words[4] = {raw.x, raw.y, raw.z, raw.w};
+    if constexpr (kInt4) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) p[i] = masked_or(words[kRun] >> (4 * i), 0x000f000fu, 0x43004300u);
+    } else if constexpr (kFp8) {
+      e4m3_to_fp16_pairs(words[2 * kRun], p[0], p[1]);
+      e4m3_to_fp16_pairs(words[2 * kRun + 1], p[2], p[3]);
+    } else {
+      p[0] = words[0], p[1] = words[1], p[2] = words[2], p[3] = words[3];
+    }
+  }
 
-  unsigned bytes_[4][2][3];  // [run][nibbles][byte]
-  int all_;                  // sum of the fixed-point inputs
-  float back_;               // what one of their steps stands for
+  unsigned x_[4 * Format::kRuns * kPieces];
+  float back_;
+  float all_[kPieces][2];  // sums of a piece's inputs, where those of its products will be
 };
 
 }  // namespace fathom::cuda

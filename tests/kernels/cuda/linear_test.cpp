@@ -258,17 +258,19 @@ TEST(CudaLinear, StreamEqualsTheHostAtOddSizes) {
 // Every number of warps to a row and of pieces to a lane, lanes without a piece, fewer rows than multiprocessors.
 TEST(CudaLinear, WholeRowsEqualTheHost) {
   if (device_traits().compute < 90) GTEST_SKIP() << "waived: no bulk copies";
-  for (Storage storage : {Storage::kBf16, Storage::kInt4G128, Storage::kInt4G128Asym}) {
+  for (Storage storage : kStorages) {
     for (std::int64_t cols : {128, 1408, 2048, 3072, 4096, 5120, 7168, 10240, 14336, 27648}) {
       for (std::int64_t rows : {4, 60, 1004}) check({storage, rows, cols, 1, LinearPath::kRows});
       check({storage, 300, cols, 1, LinearPath::kRows, true, false});
     }
   }
   for (std::int64_t cols : {8, 200, 2736}) check({Storage::kBf16, 1004, cols, 1, LinearPath::kRows});
+  for (std::int64_t cols : {16, 208, 2736}) check({Storage::kFp8Block128, 1004, cols, 1, LinearPath::kRows});
   // More rows to a block than its ring has slots, whichever a slot holds: several, one, a part of one.
   check({Storage::kBf16, 40128, 512, 1, LinearPath::kRows});
   check({Storage::kBf16, 2644, 4096, 1, LinearPath::kRows});
   check({Storage::kBf16, 2644, 27648, 1, LinearPath::kRows});
+  check({Storage::kFp8Block128, 2644, 27648, 1, LinearPath::kRows});
   check({Storage::kInt4G128, 2644, 27648, 1, LinearPath::kRows});
 }
 
