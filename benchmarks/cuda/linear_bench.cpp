@@ -44,7 +44,7 @@ const char* name_of(LinearPath path) {
   }
 }
 
-bool meant_for(LinearPath path, int tokens) {
+bool meant_for(LinearPath path, WeightFormat format, int tokens) {
   switch (path) {
     case LinearPath::kDot:
     case LinearPath::kRows:
@@ -89,7 +89,7 @@ void linears(Bench& bench, WeightFormat format) {
     const RotatingWeights weights(bench, format, s.rows, s.cols, s.gated);
     for (int tokens : {1, 2, 4, 8, 16, 32, 64}) {
       for (LinearPath path : {LinearPath::kDot, LinearPath::kRows, LinearPath::kStream, LinearPath::kMma}) {
-        if (meant_for(path, tokens)) product(bench, s, weights, tokens, path);
+        if (meant_for(path, format, tokens)) product(bench, s, weights, tokens, path);
       }
     }
   }
