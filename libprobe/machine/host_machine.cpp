@@ -1,0 +1,96 @@
+// The processor, its memory, and what surrounds them: storage, network, clock, power.
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <set>
+
+#include "cases/host_memory.h"
+#include "cases/host_products.h"
+#include "host/team.h"
+#include "inventory/clock_state.h"
+#include "inventory/processor.h"
+#include "inventory/surroundings.h"
+#include "machine/machine.h"
+
+namespace fathom::probe {
+
+namespace {
+
+RepeatRules repeats(Depth depth) {
+  switch (depth) {
+    case Depth::kQuick:
+      return {.budget = Seconds(0.3)};
+    case Depth::kStandard:
+      return {.least = 15, .budget = Seconds(1)};
+    case Depth::kFull:
+      return {.least = 30, .budget = Seconds(3)};
+  }
+  return {};
+}
+
+// One thread, all of them, and for a full profile the powers of two between.
+std::vector<int> thread_counts(int all, Depth depth) {
+  std::set<int> counts = {1, all};
+  for (int threads = 2; depth == Depth::kFull && threads < all; threads *= 2) counts.insert(threads);
+  return {counts.begin(), counts.end()};
+}
+
+std::vector<host::Storage> formats(Depth depth) {
+  if (depth == Depth::kQuick) return {host::Storage::kBf16};
+  return {host::Storage::kBf16, host::Storage::kFp8Block128, host::Storage::kInt4G128};
+}
+
+std::string name_of_node() {
+  utsname system{};
+  return uname(&system) == 0 ? system.nodename : "unknown";
+}
+
+std::string name_of_system() {
+  utsname system{};
+  return uname(&system) == 0 ? std::string(system.sysname) + " " + system.release + " " + system.machine : "";
+}
+
+class HostMachine : public Machine {
+ public:
+  HostMachine(const System& system, const ProbeOptions& options) : system_(system), options_(options) {}
+
+  void describe(MachineRecord& record) const override {
+    record.node = name_of_node();
+    record.system = name_of_system();
+    record.hypervisor = find_hypervisor(system_);
+    record.processor = find_processor(system_);
+    record.memory = memory_figure(system_, "MemTotal");
+    record.memory_limit = memory_limit(system_);
+    record.numa = find_numa(system_);
+    record.settings = find_settings(system_);
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    find_clock(system_, std::chrono::duration<double>(now).count(), record);
+    record.ups = find_ups(system_);
+    if (options_.attestation) record.power_attestation = read_power_attestation(*options_.attestation);
+  }
+
+  std::vector<Case> cases(const ProbeOptions& options) const override {
+    const Processor processor = find_processor(system_);
+    HostRules rules{.repeat = repeats(options.depth),
+                    .last_level_cache = processor.last_level_cache.value_or(Bytes(0)),
+                    .most_memory = free_memory(system_) / 2,
+                    .threads = thread_counts(processor.threads_allowed, options.depth)};
+    return {
+        {"host.memory", [this, rules] { return measure_host_memory(rules, system_); }},
+        {"host.gemv", [this, rules, options] { return measure_host_gemv(rules, system_, formats(options.depth)); }},
+        {"host.gemm", [this, rules, options] { return measure_host_gemm(rules, system_, formats(options.depth)); }}};
+  }
+
+ private:
+  const System& system_;
+  const ProbeOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Machine> host_machine(const System& system, const ProbeOptions& options) {
+  return std::make_unique<HostMachine>(system, options);
+}
+
+}  // namespace fathom::probe
