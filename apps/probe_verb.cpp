@@ -10,6 +10,7 @@
 
 #include "catalog/catalog.h"
 #include "health/limits_of_parts.h"
+#include "importers/importers.h"
 #include "machine/machine.h"
 #include "output.h"
 #include "print/probe_report.h"
@@ -26,7 +27,7 @@ const std::vector<std::string> kDepths = {"quick", "standard", "full"};
 
 struct ProbeVerbOptions {
   std::vector<std::string> formats;
-  std::optional<fs::path> output, replay, requirements;
+  std::optional<fs::path> output, replay, import, requirements;
   std::string depth = "quick";
   std::string name;
   bool checklist = false;
@@ -51,6 +52,16 @@ void hold_against_peaks(probe::MachineRecord& record, const Catalog& catalog) {
   for (probe::Result& result : record.results) hold_against(result, peak_of(result, record, catalog));
 }
 
+std::string today() { return fmt::format("{:%F}", fmt::gmtime(std::chrono::system_clock::now())); }
+
+probe::MachineRecord imported(const fs::path& file, const Catalog& catalog) {
+  probe::MachineRecord record = probe::import_file(file);
+  record.tool = fmt::format("fathom {}", FATHOM_VERSION);
+  record.date = today();
+  hold_against_peaks(record, catalog);
+  return record;
+}
+
 probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session, const Catalog& catalog) {
   probe::ProbeOptions how = options.probe;
   how.depth = static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
@@ -61,14 +72,20 @@ probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& ses
   probe::MachineRecord record = run_probe({host.get(), gpus.get()}, how, tell);
   if (tell) std::cerr << "\r\033[K" << std::flush;
   record.tool = fmt::format("fathom {}", FATHOM_VERSION);
-  record.date = fmt::format("{:%F}", fmt::gmtime(std::chrono::system_clock::now()));
+  record.date = today();
   hold_against_peaks(record, catalog);
   return record;
 }
 
 probe::MachineRecord machine_of(const ProbeVerbOptions& options, const Session& session, const Catalog& catalog) {
-  probe::MachineRecord record =
-      options.replay ? probe::read_record(*options.replay) : measure(options, session, catalog);
+  probe::MachineRecord record;
+  if (options.replay) {
+    record = probe::read_record(*options.replay);
+  } else if (options.import) {
+    record = imported(*options.import, catalog);
+  } else {
+    record = measure(options, session, catalog);
+  }
   if (!options.name.empty()) record.node = options.name;
   return record;
 }
@@ -77,7 +94,7 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
   std::vector<fs::path> targets = files_of(requests);
   if (options.output) targets.push_back(*options.output);
-  check_outputs(targets, options.replay.value_or(""));
+  check_outputs(targets, options.replay.value_or(options.import.value_or("")));
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const probe::Requirements requirements =
       probe::read_requirements(options.requirements.value_or(catalog.data_dir() / "checklist.yaml"));
@@ -111,23 +128,32 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->take_all();
   verb->add_option("-o,--output", options->output, "save the machine's record, to be replayed or compared");
   CLI::Option* replay = verb->add_option("--replay", options->replay, "judge a recorded machine, and touch none");
+  CLI::Option* import =
+      verb->add_option("--import", options->import,
+                       "judge what another tool wrote: nccl-tests, nvbandwidth, fio, iperf3, perftest, llama-bench")
+          ->excludes(replay);
   verb->add_flag("--checklist", options->checklist,
                  "the environment: power, network, storage, clock, a verdict for each");
   verb->add_option("--requirements", options->requirements,
                    "what the checklist requires, instead of catalogs/checklist.yaml");
   verb->add_option("--profile", options->depth, "quick (to 2 minutes), standard (to 10) or full")
       ->check(CLI::IsMember(kDepths))
-      ->excludes(replay);
+      ->excludes(replay)
+      ->excludes(import);
   verb->add_option("--only", options->probe.only, "only cases whose names begin so: host.memory; repeatable")
       ->take_all()
-      ->excludes(replay);
+      ->excludes(replay)
+      ->excludes(import);
   verb->add_option("--storage", options->probe.storage,
                    "measure the storage in this folder: a file is written and removed")
-      ->excludes(replay);
+      ->excludes(replay)
+      ->excludes(import);
   verb->add_option("--peer", options->probe.peer, "measure the network to HOST[:PORT], where iperf3 -s runs")
-      ->excludes(replay);
+      ->excludes(replay)
+      ->excludes(import);
   verb->add_option("--attestation", options->probe.attestation, "who attests redundant power: a YAML file")
-      ->excludes(replay);
+      ->excludes(replay)
+      ->excludes(import);
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
   verb->footer(kFooter);
   verb->callback([options, &session] { session.run = [options, &session] { return run_verb(*options, session); }; });

@@ -2,11 +2,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 
 #include "cases/host_memory.h"
 #include "cases/host_products.h"
+#include "cases/network.h"
+#include "cases/storage.h"
 #include "host/team.h"
 #include "inventory/clock_state.h"
 #include "inventory/processor.h"
@@ -41,6 +44,31 @@ std::vector<host::Storage> formats(Depth depth) {
   return {host::Storage::kBf16, host::Storage::kFp8Block128, host::Storage::kInt4G128};
 }
 
+StorageRules storage_rules(Depth depth, const System& system) {
+  switch (depth) {
+    case Depth::kQuick:
+      return {};
+    case Depth::kStandard:
+      return {.file = Bytes(16e9), .run = Seconds(60), .ramp = Seconds(10)};
+    case Depth::kFull: {
+      const Bytes memory = memory_limit(system).value_or(memory_figure(system, "MemTotal").value_or(Bytes(0)));
+      return {.file = std::max(Bytes(64e9), memory * 2), .run = Seconds(60), .ramp = Seconds(10)};
+    }
+  }
+  return {};
+}
+
+NetworkRules network_rules(Depth depth) {
+  if (depth == Depth::kQuick) return {};
+  return {.run = Seconds(20)};
+}
+
+// Without links: mounts are told by their real paths.
+std::string real_path(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::weakly_canonical(path, ignored).string();
+}
+
 std::string name_of_node() {
   utsname system{};
   return uname(&system) == 0 ? system.nodename : "unknown";
@@ -67,6 +95,10 @@ class HostMachine : public Machine {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     find_clock(system_, std::chrono::duration<double>(now).count(), record);
     record.ups = find_ups(system_);
+    if (options_.storage) {
+      record.storage = {.path = options_.storage->string(),
+                        .file_system = file_system_of(system_, real_path(*options_.storage))};
+    }
     if (options_.attestation) record.power_attestation = read_power_attestation(*options_.attestation);
   }
 
@@ -83,6 +115,21 @@ class HostMachine : public Machine {
   }
 
  private:
+  std::vector<Result> storage() const {
+    if (!options_.storage) {
+      return {without_figure("host.storage", "host", Status::kNotRun, "no folder was named: --storage DIR")};
+    }
+    const std::string type = file_system_of(system_, real_path(*options_.storage));
+    return measure_storage(storage_rules(options_.depth, system_), *options_.storage, type, system_);
+  }
+
+  std::vector<Result> network() const {
+    if (options_.peer.empty()) {
+      return {without_figure("host.network", "host", Status::kNotRun, "no other node was named: --peer HOST")};
+    }
+    return measure_network(network_rules(options_.depth), options_.peer, system_);
+  }
+
   const System& system_;
   const ProbeOptions options_;
 };
