@@ -113,6 +113,14 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   return report.passed() ? kYes : kNo;
 }
 
+int run_asked(const ProbeVerbOptions& options, const Session& session) {
+  try {
+    return run_verb(options, session);
+  } catch (const std::invalid_argument& error) {
+    throw CLI::ValidationError("--only", error.what());
+  }
+}
+
 constexpr const char* kFooter =
     "Exit codes, in every format: 0 healthy (with --checklist: every line passed); 1 findings, or not all of it could "
     "be "
@@ -156,7 +164,7 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(import);
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
   verb->footer(kFooter);
-  verb->callback([options, &session] { session.run = [options, &session] { return run_verb(*options, session); }; });
+  verb->callback([options, &session] { session.run = [options, &session] { return run_asked(*options, session); }; });
 }
 
 }  // namespace fathom

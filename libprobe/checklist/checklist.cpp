@@ -92,10 +92,11 @@ const Result* with_shape(const std::vector<const Result*>& results, const char* 
   return it == results.end() ? nullptr : *it;
 }
 
-// Why there is nothing to judge: what the first of the results says, or that there is none.
+// Why there is nothing to judge: what the first result without a figure says, or that there is none.
 void nothing_measured(ChecklistLine& line, const std::vector<const Result*>& results, const std::string& how) {
-  line.status = results.empty() || has_data(results.front()->status) ? Status::kNotRun : results.front()->status;
-  line.why = results.empty() || results.front()->why.empty() ? "it was not measured" : results.front()->why;
+  const auto without = std::find_if(results.begin(), results.end(), [](const Result* r) { return !r->figure; });
+  line.status = without == results.end() ? Status::kNotRun : (*without)->status;
+  line.why = without == results.end() || (*without)->why.empty() ? "it was not measured" : (*without)->why;
   line.next = how;
 }
 

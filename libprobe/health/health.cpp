@@ -55,6 +55,11 @@ std::vector<std::string> notes_of(const MachineRecord& record) {
       "clocksource",
       [](const std::string& text) { return text != "tsc" && text != "arch_sys_counter" && text != "kvm-clock"; },
       "reading the time is slow");
+  const Setting* load = record.setting("load_average");
+  const auto busy = load == nullptr ? std::nullopt : scan_number(load->value);
+  if (busy && record.processor && busy->value > 0.25 * record.processor->threads_allowed) {
+    notes.push_back(fmt::format("the node was busy before the probe began (load average {})", load->value));
+  }
   return notes;
 }
 

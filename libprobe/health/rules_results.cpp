@@ -59,11 +59,15 @@ HealthFinding impossible(const Result& r, const std::optional<Peak>& peak) {
   return f;
 }
 
-HealthFinding scattered(const Result& r) {
-  HealthFinding f = finding_of(r, "probe.unstable", Health::kSuspect);
-  if (r.figure)
-    f.measured = fmt::format("{} ({} to {})", f.measured, text_of(r.unit, r.figure->q1), text_of(r.unit, r.figure->q3));
-  f.expected = fmt::format("within {} and without drift", percent(kMostFlutter));
+// One finding for all of a device: what disturbs one figure disturbs the others.
+HealthFinding scattered(const std::vector<const Result*>& results) {
+  const auto less = [](const Result* a, const Result* b) { return a->figure->flutter() < b->figure->flutter(); };
+  const Result& worst = **std::max_element(results.begin(), results.end(), less);
+  HealthFinding f = finding_of(worst, "probe.unstable", Health::kSuspect);
+  if (results.size() > 1) f.what = fmt::format("{} figures, the worst of them {}", results.size(), f.what);
+  f.measured = fmt::format("{} ({} to {}, drift {:+.0f} %)", f.measured, text_of(worst.unit, worst.figure->q1),
+                           text_of(worst.unit, worst.figure->q3), worst.figure->drift * 100);
+  f.expected = fmt::format("the middle half within {}, and no more drift", percent(kMostFlutter));
   f.source = "the samples themselves";
   f.next = "end what else runs on the node, then measure again with --profile standard";
   return f;
@@ -101,10 +105,13 @@ std::optional<HealthFinding> judge(const Result& r, const HealthCase& machine) {
   if (has_no_data(r)) return no_data(r);
   const std::optional<Peak> peak = peak_of(r, machine.record, machine.catalog);
   if (r.status == Status::kImplausible || (peak && exceeds(r, *peak))) return impossible(r, peak);
-  if (const auto slow = against_reference(r, machine)) return slow;
-  const bool unstable = r.figure->flutter() > kMostFlutter || std::abs(r.figure->drift) > kMostFlutter;
-  if (r.status == Status::kUnstable || unstable) return scattered(r);
-  return std::nullopt;
+  return against_reference(r, machine);
+}
+
+bool is_unstable(const Result& r) {
+  if (!r.figure || !has_data(r.status)) return false;
+  return r.status == Status::kUnstable || r.figure->flutter() > kMostFlutter ||
+         std::abs(r.figure->drift) > kMostFlutter;
 }
 
 }  // namespace
@@ -116,9 +123,15 @@ bool is_usable(const Result& r, const HealthCase& machine) {
 }
 
 void judge_results(const HealthCase& machine, Findings& findings) {
+  std::map<std::string, std::vector<const Result*>> unstable;  // by device
   for (const Result& result : machine.record.results) {
-    if (auto finding = judge(result, machine)) findings.push_back(*std::move(finding));
+    if (auto finding = judge(result, machine)) {
+      findings.push_back(*std::move(finding));
+    } else if (is_unstable(result)) {
+      unstable[result.device].push_back(&result);
+    }
   }
+  for (const auto& [device, results] : unstable) findings.push_back(scattered(results));
 }
 
 }  // namespace fathom::probe

@@ -1,5 +1,5 @@
-// JSON as tools write it: warnings before it, tabs in it, numbers as texts, keys that come and go. What is asked for must be
-// there; what nobody asks for may be anything.
+// JSON as tools write it: warnings before it, a key twice (iperf3 3.12), numbers as texts (nvbandwidth), words without quotes
+// (perftest), keys that come and go. What is asked for must be there; what nobody asks for may be anything.
 #pragma once
 
 #include <initializer_list>
@@ -11,7 +11,7 @@
 
 namespace fathom::probe {
 
-// From the first brace or bracket that opens a line; places count from the beginning of the text.
+// From the first brace or bracket that opens a line. Throws InputError.
 Document parse_tool_json(std::string text, const std::string& file_name);
 
 // A value some keys deep.

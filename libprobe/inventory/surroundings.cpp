@@ -97,6 +97,8 @@ std::vector<Setting> find_settings(const System& system) {
   add_file("swappiness", "/proc/sys/vm/swappiness");
   add_file("numa_balancing", "/proc/sys/kernel/numa_balancing");
   add_file("clocksource", "/sys/devices/system/clocksource/clocksource0/current_clocksource");
+  const std::vector<std::string> load = words_of(line_of_file(system, "/proc/loadavg").value_or(""));
+  if (!load.empty()) add("load_average", load.front());
   add_file("smt", "/sys/devices/system/cpu/smt/control");
   return settings;
 }

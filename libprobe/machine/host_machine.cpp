@@ -102,16 +102,17 @@ class HostMachine : public Machine {
     if (options_.attestation) record.power_attestation = read_power_attestation(*options_.attestation);
   }
 
-  std::vector<Case> cases(const ProbeOptions& options) const override {
+  std::vector<Case> cases() const override {
     const Processor processor = find_processor(system_);
-    HostRules rules{.repeat = repeats(options.depth),
-                    .last_level_cache = processor.last_level_cache.value_or(Bytes(0)),
-                    .most_memory = free_memory(system_) / 2,
-                    .threads = thread_counts(processor.threads_allowed, options.depth)};
-    return {
-        {"host.memory", [this, rules] { return measure_host_memory(rules, system_); }},
-        {"host.gemv", [this, rules, options] { return measure_host_gemv(rules, system_, formats(options.depth)); }},
-        {"host.gemm", [this, rules, options] { return measure_host_gemm(rules, system_, formats(options.depth)); }}};
+    const HostRules rules{.repeat = repeats(options_.depth),
+                          .last_level_cache = processor.last_level_cache.value_or(Bytes(0)),
+                          .most_memory = free_memory(system_) / 2,
+                          .threads = thread_counts(processor.threads_allowed, options_.depth)};
+    return {{"host.memory", [this, rules] { return measure_host_memory(rules, system_); }},
+            {"host.gemv", [this, rules] { return measure_host_gemv(rules, system_, formats(options_.depth)); }},
+            {"host.gemm", [this, rules] { return measure_host_gemm(rules, system_, formats(options_.depth)); }},
+            {"host.storage", [this] { return storage(); }},
+            {"host.network", [this] { return network(); }}};
   }
 
  private:

@@ -37,14 +37,14 @@ class Machine {
  public:
   virtual ~Machine() = default;
   virtual void describe(MachineRecord& record) const = 0;  // adds its part of the inventory and the environment
-  virtual std::vector<Case> cases(const ProbeOptions& options) const = 0;  // in the order in which to run them
+  virtual std::vector<Case> cases() const = 0;             // in the order in which to run them
 };
 
 std::unique_ptr<Machine> host_machine(const System& system, const ProbeOptions& options);
 std::unique_ptr<Machine> gpu_machine();  // says what is not supported yet
 
 // Describes every machine and runs their cases one after another. A case that throws is a result that says so, and the others
-// still run.
+// still run. Throws std::invalid_argument before anything is run when `only` names no case.
 using Progress = std::function<void(const std::string& what)>;
 MachineRecord run_probe(const std::vector<const Machine*>& machines, const ProbeOptions& options,
                         const Progress& progress);

@@ -11,7 +11,7 @@ constexpr const char* kGpuCases[] = {"gpu.memory", "gpu.gemm", "gpu.attention", 
 class NoGpu : public Machine {
  public:
   void describe(MachineRecord&) const override {}
-  std::vector<Case> cases(const ProbeOptions&) const override {
+  std::vector<Case> cases() const override {
     std::vector<Case> cases;
     for (const char* name : kGpuCases) {
       cases.push_back({name, [name] {

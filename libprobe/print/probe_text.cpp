@@ -55,7 +55,6 @@ class ProbeWriter : private Page {
   }
 
   void health() {
-    line();
     const Health node = r_.health->health;
     std::string word = to_string(node);
     std::transform(word.begin(), word.end(), word.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
