@@ -81,6 +81,8 @@ HealthReport judge_health(const MachineRecord& record, const Catalog& catalog) {
   if (!has_figures(record) && report.findings.empty()) report.health = Health::kUnknown;
   for (const HealthFinding& finding : report.findings) report.health = std::max(report.health, finding.health);
   report.notes = notes_of(record);
+  if (record.profile == "imported")
+    report.notes.emplace_back("judged is what the file has, and nothing else of the node");
   return report;
 }
 

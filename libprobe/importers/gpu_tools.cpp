@@ -8,7 +8,6 @@
 
 #include "importers/importers.h"
 #include "importers/tool_json.h"
-#include "units/number.h"
 
 namespace fathom::probe {
 
@@ -64,6 +63,14 @@ struct RankDevices {
   }
 };
 
+// nccl-tests has the names of NCCL's types.
+std::string dtype_of(const std::string& type) {
+  static const std::map<std::string, std::string> kNames = {
+      {"float", "fp32"}, {"half", "fp16"}, {"bfloat16", "bf16"}, {"double", "fp64"}};
+  const auto known = kNames.find(type);
+  return known == kNames.end() ? type : known->second;
+}
+
 struct Row {
   double bytes = 0, microseconds = 0;
   std::optional<double> wrong;
@@ -74,7 +81,7 @@ Result collective(const std::string& operation, const RankDevices& ranks, const 
   Result r = without_figure("collective." + operation, ranks.group(), Status::kPassed, "");
   r.shape = {{"bytes", fmt::format("{:.0f}", row.bytes)},
              {"ranks", fmt::format("{}", ranks.devices.size())},
-             {"dtype", row.type},
+             {"dtype", dtype_of(row.type)},
              {"place", row.place}};
   if (!row.reduction.empty() && row.reduction != "none") r.shape["reduction"] = row.reduction;
   r.unit = Unit::kTime;
@@ -101,14 +108,14 @@ void read_rank(const std::string& line, RankDevices& ranks) {
   const auto at = std::find(words.begin(), words.end(), "device");
   const auto on = std::find(words.begin(), words.end(), "on");
   if (at == words.end() || at + 1 == words.end() || on == words.end() || on + 1 == words.end()) return;
-  const auto number = scan_number(*(at + 1));
-  if (!number || number->value < 0 || number->value > 1e6) return;
+  const auto number = number_in(*(at + 1));
+  if (!number || *number < 0 || *number > 1e6) return;
   std::string name;
   for (auto word = at + 2; word != words.end(); ++word) {
     if (word->starts_with("[") || word->starts_with("0x") || word->ends_with("]")) continue;
     name += (name.empty() ? "" : " ") + *word;
   }
-  ranks.add(*(on + 1), static_cast<int>(number->value), name);
+  ranks.add(*(on + 1), static_cast<int>(*number), name);
 }
 
 // size count type redop root | time algbw busbw #wrong | the same in place
@@ -116,18 +123,14 @@ std::vector<Row> rows_of_line(const std::string& line) {
   const std::vector<std::string> words = words_of_line(line);
   std::vector<Row> rows;
   if (words.size() < 11) return rows;
-  const auto number = [](const std::string& word) {
-    const auto n = scan_number(word);
-    return n && n->in_range && n->rest.empty() ? std::optional(n->value) : std::nullopt;
-  };
-  const auto bytes = number(words[0]), count = number(words[1]);
+  const auto bytes = number_in(words[0]), count = number_in(words[1]);
   if (!bytes || !count) return rows;
   for (const auto& [place, first] : {std::pair("out", words.size() - 8), std::pair("in", words.size() - 4)}) {
-    const auto time = number(words[first]);
+    const auto time = number_in(words[first]);
     if (!time) continue;
     rows.push_back({.bytes = *bytes,
                     .microseconds = *time,
-                    .wrong = number(words[first + 3]),
+                    .wrong = number_in(words[first + 3]),
                     .type = words[2],
                     .reduction = words.size() >= 13 ? words[3] : "",
                     .place = place});

@@ -66,18 +66,18 @@ std::vector<Result> results_of_llama_bench_table(const std::string& text, const 
     }
     std::map<std::string, std::string> row;
     for (std::size_t i = 0; i < std::min(columns.size(), cells.size()); ++i) row[columns[i]] = cells[i];
-    const auto rate = scan_number(row["t/s"]);
+    const auto rate = number_in(row["t/s"].substr(0, row["t/s"].find(' ')));
     const std::string test = row["test"];
     const bool prompt = test.starts_with("pp");
-    const auto tokens = scan_number(test.size() > 2 ? std::string_view(test).substr(2) : "");
-    if (!rate || !rate->in_range || !tokens || (!prompt && !test.starts_with("tg"))) {
+    const auto tokens = number_in(test.size() > 2 ? test.substr(2) : "");
+    if (!rate || !tokens || (!prompt && !test.starts_with("tg"))) {
       throw InputError(file_name, {number_of_line, 1}, "expected a test like pp512 or tg128 and its t/s in this line");
     }
     Result r = result_named(prompt, row["backend"]);
     r.shape["model"] = row["model"];
-    r.shape[prompt ? "prompt_tokens" : "generated_tokens"] = tokens->digits;
+    r.shape[prompt ? "prompt_tokens" : "generated_tokens"] = fmt::format("{:.0f}", *tokens);
     if (!row["threads"].empty()) r.shape["threads"] = row["threads"];
-    sum_up(r, {rate->value});
+    sum_up(r, {*rate});
     r.protocol.engine = "llama.cpp";
     r.protocol.statistic = "mean";
     results.push_back(std::move(r));

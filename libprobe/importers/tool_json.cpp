@@ -77,11 +77,14 @@ std::vector<Node> Node::items() const {
   return nodes;
 }
 
-std::optional<double> Node::maybe_number() const {
-  if (value == nullptr || value->kind != Value::Kind::kScalar) return std::nullopt;
-  const auto number = scan_number(value->text);
+std::optional<double> number_in(const std::string& word) {
+  const auto number = scan_number(word);
   if (!number || !number->in_range || !number->rest.empty() || std::abs(number->value) > 1e24) return std::nullopt;
   return number->value;
+}
+
+std::optional<double> Node::maybe_number() const {
+  return value != nullptr && value->kind == Value::Kind::kScalar ? number_in(value->text) : std::nullopt;
 }
 
 double Node::number() const {

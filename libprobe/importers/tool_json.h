@@ -32,6 +32,7 @@ struct Node {
 };
 inline Node root_of(const Document& document) { return {&document, &document.root}; }
 
+std::optional<double> number_in(const std::string& word);  // nothing but a number, and of a size that a figure can have
 std::vector<std::string> words_of_line(const std::string& line);
 
 }  // namespace fathom::probe
