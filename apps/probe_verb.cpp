@@ -29,7 +29,7 @@ struct ProbeVerbOptions {
   std::vector<std::string> formats;
   std::optional<fs::path> output, replay, import, requirements;
   std::string depth = "quick";
-  std::string name;
+  std::string name, fleet;
   bool checklist = false;
   probe::ProbeOptions probe;
 };
@@ -91,6 +91,9 @@ probe::MachineRecord machine_of(const ProbeVerbOptions& options, const Session& 
 }
 
 int run_verb(const ProbeVerbOptions& options, const Session& session) {
+  if (!options.fleet.empty()) {
+    throw CLI::ValidationError("--fleet", "not supported yet: run fathom probe -o FILE on each node");
+  }
   const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
   std::vector<fs::path> targets = files_of(requests);
   if (options.output) targets.push_back(*options.output);
@@ -163,6 +166,7 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(replay)
       ->excludes(import);
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
+  verb->add_option("--fleet", options->fleet, "not supported yet: many nodes");
   verb->footer(kFooter);
   verb->callback([options, &session] { session.run = [options, &session] { return run_asked(*options, session); }; });
 }

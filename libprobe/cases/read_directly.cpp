@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -151,18 +152,21 @@ Result measure(const StorageRules& rules, const File& file, const Pattern& patte
 
 }  // namespace
 
+// The file loses its name at once, so that nothing is left behind whatever ends the program.
 std::vector<Result> read_directly(const StorageRules& rules, const std::filesystem::path& path) {
   const std::int64_t bytes = std::max(static_cast<std::int64_t>(rules.file.value) / kLong, std::int64_t{64}) * kLong;
+  std::optional<File> file;
   try {
-    lay_out(File(path, O_WRONLY | O_CREAT | O_TRUNC | O_DIRECT), bytes);
+    file.emplace(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT);
+    ::unlink(path.c_str());
+    lay_out(*file, bytes);
   } catch (const std::runtime_error& error) {
     return {
         without_figure("host.storage", "host", Status::kNotSupported, std::string(error.what()) + " (with O_DIRECT)")};
   }
-  const File file(path, O_RDONLY | O_DIRECT);
   const Pattern random{"host.storage.random_read", kSmall, true, rules.jobs * 4};
   const Pattern in_order{"host.storage.read", kLong, false, rules.streams};
-  return {measure(rules, file, random, bytes), measure(rules, file, in_order, bytes)};
+  return {measure(rules, *file, random, bytes), measure(rules, *file, in_order, bytes)};
 }
 
 }  // namespace fathom::probe

@@ -1,5 +1,6 @@
-// What the storage under a folder gives: random reads of 4 KiB, and long reads as a load of weights makes them. Through fio where it
-// is installed, else through readers of our own, which say so (`engine`). A file is laid out, read with O_DIRECT, and removed.
+// What the storage under a folder gives: random reads of 4 KiB, and long reads as a load of weights makes them. Through fio
+// where it is installed, else through readers of our own, which say so (`engine`). A file is laid out, read with O_DIRECT,
+// and removed.
 #pragma once
 
 #include <filesystem>

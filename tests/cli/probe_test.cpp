@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "support/invented_machine.h"
@@ -64,6 +65,23 @@ TEST(ProbeVerb, AFindingIsExitCodeOneInEveryFormat) {
   }
 }
 
+TEST(ProbeVerb, PrintsJunitThatFollowsTheSchema) {
+  if (std::system("command -v xmllint >/dev/null") != 0) GTEST_SKIP() << "waived: no xmllint";
+  const ScratchFolder folder;
+  const fs::path sick = folder.write(
+      "sick.json", probe::edited_machine(R"({"device": "gpu1")", R"("ecc_uncorrected": 0)", R"("ecc_uncorrected": 3)"));
+  const fs::path tools = fs::path(FATHOM_SOURCE_DIR) / "tests/data/tools";
+  for (const std::string& arguments :
+       {"--replay " + kMachine, "--replay " + sick.string(), "--checklist --replay " + sick.string(),
+        "--import " + (tools / "all_gather.json").string()}) {
+    const fs::path file = folder.path() / "a.xml";
+    run_program(fmt::format("probe {} -f junit={}", arguments, file.string()));
+    const std::string command = "xmllint --noout --schema '" FATHOM_SOURCE_DIR "/tests/check/junit.xsd' '" +
+                                file.string() + "' >'" + file.string() + ".log' 2>&1";
+    EXPECT_EQ(std::system(command.c_str()), 0) << content_of(file.string() + ".log");
+  }
+}
+
 TEST(ProbeVerb, HasAVerdictPerLineOfTheChecklist) {
   const Answer run = run_program("probe --checklist --replay " + kMachine + " -f json");
   EXPECT_EQ(run.code, 0);
@@ -121,6 +139,7 @@ TEST(ProbeVerb, RefusesWrongInputWithAHint) {
            {"--import " + folder.write("c.txt", "nothing").string(), "known are"},
            {"--only host.memori", "host.memory"},
            {"--replay " + kMachine + " --only host", "excludes"},
+           {"--fleet hosts.yaml", "not supported yet"},
            {"--profile slow", "quick"},
            {"--replay " + kMachine + " -f xml", "junit"},
            {"--replay " + kMachine + " --checklist --requirements " + folder.write("d.yaml", "a: 1\n").string(),

@@ -1,5 +1,5 @@
-// Damaged records and outputs of tools, with a fixed seed: the readers refuse or read, and what was read can be judged, printed and
-// written.
+// Damaged records and outputs of tools, with a fixed seed: the readers refuse or read, and what was read can be judged,
+// printed and written.
 #include <gtest/gtest.h>
 
 #include <cmath>
