@@ -21,9 +21,8 @@ struct ExplainOptions {
   std::string format = "text";
 };
 
-// The rule of that name, or those of the family; all without a name.
+// The rule of that name, or those of the family.
 std::vector<Rule> rules_named(const std::string& name, const std::vector<Rule>& rules) {
-  if (name.empty()) return rules;
   std::vector<Rule> family;
   std::vector<std::string> known;
   for (const Rule& rule : rules) {
@@ -42,10 +41,11 @@ std::vector<Rule> rules_named(const std::string& name, const std::vector<Rule>& 
 
 int run_explain(const ExplainOptions& options, const Session& session) {
   const std::filesystem::path data = find_data_dir(session.executable, session.data_dir);
-  std::vector<Rule> all = RuleBook(data).rules();
-  const RuleBook of_probe(data, "probe_rules.yaml");
+  const RuleBook of_check(data), of_probe(data, "probe_rules.yaml");
+  std::vector<Rule> all = of_check.rules();
   all.insert(all.end(), of_probe.rules().begin(), of_probe.rules().end());
-  const std::vector<Rule> rules = rules_named(options.rule, all);
+  // Whoever names none wants those that --rule takes.
+  const std::vector<Rule> rules = options.rule.empty() ? of_check.rules() : rules_named(options.rule, all);
   const bool one = rules.size() == 1 && rules.front().id == options.rule;
   const std::string text = options.format == "json" ? rules_json(rules)
                            : one                    ? rule_text(rules.front(), use_colour(session))
@@ -59,7 +59,8 @@ int run_explain(const ExplainOptions& options, const Session& session) {
 void add_explain_verb(CLI::App& program, Session& session) {
   auto options = std::make_shared<ExplainOptions>();
   CLI::App* verb = program.add_subcommand("explain", "what a rule of check or probe is about, and why it matters");
-  verb->add_option("RULE", options->rule, "power.supply, or a family: power; without it, all rules are listed");
+  verb->add_option("RULE", options->rule,
+                   "power.supply, or a family: power, probe; without it, the rules of check are listed");
   verb->add_option("-f,--format", options->format, "text or json")->check(CLI::IsMember({"text", "json"}));
   verb->callback([options, &session] { session.run = [options, &session] { return run_explain(*options, session); }; });
 }

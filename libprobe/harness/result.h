@@ -25,6 +25,7 @@ constexpr bool more_is_better(Unit unit) { return unit != Unit::kTime && unit !=
 // How it was measured. Empty and absent: not known.
 struct Protocol {
   std::string engine;   // who measured: "builtin", "fio-3.33", "nccl-tests 2.13"
+  std::string kernel;   // of several that do the same: "cuBLASLt 13.0, algorithm 21"; another kernel is another figure
   std::string pattern;  // data: "random", "zeros", "counting"
   std::string cache;    // "beyond LLC": buffers of several times the last-level cache
   std::string launch;   // "threads", "eager", "graph"
@@ -34,6 +35,8 @@ struct Protocol {
   std::string statistic;           // "median"
   std::optional<Hertz> clock_low;  // clocks seen meanwhile
   std::optional<Hertz> clock_high;
+  std::optional<Watts> power;                // mean, of the device
+  std::optional<double> temperature;         // C, highest
   std::optional<unsigned> throttle_reasons;  // NVML's event reasons, or-ed over the whole measurement
 
   bool operator==(const Protocol&) const = default;

@@ -6,6 +6,7 @@
 
 #include "health/rules.h"
 #include "units/number.h"
+#include "units/text.h"
 
 namespace fathom::probe {
 
@@ -55,6 +56,14 @@ std::vector<std::string> notes_of(const MachineRecord& record) {
       "clocksource",
       [](const std::string& text) { return text != "tsc" && text != "arch_sys_counter" && text != "kvm-clock"; },
       "reading the time is slow");
+  if (record.processor && record.processor->threads_allowed < record.processor->threads) {
+    notes.push_back(fmt::format("this process may use {} of {} threads (affinity, cgroup)",
+                                record.processor->threads_allowed, record.processor->threads));
+  }
+  if (record.memory && record.memory_limit && *record.memory_limit < *record.memory) {
+    notes.push_back(fmt::format("this process may use {} of {} of memory (cgroup)",
+                                to_string_binary(*record.memory_limit), to_string_binary(*record.memory)));
+  }
   const Setting* load = record.setting("load_average");
   const auto busy = load == nullptr ? std::nullopt : scan_number(load->value);
   if (busy && record.processor && busy->value > 0.25 * record.processor->threads_allowed) {

@@ -19,7 +19,7 @@ constexpr double kLeastMad = 0.005;                      // of the median: quant
 constexpr std::size_t kEnoughForScores = 6;
 
 // Results that differ in nothing but their device, of devices of one kind.
-using PeerKey = std::tuple<std::string, std::string, std::string, std::string, std::string, int>;
+using PeerKey = std::tuple<std::string, std::string, std::string, std::string, std::string, std::string, int>;
 
 std::string kind_of(const std::string& device, const MachineRecord& record) {
   const std::vector<std::string> parts = devices_of(device);
@@ -39,6 +39,7 @@ PeerKey key_of(const Result& r, const MachineRecord& record) {
           r.shape_text(),
           kind_of(r.device, record),
           r.protocol.engine,
+          r.protocol.kernel,
           r.protocol.pattern,
           static_cast<int>(r.unit)};
 }

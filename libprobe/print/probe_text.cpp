@@ -96,6 +96,7 @@ class ProbeWriter : private Page {
                  {"median", Align::kRight},
                  {"interval", Align::kRight},
                  {"samples", Align::kRight},
+                 {"by", Align::kLeft},
                  {"status", Align::kLeft}});
     for (const Result& r : all) {
       if (!r.figure) continue;
@@ -103,20 +104,32 @@ class ProbeWriter : private Page {
       const std::string interval =
           s.samples < 2 ? "" : fmt::format("{} to {}", text_of(r.unit, s.low), text_of(r.unit, s.high));
       t.row({r.name, r.device, r.shape_text(), text_of(r.unit, s.median), interval, fmt::format("{}", s.samples),
-             r.status == Status::kPassed ? "" : words_of(r.status)});
+             r.protocol.engine, r.status == Status::kPassed ? "" : words_of(r.status)});
     }
     table(t);
+    gap();
+    for (const Result& r : all) {
+      for (const std::string& note : r.notes) item(fmt::format("{}: {}", r.name, note));
+    }
   }
 
+  // Cases that are missing for one reason share a line.
   void missing() {
-    const std::vector<Result>& all = r_.record.results;
-    if (std::all_of(all.begin(), all.end(), [](const Result& r) { return r.figure.has_value(); })) return;
-    section("Not measured");
-    TextTable t({{"case", Align::kLeft}, {"status", Align::kLeft}, {"why", Align::kLeft}});
-    for (const Result& r : all) {
-      if (!r.figure) t.row({r.name, words_of(r.status), r.why});
+    std::vector<std::pair<std::string, const Result*>> rows;
+    for (const Result& r : r_.record.results) {
+      if (r.figure) continue;
+      const auto same = std::find_if(rows.begin(), rows.end(), [&](const auto& row) {
+        return row.second->status == r.status && row.second->why == r.why;
+      });
+      if (same == rows.end()) {
+        rows.emplace_back(r.name, &r);
+      } else {
+        same->first += ", " + r.name;
+      }
     }
-    table(t);
+    if (rows.empty()) return;
+    section("Not measured");
+    for (const auto& [names, r] : rows) item(fmt::format("{}: {}: {}", names, words_of(r->status), r->why));
   }
 
   const ProbeReport& r_;

@@ -85,6 +85,7 @@ Protocol read_protocol(const Context& at) {
   MapReader reader(at.file, at.value, "a protocol");
   Protocol p;
   p.engine = reader.get<std::string>("engine", {});
+  p.kernel = reader.get<std::string>("kernel", {});
   p.pattern = reader.get<std::string>("pattern", {});
   p.cache = reader.get<std::string>("cache", {});
   p.launch = reader.get<std::string>("launch", {});
@@ -94,6 +95,8 @@ Protocol read_protocol(const Context& at) {
   p.repeats = maybe_whole(reader, "repeats", 0, 1'000'000'000).value_or(0);
   p.clock_low = maybe<Hertz>(reader, "clock_low_hz");
   p.clock_high = maybe<Hertz>(reader, "clock_high_hz");
+  p.power = maybe<Watts>(reader, "power_w");
+  p.temperature = maybe_number(reader, "temperature_c", -100, 1000);
   if (const auto mask = maybe_number(reader, "throttle_reasons", 0, 4294967295.0)) {
     p.throttle_reasons = static_cast<unsigned>(*mask);
   }

@@ -44,6 +44,7 @@ Json figure_json(const Statistics& s) {
 Json protocol_json(const Protocol& p) {
   Json json = Json::object();
   put(json, "engine", p.engine);
+  put(json, "kernel", p.kernel);
   put(json, "pattern", p.pattern);
   put(json, "cache", p.cache);
   put(json, "launch", p.launch);
@@ -53,6 +54,8 @@ Json protocol_json(const Protocol& p) {
   if (p.repeats > 0) json["repeats"] = p.repeats;
   put(json, "clock_low_hz", p.clock_low);
   put(json, "clock_high_hz", p.clock_high);
+  put(json, "power_w", p.power);
+  put(json, "temperature_c", p.temperature);
   put(json, "throttle_reasons", p.throttle_reasons);
   return json;
 }
