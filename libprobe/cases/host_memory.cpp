@@ -5,11 +5,9 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
-#include <new>
 #include <numeric>
 
+#include "cases/untouched.h"
 #include "host/team.h"
 
 namespace fathom::probe {
@@ -18,23 +16,6 @@ namespace {
 
 constexpr std::int64_t kGrain = 4096;  // elements: a page of memory and more per worker
 constexpr double kScale = 3;
-
-// Pages that nobody has touched yet: the threads that measure touch them first, each its own part.
-class Array {
- public:
-  explicit Array(std::int64_t elements)
-      : data_(static_cast<double*>(
-            std::aligned_alloc(4096, (static_cast<std::size_t>(elements) * sizeof(double) + 4095) / 4096 * 4096))) {
-    if (data_ == nullptr) throw std::bad_alloc();
-  }
-  double* data() { return data_.get(); }
-
- private:
-  struct Free {
-    void operator()(double* p) const { std::free(p); }
-  };
-  std::unique_ptr<double[], Free> data_;
-};
 
 // Whole numbers below 2^20 that look random: sums and products of a few stay exact.
 double pattern(std::int64_t i) {
@@ -58,7 +39,13 @@ double sum_of(const double* x, std::int64_t begin, std::int64_t end) {
 class MemoryCase {
  public:
   MemoryCase(const HostRules& rules, const System& system, std::int64_t elements, int threads)
-      : rules_(rules), system_(system), n_(elements), team_(threads), a_(n_), b_(n_), c_(n_) {
+      : rules_(rules),
+        system_(system),
+        n_(elements),
+        team_(threads),
+        a_(static_cast<std::size_t>(n_)),
+        b_(a_.size()),
+        c_(a_.size()) {
     team_.for_ranges(n_, kGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         a_.data()[i] = 0;
@@ -148,7 +135,7 @@ class MemoryCase {
   const System& system_;
   std::int64_t n_;
   host::Team team_;
-  Array a_, b_, c_;
+  Untouched<double> a_, b_, c_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cases/untouched.h"
 #include "host/matmul_paths.h"
 #include "host/team.h"
 
@@ -41,31 +42,16 @@ float small_number(std::uint64_t i) { return static_cast<float>(static_cast<std:
 // Weights of uniform numbers in (-1, 1), or of random codes with one scale where codes are all that is stored.
 class Weights {
  public:
-  Weights(host::Storage storage, std::int64_t rows, std::int64_t cols, host::Team& team) {
-    const host::MatrixBytes bytes = host::matrix_bytes(storage, rows, cols);
-    codes_.resize(bytes.codes / 4 + 1);
-    scales_.resize(bytes.scales / 4 + 1);
-    zeros_.resize(bytes.zeros / 4 + 1, 0x88888888u);
-    team.for_ranges(std::ssize(codes_), 65536, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i)
-        codes_[static_cast<std::size_t>(i)] = word(storage, static_cast<std::uint64_t>(i));
-    });
-    std::fill(scales_.begin(), scales_.end(), storage == host::Storage::kFp8Block128 ? kOneAsFloat : kTwoHalves);
-    matrix = {.storage = storage,
-              .rows = rows,
-              .cols = cols,
-              .codes = codes_.data(),
-              .scales = scales_.data(),
-              .zeros = zeros_.data()};
-    size = static_cast<double>(bytes.codes + bytes.scales + bytes.zeros);
-  }
+  Weights(host::Storage storage, std::int64_t rows, std::int64_t cols, host::Team& team)
+      : Weights(storage, rows, cols, host::matrix_bytes(storage, rows, cols), team) {}
 
   host::Matrix matrix;
   double size = 0;  // bytes
 
  private:
   static constexpr std::uint32_t kOneAsFloat = 0x3F800000u;
-  static constexpr std::uint32_t kTwoHalves = 0x2C002C00u;  // 1/16 twice in fp16
+  static constexpr std::uint32_t kTwoHalves = 0x2C002C00u;   // 1/16 twice in fp16
+  static constexpr std::uint32_t kZeroPoints = 0x88888888u;  // 8, eight times
 
   static std::uint32_t bits(float value) {
     std::uint32_t out;
@@ -88,7 +74,24 @@ class Weights {
     return 0;
   }
 
-  std::vector<std::uint32_t> codes_, scales_, zeros_;
+  Weights(host::Storage storage, std::int64_t rows, std::int64_t cols, const host::MatrixBytes& bytes, host::Team& team)
+      : size(static_cast<double>(bytes.codes + bytes.scales + bytes.zeros)),
+        codes_(bytes.codes / 4 + 1),
+        scales_(bytes.scales / 4 + 1, storage == host::Storage::kFp8Block128 ? kOneAsFloat : kTwoHalves),
+        zeros_(bytes.zeros / 4 + 1, kZeroPoints) {
+    team.for_ranges(static_cast<std::int64_t>(codes_.size()), 65536, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) codes_.data()[i] = word(storage, static_cast<std::uint64_t>(i));
+    });
+    matrix = {.storage = storage,
+              .rows = rows,
+              .cols = cols,
+              .codes = codes_.data(),
+              .scales = scales_.data(),
+              .zeros = zeros_.data()};
+  }
+
+  Untouched<std::uint32_t> codes_;
+  std::vector<std::uint32_t> scales_, zeros_;
 };
 
 struct Shape {

@@ -53,15 +53,28 @@ std::optional<Peak> host_peak(const Result& result, const MachineRecord& record,
     return Peak{cpu->memory_bandwidth->high_or_value().value * sockets,
                 origin_text(*cpu->memory_bandwidth, catalog.sources<Cpu>(), name)};
   }
+  // The catalog's peaks are at the base clock.
   const Fact<FlopsPerSecond>* fp32 = peak(cpu->peak, Dtype::kFp32);
-  if (result.unit == Unit::kFlopsPerSecond && starts(result, "host.gemm") && fp32 != nullptr) {
-    return Peak{fp32->high_or_value().value * sockets, origin_text(*fp32, catalog.sources<Cpu>(), name)};
+  if (result.unit == Unit::kFlopsPerSecond && starts(result, "host.gemm") && fp32 != nullptr && cpu->base_clock &&
+      cpu->boost_clock) {
+    const double boost = cpu->boost_clock->high_or_value() / cpu->base_clock->low_or_value();
+    return Peak{fp32->high_or_value().value * boost * sockets,
+                origin_text(*fp32, catalog.sources<Cpu>(), name + " at its highest clock")};
   }
   return std::nullopt;
 }
 
-std::optional<Peak> memory_peak(const Gpu& gpu, const Catalog& catalog) {
+// Small buffers stay in the second-level cache, which is several times as fast. The shape's `bytes` are those of the buffer;
+// without them the case is one that rotates its buffers.
+bool is_from_memory(const Result& result, const Accelerator* entry) {
+  const Bytes cache = entry != nullptr && entry->l2_cache ? entry->l2_cache->high_or_value() : Bytes(64.0 * 1048576);
+  const std::optional<double> bytes = number_of(result, "bytes");
+  return !bytes || *bytes >= 4 * cache.value;
+}
+
+std::optional<Peak> memory_peak(const Result& result, const Gpu& gpu, const Catalog& catalog) {
   const Accelerator* entry = catalog_entry(gpu, catalog);
+  if (!is_from_memory(result, entry)) return std::nullopt;
   if (entry != nullptr && entry->memory_bandwidth) {
     return Peak{entry->memory_bandwidth->high_or_value().value,
                 origin_text(*entry->memory_bandwidth, catalog.sources<Accelerator>(), entry->name)};
@@ -230,7 +243,7 @@ std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, c
   if (gpu == nullptr) return std::nullopt;
   if (result.unit == Unit::kBytesPerSecond) {
     if (starts(result, "gpu.memory") || starts(result, "gpu.gemv") || starts(result, "gpu.attention"))
-      return memory_peak(*gpu, catalog);
+      return memory_peak(result, *gpu, catalog);
     const bool both_ways = result.shape.contains("directions") && result.shape.at("directions") == "2";
     std::optional<Peak> way;
     if (starts(result, "gpu.copy")) way = slot_peak(*gpu, catalog);
@@ -249,6 +262,7 @@ std::optional<Reference> reference_of(const Result& result, const MachineRecord&
   if (entry == nullptr || !result.figure) return std::nullopt;
   const bool one_way = !result.shape.contains("directions") || result.shape.at("directions") == "1";
   if (result.name == "gpu.memory.read" && result.unit == Unit::kBytesPerSecond) {
+    if (!is_from_memory(result, entry)) return std::nullopt;
     return measured_reference(*entry, "memory_read", Lines{}, catalog);
   }
   if (result.name == "gpu.gemm" && result.unit == Unit::kFlopsPerSecond && result.protocol.pattern != "zeros") {

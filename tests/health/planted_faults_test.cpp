@@ -128,6 +128,33 @@ TEST(Health, AllGpusSlowTogetherAreFoundByTheCatalog) {
   }
 }
 
+// What a cache gives is no figure of the memory.
+TEST(Health, SmallBuffersMayBeFasterThanTheMemory) {
+  MachineRecord record = invented_machine();
+  for (Result& result : record.results) {
+    if (result.name != "gpu.memory.read") continue;
+    result.shape["bytes"] = "16777216";
+    result.figure = single_figure(1e13);
+  }
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kHealthy);
+  for (Result& result : record.results) {
+    if (result.name == "gpu.memory.read") result.shape.erase("bytes");
+  }
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kUnknown);
+}
+
+// 2 sockets x 56 cores x 64 FLOP x 2.0 GHz = 14.3 TFLOPS at the base clock, 27.2 at 3.8 GHz.
+TEST(Health, AProcessorMayRunAboveItsBaseClock) {
+  MachineRecord record = invented_machine();
+  Result gemm = without_figure("host.gemm", "host", Status::kPassed, "");
+  gemm.unit = Unit::kFlopsPerSecond;
+  gemm.figure = single_figure(16e12);
+  record.results.push_back(gemm);
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kHealthy);
+  record.results.back().figure = single_figure(32e12);
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kUnknown);
+}
+
 // With two of a kind the slower one is to blame, not the faster.
 TEST(Health, OfTwoTheSlowerIsFound) {
   MachineRecord record = invented_machine();
