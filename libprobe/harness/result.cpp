@@ -62,9 +62,15 @@ Result without_figure(std::string name, std::string device, Status status, std::
 
 void sum_up(Result& result, const std::vector<double>& samples) {
   const auto no_data = [](double sample) { return !std::isfinite(sample) || sample <= 0; };
+  const auto absurd = [](double sample) { return sample > kLargestFigure; };
   if (samples.empty() || std::any_of(samples.begin(), samples.end(), no_data)) {
     result.status = Status::kImplausible;
     result.why = "zeros are no data";
+    return;
+  }
+  if (std::any_of(samples.begin(), samples.end(), absurd)) {
+    result.status = Status::kImplausible;
+    result.why = "no figure is so large";
     return;
   }
   result.figure = statistics(samples);

@@ -67,7 +67,9 @@ struct Result {
 // A result without a figure.
 Result without_figure(std::string name, std::string device, Status status, std::string why);
 
-// What the samples say on their own: no data among them (zero, negative, not finite) is implausible; a middle half wider
+inline constexpr double kLargestFigure = 1e24;  // in SI units, far outside of anything real
+
+// What the samples say on their own: no data among them (zero, negative, absurd, not finite) is implausible; a middle half wider
 // than 5 % of the median, or a drift of more, is unstable.
 inline constexpr double kMostFlutter = 0.05;
 void sum_up(Result& result, const std::vector<double>& samples);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "harness/result.h"
 #include "units/number.h"
 
 namespace fathom::probe {
@@ -79,7 +80,8 @@ std::vector<Node> Node::items() const {
 
 std::optional<double> number_in(const std::string& word) {
   const auto number = scan_number(word);
-  if (!number || !number->in_range || !number->rest.empty() || std::abs(number->value) > 1e24) return std::nullopt;
+  if (!number || !number->in_range || !number->rest.empty() || std::abs(number->value) > kLargestFigure)
+    return std::nullopt;
   return number->value;
 }
 

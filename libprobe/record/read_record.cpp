@@ -13,7 +13,7 @@ namespace fathom::probe {
 
 namespace {
 
-constexpr double kLargest = 1e24;  // SI units, far outside of anything real
+constexpr double kLargest = kLargestFigure;
 
 double number(MapReader& reader, const std::string& key, double lowest, double highest) {
   const Context at = reader.context(reader.need(key));

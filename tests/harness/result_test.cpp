@@ -26,6 +26,11 @@ TEST(ProbeResult, ZerosAreNoData) {
   }
 }
 
+TEST(ProbeResult, AbsurdFiguresAreNone) {
+  EXPECT_EQ(measured({1e9, 1e30}).status, Status::kImplausible);
+  EXPECT_FALSE(measured({1e30}).figure);
+}
+
 TEST(ProbeResult, SamplesThatScatterOrDriftAreUnstable) {
   EXPECT_EQ(measured({100, 101, 100, 99, 100, 101, 100, 99}).status, Status::kPassed);
   EXPECT_EQ(measured({100, 80, 120, 90, 110, 130, 70, 100}).status, Status::kUnstable);
