@@ -27,6 +27,18 @@ TEST(Health, ACleanMachineHasNoFinding) {
   EXPECT_TRUE(report.notes.empty());
 }
 
+// Recorded while others used the machine: one finding says so, and nothing else is wrong with it.
+TEST(Health, ABusyMachineIsASuspectForItsScatterAlone) {
+  const MachineRecord record = read_record(kInventedMachine.parent_path() / "busy-epyc-2-threads.json");
+  const HealthReport report = judge_health(record, shipped());
+  EXPECT_EQ(report.health, Health::kSuspect);
+  ASSERT_EQ(report.findings.size(), 1u) << listed(report);
+  EXPECT_EQ(report.findings.front().rule, "probe.unstable");
+  EXPECT_NE(report.notes.back().find("busy"), std::string::npos);
+  for (const Result& result : record.results)
+    EXPECT_TRUE(!result.correctness || result.correctness->correct) << result.name;
+}
+
 struct Fault {
   const char* name;
   const char* rule;
