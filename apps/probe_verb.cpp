@@ -11,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "health/limits_of_parts.h"
 #include "importers/importers.h"
+#include "inventory/surroundings.h"
 #include "machine/machine.h"
 #include "output.h"
 #include "print/probe_report.h"
@@ -27,7 +28,8 @@ const std::vector<std::string> kDepths = {"quick", "standard", "full"};
 
 struct ProbeVerbOptions {
   std::vector<std::string> formats;
-  std::optional<fs::path> output, replay, import, requirements;
+  std::optional<fs::path> output, replay, requirements, attestation;
+  std::vector<fs::path> imports;
   std::string depth = "quick";
   std::string name, fleet;
   bool checklist = false;
@@ -54,8 +56,9 @@ void hold_against_peaks(probe::MachineRecord& record, const Catalog& catalog) {
 
 std::string today() { return fmt::format("{:%F}", fmt::gmtime(std::chrono::system_clock::now())); }
 
-probe::MachineRecord imported(const fs::path& file, const Catalog& catalog) {
-  probe::MachineRecord record = probe::import_file(file);
+probe::MachineRecord imported(const std::vector<fs::path>& files, const Catalog& catalog) {
+  probe::MachineRecord record = probe::import_file(files.front());
+  for (std::size_t i = 1; i < files.size(); ++i) join(record, probe::import_file(files[i]));
   record.tool = fmt::format("fathom {}", FATHOM_VERSION);
   record.date = today();
   hold_against_peaks(record, catalog);
@@ -81,12 +84,13 @@ probe::MachineRecord machine_of(const ProbeVerbOptions& options, const Session& 
   probe::MachineRecord record;
   if (options.replay) {
     record = probe::read_record(*options.replay);
-  } else if (options.import) {
-    record = imported(*options.import, catalog);
+  } else if (!options.imports.empty()) {
+    record = imported(options.imports, catalog);
   } else {
     record = measure(options, session, catalog);
   }
   if (!options.name.empty()) record.node = options.name;
+  if (options.attestation) record.power_attestation = probe::read_power_attestation(*options.attestation);
   return record;
 }
 
@@ -97,7 +101,10 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
   std::vector<fs::path> targets = files_of(requests);
   if (options.output) targets.push_back(*options.output);
-  check_outputs(targets, options.replay.value_or(options.import.value_or("")));
+  check_outputs(targets, options.replay.value_or(""));
+  for (const fs::path& file : options.imports) check_outputs(targets, file);
+  if (options.attestation)
+    probe::read_power_attestation(*options.attestation);  // what is wrong is said before any work
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const probe::Requirements requirements =
       probe::read_requirements(options.requirements.value_or(catalog.data_dir() / "checklist.yaml"));
@@ -140,8 +147,10 @@ void add_probe_verb(CLI::App& program, Session& session) {
   verb->add_option("-o,--output", options->output, "save the machine's record, to be replayed or compared");
   CLI::Option* replay = verb->add_option("--replay", options->replay, "judge a recorded machine, and touch none");
   CLI::Option* import =
-      verb->add_option("--import", options->import,
-                       "judge what another tool wrote: nccl-tests, nvbandwidth, fio, iperf3, perftest, llama-bench")
+      verb->add_option(
+              "--import", options->imports,
+              "judge what other tools wrote: nccl-tests, nvbandwidth, fio, iperf3, perftest, llama-bench; repeatable")
+          ->take_all()
           ->excludes(replay);
   verb->add_flag("--checklist", options->checklist,
                  "the environment: power, network, storage, clock, a verdict for each");
@@ -162,9 +171,7 @@ void add_probe_verb(CLI::App& program, Session& session) {
   verb->add_option("--peer", options->probe.peer, "measure the network to HOST[:PORT], where iperf3 -s runs")
       ->excludes(replay)
       ->excludes(import);
-  verb->add_option("--attestation", options->probe.attestation, "who attests redundant power: a YAML file")
-      ->excludes(replay)
-      ->excludes(import);
+  verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
   verb->add_option("--fleet", options->fleet, "not supported yet: many nodes");
   verb->footer(kFooter);

@@ -57,7 +57,7 @@ struct RankDevices {
       if (record.gpu(devices[i]) != nullptr) continue;
       Gpu gpu;
       gpu.device = devices[i];
-      gpu.name = names[i].empty() ? "unknown GPU" : names[i];
+      gpu.name = names[i].empty() ? kUnknownGpu : names[i];
       record.gpus.push_back(std::move(gpu));
     }
   }
@@ -249,7 +249,7 @@ void import_nvbandwidth(const Document& json, MachineRecord& record) {
   for (std::size_t i = 0; i < std::min<std::size_t>(devices, 1024); ++i) {
     Gpu gpu;
     gpu.device = fmt::format("gpu{}", i);
-    gpu.name = "unknown GPU";
+    gpu.name = kUnknownGpu;
     record.gpus.push_back(std::move(gpu));
   }
 }

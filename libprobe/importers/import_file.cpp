@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "importers/importers.h"
 #include "importers/tool_json.h"
 #include "input/content.h"
@@ -65,6 +67,19 @@ MachineRecord import_text(const std::string& text, const std::string& file_name)
   }
   if (record.results.empty()) throw InputError(file_name, {}, "there is no measurement in it");
   return record;
+}
+
+void join(MachineRecord& record, const MachineRecord& more) {
+  record.results.insert(record.results.end(), more.results.begin(), more.results.end());
+  for (const Gpu& gpu : more.gpus) {
+    const auto same =
+        std::find_if(record.gpus.begin(), record.gpus.end(), [&](const Gpu& g) { return g.device == gpu.device; });
+    if (same == record.gpus.end()) {
+      record.gpus.push_back(gpu);
+    } else if (same->name == kUnknownGpu) {
+      same->name = gpu.name;
+    }
+  }
 }
 
 MachineRecord import_file(const std::filesystem::path& path) { return import_text(text_of_file(path), path.string()); }

@@ -16,6 +16,9 @@ namespace fathom::probe {
 MachineRecord import_file(const std::filesystem::path& path);
 MachineRecord import_text(const std::string& text, const std::string& file_name);
 
+// Outputs of several tools on one node: all results, and each GPU once, under the name of whoever knows it.
+void join(MachineRecord& record, const MachineRecord& more);
+
 std::vector<Result> results_of_fio(const Document& fio);
 std::vector<Result> results_of_iperf3(const Document& iperf3);
 std::vector<Result> results_of_perftest(const Document& perftest);
@@ -23,6 +26,7 @@ std::vector<Result> results_of_llama_bench(const Document& llama_bench);
 std::vector<Result> results_of_llama_bench_table(const std::string& text, const std::string& file_name);
 
 // These tell the GPUs, too.
+inline constexpr const char* kUnknownGpu = "unknown GPU";
 void import_nccl_tests(const Document& json, MachineRecord& record);
 void import_nccl_tests_text(const std::string& text, const std::string& file_name, MachineRecord& record);
 void import_nvbandwidth(const Document& json, MachineRecord& record);

@@ -99,7 +99,6 @@ class HostMachine : public Machine {
       record.storage = {.path = options_.storage->string(),
                         .file_system = file_system_of(system_, real_path(*options_.storage))};
     }
-    if (options_.attestation) record.power_attestation = read_power_attestation(*options_.attestation);
   }
 
   std::vector<Case> cases() const override {

@@ -22,10 +22,9 @@ constexpr const char* to_string(Depth depth) {
 
 struct ProbeOptions {
   Depth depth = Depth::kQuick;
-  std::optional<std::filesystem::path> storage;      // a folder to measure the storage in
-  std::string peer;                                  // where an iperf3 server listens: "HOST" or "HOST:PORT"
-  std::optional<std::filesystem::path> attestation;  // of power redundancy
-  std::vector<std::string> only;                     // cases whose names begin so; empty: all
+  std::optional<std::filesystem::path> storage;  // a folder to measure the storage in
+  std::string peer;                              // where an iperf3 server listens: "HOST" or "HOST:PORT"
+  std::vector<std::string> only;                 // cases whose names begin so; empty: all
 };
 
 struct Case {

@@ -95,6 +95,30 @@ TEST(ProbeVerb, HasAVerdictPerLineOfTheChecklist) {
   EXPECT_NE(failed.out.find("follows no server"), std::string::npos);
 }
 
+TEST(ProbeVerb, TakesAnAttestationForARecordedMachine) {
+  const ScratchFolder folder;
+  const std::string record = (folder.path() / "record.json").string();
+  const fs::path unattested =
+      folder.write("a.json", probe::edited_machine("power_attestation", "2026-06-01", "2020-06-01"));
+  EXPECT_EQ(run_program("probe --checklist --replay " + unattested.string()).code, 1);
+  const fs::path drill = folder.write("drill.yaml",
+                                      "format: fathom-attestation/1\nsubject: power redundancy\ndate: 2026-10-01\n"
+                                      "person: B. Tester\nevidence: protocol 13\n");
+  const Answer run = run_program(
+      fmt::format("probe --checklist --replay {} --attestation {} -o {}", unattested.string(), drill.string(), record));
+  EXPECT_EQ(run.code, 0) << run.out << run.err;
+  EXPECT_NE(content_of(record).find("B. Tester"), std::string::npos);
+}
+
+TEST(ProbeVerb, ImportsSeveralToolsAtOnce) {
+  const std::string tools = std::string(FATHOM_SOURCE_DIR) + "/tests/data/tools/";
+  const Json json = Json::parse(
+      run_program(fmt::format("probe --import {0}fio-3.33.json --import {0}all_reduce.txt --name node1 -f json", tools))
+          .out);
+  EXPECT_EQ(json["node"], "node1");
+  EXPECT_EQ(json["machine"]["results"].size(), 7u);
+}
+
 TEST(ProbeVerb, SavesWhatItReplays) {
   const ScratchFolder folder;
   const std::string first = (folder.path() / "first.json").string(), second = (folder.path() / "second.json").string();

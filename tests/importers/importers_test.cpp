@@ -116,6 +116,15 @@ TEST(Importers, NvbandwidthHasAFigurePerDeviceAndPair) {
   EXPECT_EQ(record.gpus.size(), 2u);
 }
 
+// nvbandwidth does not tell the names of GPUs; nccl-tests does.
+TEST(Importers, SeveralOutputsAreOneMachine) {
+  MachineRecord record = imported("nvbandwidth.json");
+  join(record, imported("all_reduce.txt"));
+  EXPECT_EQ(record.results.size(), 10u);
+  ASSERT_EQ(record.gpus.size(), 4u);
+  for (const Gpu& gpu : record.gpus) EXPECT_EQ(gpu.name, "NVIDIA H200");
+}
+
 TEST(Importers, PerftestIsReadWithAndWithoutQuotes) {
   const Result bandwidth = imported("perftest.json").results.at(0);
   EXPECT_EQ(bandwidth.name, "host.rdma");
