@@ -29,7 +29,7 @@ const std::vector<std::string> kDepths = {"quick", "standard", "full"};
 struct ProbeVerbOptions {
   std::vector<std::string> formats;
   std::optional<fs::path> output, replay, requirements, attestation;
-  std::vector<fs::path> imports;
+  std::vector<fs::path> imports, peers;
   std::string depth = "quick";
   std::string name, fleet;
   bool checklist = false;
@@ -96,18 +96,24 @@ probe::MachineRecord machine_of(const ProbeVerbOptions& options, const Session& 
 
 int run_verb(const ProbeVerbOptions& options, const Session& session) {
   if (!options.fleet.empty()) {
-    throw CLI::ValidationError("--fleet", "not supported yet: run fathom probe -o FILE on each node");
+    throw CLI::ValidationError(
+        "--fleet",
+        "not supported yet: run fathom probe -o FILE on each node, and hold them against each other with --peers");
   }
   const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
   std::vector<fs::path> targets = files_of(requests);
   if (options.output) targets.push_back(*options.output);
   check_outputs(targets, options.replay.value_or(""));
   for (const fs::path& file : options.imports) check_outputs(targets, file);
+  for (const fs::path& file : options.peers) check_outputs(targets, file);
   if (options.attestation)
     probe::read_power_attestation(*options.attestation);  // what is wrong is said before any work
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const probe::Requirements requirements =
       probe::read_requirements(options.requirements.value_or(catalog.data_dir() / "checklist.yaml"));
+
+  std::vector<probe::MachineRecord> nodes;
+  for (const fs::path& file : options.peers) nodes.push_back(probe::read_record(file));
 
   probe::ProbeReport report;
   report.version = FATHOM_VERSION;
@@ -115,7 +121,7 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   if (options.checklist) {
     report.checklist = check_environment(report.record, requirements);
   } else {
-    report.health = judge_health(report.record, catalog);
+    report.health = judge_health(report.record, catalog, nodes);
   }
   if (options.output) save_file(*options.output, session, record_json(report.record));
   write_outputs(requests, session,
@@ -172,6 +178,7 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(replay)
       ->excludes(import);
   verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
+  verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable");
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
   verb->add_option("--fleet", options->fleet, "not supported yet: many nodes");
   verb->footer(kFooter);

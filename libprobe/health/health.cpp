@@ -78,12 +78,14 @@ bool has_figures(const MachineRecord& record) {
 
 }  // namespace
 
-HealthReport judge_health(const MachineRecord& record, const Catalog& catalog) {
+HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
+                          const std::vector<MachineRecord>& other_nodes) {
   HealthReport report;
   const HealthCase machine{record, catalog};
   judge_devices(machine, report.findings);
   judge_results(machine, report.findings);
   judge_peers(machine, report.findings);
+  judge_fleet(machine, other_nodes, report.findings);
   judge_surroundings(machine, report.findings);
   std::stable_sort(report.findings.begin(), report.findings.end(),
                    [](const HealthFinding& a, const HealthFinding& b) { return a.health > b.health; });

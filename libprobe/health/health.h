@@ -31,7 +31,9 @@ struct HealthReport {
   std::vector<std::string> notes;  // settings that cost speed, and are no fault of a part
 };
 
-// A node of which nothing was measured is unknown.
-HealthReport judge_health(const MachineRecord& record, const Catalog& catalog);
+// A node of which nothing was measured is unknown. With records of other nodes, figures are held against those of like devices
+// there, too.
+HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
+                          const std::vector<MachineRecord>& other_nodes = {});
 
 }  // namespace fathom::probe

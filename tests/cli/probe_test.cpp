@@ -110,6 +110,15 @@ TEST(ProbeVerb, TakesAnAttestationForARecordedMachine) {
   EXPECT_NE(content_of(record).find("B. Tester"), std::string::npos);
 }
 
+TEST(ProbeVerb, HoldsANodeAgainstOthers) {
+  const ScratchFolder folder;
+  const fs::path slow = folder.write("slow.json", probe::edited_machine("host.memory.read", "4.61e+11", "3.61e+11"));
+  EXPECT_EQ(run_program("probe --replay " + slow.string()).code, 0);
+  const Answer run = run_program(fmt::format("probe --replay {} --peers {} {}", slow.string(), kMachine, kMachine));
+  EXPECT_EQ(run.code, 1);
+  EXPECT_NE(run.out.find("probe.slower-than-fleet"), std::string::npos);
+}
+
 TEST(ProbeVerb, ImportsSeveralToolsAtOnce) {
   const std::string tools = std::string(FATHOM_SOURCE_DIR) + "/tests/data/tools/";
   const Json json = Json::parse(

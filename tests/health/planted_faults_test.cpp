@@ -140,6 +140,27 @@ TEST(Health, AllGpusSlowTogetherAreFoundByTheCatalog) {
   }
 }
 
+// All GPUs and the memory of one node at 0.92: nothing is wrong among its own devices.
+TEST(Health, ASlowNodeIsFoundByOtherNodes) {
+  const std::vector<MachineRecord> others = {invented_machine(), invented_machine()};
+  EXPECT_EQ(judge_health(invented_machine(), shipped(), others).health, Health::kHealthy);
+  MachineRecord slow = invented_machine();
+  for (Result& r : slow.results) {
+    if (r.name == "host.memory.read" || r.name == "gpu.gemm") r.figure = single_figure(r.figure->median * 0.92);
+  }
+  EXPECT_EQ(judge_health(slow, shipped()).health, Health::kHealthy);
+  const HealthReport report = judge_health(slow, shipped(), others);
+  EXPECT_EQ(report.health, Health::kSuspect);
+  ASSERT_EQ(report.findings.size(), 5u) << listed(report);
+  for (const HealthFinding& f : report.findings) EXPECT_EQ(f.rule, "probe.slower-than-fleet");
+  std::vector<MachineRecord> of_another_kind = others;
+  for (MachineRecord& node : of_another_kind) {
+    node.processor->name = "Another CPU";
+    for (Gpu& gpu : node.gpus) gpu.name = "NVIDIA H100 80GB HBM3";
+  }
+  EXPECT_EQ(judge_health(slow, shipped(), of_another_kind).health, Health::kHealthy);
+}
+
 // What a cache gives is no figure of the memory.
 TEST(Health, SmallBuffersMayBeFasterThanTheMemory) {
   MachineRecord record = invented_machine();
