@@ -46,6 +46,7 @@ int run(int argc, char** argv) {
   fathom::add_check_verb(program, session);
   fathom::add_simulate_verb(program, session);
   fathom::add_validate_verb(program, session);
+  fathom::add_probe_verb(program, session);
   fathom::add_score_verb(program, session);
   fathom::add_calibrate_verb(program, session);
   fathom::add_catalog_verb(program, session);

@@ -26,6 +26,7 @@ void add_plan_verb(CLI::App& program, Session& session);
 void add_check_verb(CLI::App& program, Session& session);
 void add_simulate_verb(CLI::App& program, Session& session);
 void add_validate_verb(CLI::App& program, Session& session);
+void add_probe_verb(CLI::App& program, Session& session);
 void add_score_verb(CLI::App& program, Session& session);
 void add_calibrate_verb(CLI::App& program, Session& session);
 void add_catalog_verb(CLI::App& program, Session& session);

@@ -1,5 +1,5 @@
-// The same multiplication for several instruction sets; the program picks one when it runs. Inside kernels/host and its
-// tests only: callers use matrix.h.
+// The same multiplication for several instruction sets; the program picks one when it runs. For kernels/host, its tests and the
+// probe, which measures each: other callers use matrix.h.
 #pragma once
 
 #include <cstdint>

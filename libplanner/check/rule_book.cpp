@@ -26,8 +26,8 @@ Rule read_rule(MapReader reader, const std::map<std::string, std::string>& sourc
 
 }  // namespace
 
-RuleBook::RuleBook(const std::filesystem::path& data_dir) {
-  const Document document = read_yaml(data_dir / "rules.yaml");
+RuleBook::RuleBook(const std::filesystem::path& data_dir, const std::string& name) {
+  const Document document = read_yaml(data_dir / name);
   MapReader file(document.file, document.root, "the rules");
   file.choice("format", {"fathom-rules/1"});
   std::map<std::string, std::string> sources;

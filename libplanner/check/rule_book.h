@@ -1,4 +1,5 @@
-// The rules by name: what each is about, how grave it is unless the user says otherwise, and why. catalogs/rules.yaml
+// The rules by name: what each is about, how grave it is unless the user says otherwise, and why. Those of check are
+// catalogs/rules.yaml, those of probe catalogs/probe_rules.yaml.
 #pragma once
 
 #include <filesystem>
@@ -22,7 +23,7 @@ struct Rule {
 class RuleBook {
  public:
   // Throws InputError.
-  explicit RuleBook(const std::filesystem::path& data_dir);
+  explicit RuleBook(const std::filesystem::path& data_dir, const std::string& file = "rules.yaml");
 
   const std::vector<Rule>& rules() const { return rules_; }  // by family, then as the file has them
   const Rule* find(const std::string& id) const;             // nullptr when there is none

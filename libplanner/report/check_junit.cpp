@@ -4,41 +4,13 @@
 
 #include <map>
 
-#include "input/utf8.h"
 #include "report/check_place.h"
 #include "report/check_text.h"
+#include "report/xml_text.h"
 
 namespace fathom {
 
 namespace {
-
-// XML 1.0 has no control characters but these three, and none of U+FFFE and U+FFFF.
-bool is_allowed(char32_t c) { return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c != 0xFFFE && c != 0xFFFF); }
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const CodePoint point = code_point_at(text, at);
-    const std::size_t length = point.length == 0 ? 1 : point.length;
-    if (point.length == 0 || !is_allowed(point.value)) {
-      out += "\uFFFD";
-    } else if (point.value == '&') {
-      out += "&amp;";
-    } else if (point.value == '<') {
-      out += "&lt;";
-    } else if (point.value == '>') {
-      out += "&gt;";
-    } else if (point.value == '"') {
-      out += "&quot;";
-    } else if (point.value == '\n') {
-      out += "&#10;";  // a plain one would become a blank in an attribute
-    } else {
-      out += text.substr(at, length);
-    }
-    at += length;
-  }
-  return out;
-}
 
 struct Case {
   std::vector<const Finding*> failing, passing;
@@ -73,17 +45,17 @@ std::string listed(const std::vector<const Finding*>& findings) {
 }
 
 std::string case_xml(const std::string& rule, const Case& c, const std::string& file, bool unreadable) {
-  std::string out = fmt::format("    <testcase name=\"{}\" classname=\"{}\"", escaped(rule), escaped(file));
+  std::string out = fmt::format("    <testcase name=\"{}\" classname=\"{}\"", xml_escaped(rule), xml_escaped(file));
   if (c.failing.empty() && c.passing.empty()) return out + "/>\n";
   out += ">\n";
   if (!c.failing.empty()) {
     const char* tag = unreadable ? "error" : "failure";
     const Finding& first = *c.failing.front();
     const std::string more = c.failing.size() > 1 ? fmt::format(" (and {} more)", c.failing.size() - 1) : "";
-    out += fmt::format("      <{} message=\"{}\" type=\"{}\">{}</{}>\n", tag, escaped(first.message + more),
-                       name_of(first.severity), escaped(listed(c.failing)), tag);
+    out += fmt::format("      <{} message=\"{}\" type=\"{}\">{}</{}>\n", tag, xml_escaped(first.message + more),
+                       name_of(first.severity), xml_escaped(listed(c.failing)), tag);
   }
-  if (!c.passing.empty()) out += fmt::format("      <system-out>{}</system-out>\n", escaped(listed(c.passing)));
+  if (!c.passing.empty()) out += fmt::format("      <system-out>{}</system-out>\n", xml_escaped(listed(c.passing)));
   return out + "    </testcase>\n";
 }
 
@@ -97,7 +69,7 @@ std::string check_junit(const CheckReport& report) {
     const Suite suite = suite_of(file, report.fail_on);
     const std::string name = file_name(file.file, report);
     suites += fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"0\">\n",
-                          escaped(name), suite.cases.size(), suite.failures, suite.errors);
+                          xml_escaped(name), suite.cases.size(), suite.failures, suite.errors);
     for (const auto& [rule, c] : suite.cases) suites += case_xml(rule, c, name, file.unreadable);
     suites += "  </testsuite>\n";
     tests += suite.cases.size();

@@ -142,12 +142,12 @@ TEST(IncludeRules, EveryFileOfThePlannerFollowsTheTable) {
   EXPECT_EQ(lines_of(findings), "");
 }
 
-// Libraries are another matter there: the engine has threads, clocks and MPI, and kernels have intrinsics.
-TEST(IncludeRules, EveryFileOfTheEngineAndTheKernelsFollowsItsTable) {
+// Libraries are another matter there: engine and probe have threads, clocks, MPI and processes, and kernels have intrinsics.
+Findings findings_outside_the_planner(const std::string& table_file, const std::vector<const char*>& libraries) {
   const fs::path root = FATHOM_SOURCE_DIR;
   Findings findings;
-  const Table table = parse_table(read_file(root / "tests/house/engine_include_rules.txt"), findings);
-  for (const char* library : {"libengine", "kernels"}) {
+  const Table table = parse_table(read_file(root / table_file), findings);
+  for (const char* library : libraries) {
     for (const auto& entry : fs::recursive_directory_iterator(root / library)) {
       const std::string path = fs::relative(entry.path(), root);
       const std::string kind = entry.path().extension();
@@ -160,7 +160,16 @@ TEST(IncludeRules, EveryFileOfTheEngineAndTheKernelsFollowsItsTable) {
     }
   }
   std::ranges::sort(findings);
-  EXPECT_EQ(lines_of(findings), "");
+  return findings;
+}
+
+TEST(IncludeRules, EveryFileOfTheEngineAndTheKernelsFollowsItsTable) {
+  EXPECT_EQ(lines_of(findings_outside_the_planner("tests/house/engine_include_rules.txt", {"libengine", "kernels"})),
+            "");
+}
+
+TEST(IncludeRules, EveryFileOfTheProbeFollowsItsTable) {
+  EXPECT_EQ(lines_of(findings_outside_the_planner("tests/house/probe_include_rules.txt", {"libprobe"})), "");
 }
 
 // The checker itself, on invented tables and files.

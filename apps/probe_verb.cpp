@@ -1,0 +1,188 @@
+// fathom probe: what this node really does, and whether that is what it should do.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
+#include <memory>
+
+#include "catalog/catalog.h"
+#include "health/limits_of_parts.h"
+#include "importers/importers.h"
+#include "inventory/surroundings.h"
+#include "machine/machine.h"
+#include "output.h"
+#include "print/probe_report.h"
+#include "verbs.h"
+
+namespace fathom {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kFormats = {"text", "json", "junit", "prometheus", "md"};
+const std::vector<std::string> kDepths = {"quick", "standard", "full"};
+
+struct ProbeVerbOptions {
+  std::vector<std::string> formats;
+  std::optional<fs::path> output, replay, requirements, attestation;
+  std::vector<fs::path> imports, peers;
+  std::string depth = "quick";
+  std::string name, fleet;
+  bool checklist = false;
+  probe::ProbeOptions probe;
+};
+
+std::string print(const probe::ProbeReport& report, const std::string& format, bool colour) {
+  if (format == "json") return probe_json(report);
+  if (format == "junit") return probe_junit(report);
+  if (format == "prometheus") return probe_prometheus(report);
+  return probe_text(report, format == "md", colour);
+}
+
+// One line that is written over, on a terminal only: cases take seconds.
+probe::Progress progress(const Session& session) {
+  if (session.quiet || isatty(STDERR_FILENO) == 0) return {};
+  return [](const std::string& text) { std::cerr << "\rfathom: " << text << "\033[K" << std::flush; };
+}
+
+// A figure that the hardware cannot reach is void from the start.
+void hold_against_peaks(probe::MachineRecord& record, const Catalog& catalog) {
+  for (probe::Result& result : record.results) hold_against(result, peak_of(result, record, catalog));
+}
+
+std::string today() { return fmt::format("{:%F}", fmt::gmtime(std::chrono::system_clock::now())); }
+
+probe::MachineRecord imported(const std::vector<fs::path>& files, const Catalog& catalog) {
+  probe::MachineRecord record = probe::import_file(files.front());
+  for (std::size_t i = 1; i < files.size(); ++i) join(record, probe::import_file(files[i]));
+  record.tool = fmt::format("fathom {}", FATHOM_VERSION);
+  record.date = today();
+  hold_against_peaks(record, catalog);
+  return record;
+}
+
+probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session, const Catalog& catalog) {
+  probe::ProbeOptions how = options.probe;
+  how.depth = static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
+  if (options.checklist && how.only.empty()) how.only = {"host.storage", "host.network"};
+  const std::unique_ptr<probe::System> system = probe::local_system();
+  const std::unique_ptr<probe::Machine> host = host_machine(*system, how), gpus = probe::gpu_machine();
+  const probe::Progress tell = progress(session);
+  probe::MachineRecord record = run_probe({host.get(), gpus.get()}, how, tell);
+  if (tell) std::cerr << "\r\033[K" << std::flush;
+  record.tool = fmt::format("fathom {}", FATHOM_VERSION);
+  record.date = today();
+  hold_against_peaks(record, catalog);
+  return record;
+}
+
+probe::MachineRecord machine_of(const ProbeVerbOptions& options, const Session& session, const Catalog& catalog) {
+  probe::MachineRecord record;
+  if (options.replay) {
+    record = probe::read_record(*options.replay);
+  } else if (!options.imports.empty()) {
+    record = imported(options.imports, catalog);
+  } else {
+    record = measure(options, session, catalog);
+  }
+  if (!options.name.empty()) record.node = options.name;
+  if (options.attestation) record.power_attestation = probe::read_power_attestation(*options.attestation);
+  return record;
+}
+
+int run_verb(const ProbeVerbOptions& options, const Session& session) {
+  if (!options.fleet.empty()) {
+    throw CLI::ValidationError(
+        "--fleet",
+        "not supported yet: run fathom probe -o FILE on each node, and hold them against each other with --peers");
+  }
+  const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
+  std::vector<fs::path> targets = files_of(requests);
+  if (options.output) targets.push_back(*options.output);
+  check_outputs(targets, options.replay.value_or(""));
+  for (const fs::path& file : options.imports) check_outputs(targets, file);
+  for (const fs::path& file : options.peers) check_outputs(targets, file);
+  if (options.attestation)
+    probe::read_power_attestation(*options.attestation);  // what is wrong is said before any work
+  const Catalog catalog(find_data_dir(session.executable, session.data_dir));
+  const probe::Requirements requirements =
+      probe::read_requirements(options.requirements.value_or(catalog.data_dir() / "checklist.yaml"));
+
+  std::vector<probe::MachineRecord> nodes;
+  for (const fs::path& file : options.peers) nodes.push_back(probe::read_record(file));
+
+  probe::ProbeReport report;
+  report.version = FATHOM_VERSION;
+  report.record = machine_of(options, session, catalog);
+  if (options.checklist) {
+    report.checklist = check_environment(report.record, requirements);
+  } else {
+    report.health = judge_health(report.record, catalog, nodes);
+  }
+  if (options.output) save_file(*options.output, session, record_json(report.record));
+  write_outputs(requests, session,
+                [&](const std::string& format, bool colour) { return print(report, format, colour); });
+  return report.passed() ? kYes : kNo;
+}
+
+int run_asked(const ProbeVerbOptions& options, const Session& session) {
+  try {
+    return run_verb(options, session);
+  } catch (const std::invalid_argument& error) {
+    throw CLI::ValidationError("--only", error.what());
+  }
+}
+
+constexpr const char* kFooter =
+    "Exit codes, in every format: 0 healthy (with --checklist: every line passed); 1 findings, or not all of it could "
+    "be "
+    "told; 2 wrong usage or input; 3 trouble with this machine.\n"
+    "Not supported yet: CUDA and NCCL cases, --fleet, Redfish, fits of measured surfaces.";
+
+}  // namespace
+
+void add_probe_verb(CLI::App& program, Session& session) {
+  auto options = std::make_shared<ProbeVerbOptions>();
+  CLI::App* verb = program.add_subcommand("probe", "what this node really does; its health; the environment checklist");
+  verb->add_option("-f,--format", options->formats, "text, json, junit, prometheus or md, optionally =FILE; repeatable")
+      ->take_all();
+  verb->add_option("-o,--output", options->output, "save the machine's record, to be replayed or compared");
+  CLI::Option* replay = verb->add_option("--replay", options->replay, "judge a recorded machine, and touch none");
+  CLI::Option* import =
+      verb->add_option(
+              "--import", options->imports,
+              "judge what other tools wrote: nccl-tests, nvbandwidth, fio, iperf3, perftest, llama-bench; repeatable")
+          ->take_all()
+          ->excludes(replay);
+  verb->add_flag("--checklist", options->checklist,
+                 "the environment: power, network, storage, clock, a verdict for each");
+  verb->add_option("--requirements", options->requirements,
+                   "what the checklist requires, instead of catalogs/checklist.yaml");
+  verb->add_option("--profile", options->depth, "quick (to 2 minutes), standard (to 10) or full")
+      ->check(CLI::IsMember(kDepths))
+      ->excludes(replay)
+      ->excludes(import);
+  verb->add_option("--only", options->probe.only, "only cases whose names begin so: host.memory; repeatable")
+      ->take_all()
+      ->excludes(replay)
+      ->excludes(import);
+  verb->add_option("--storage", options->probe.storage,
+                   "measure the storage in this folder: a file is written and removed")
+      ->excludes(replay)
+      ->excludes(import);
+  verb->add_option("--peer", options->probe.peer, "measure the network to HOST[:PORT], where iperf3 -s runs")
+      ->excludes(replay)
+      ->excludes(import);
+  verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
+  verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable");
+  verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
+  verb->add_option("--fleet", options->fleet, "not supported yet: many nodes");
+  verb->footer(kFooter);
+  verb->callback([options, &session] { session.run = [options, &session] { return run_asked(*options, session); }; });
+}
+
+}  // namespace fathom

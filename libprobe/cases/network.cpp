@@ -1,0 +1,60 @@
+#include "cases/network.h"
+
+#include <fmt/format.h>
+
+#include "importers/importers.h"
+#include "importers/tool_json.h"
+
+namespace fathom::probe {
+
+namespace {
+
+struct Address {
+  std::string host, port;
+};
+
+Address address_of(const std::string& peer) {
+  const std::size_t colon = peer.rfind(':'), bracket = peer.find(']');
+  const bool bare_ipv6 = bracket == std::string::npos && peer.find(':') != colon;
+  if (colon == std::string::npos || bare_ipv6 || (bracket != std::string::npos && colon < bracket)) return {peer, ""};
+  Address address{peer.substr(0, colon), peer.substr(colon + 1)};
+  return address;
+}
+
+std::vector<std::string> command(const NetworkRules& rules, const Address& address, bool reverse) {
+  std::string host = address.host;
+  if (host.starts_with("[") && host.ends_with("]")) host = host.substr(1, host.size() - 2);
+  std::vector<std::string> words = {"iperf3", "-J",
+                                    "-c",     host,
+                                    "-P",     fmt::format("{}", rules.streams),
+                                    "-t",     fmt::format("{:.0f}", rules.run.value),
+                                    "-O",     fmt::format("{:.0f}", rules.omitted.value)};
+  if (!address.port.empty()) words.insert(words.end(), {"-p", address.port});
+  if (reverse) words.emplace_back("-R");
+  return words;
+}
+
+// iperf3 ends with 1 and says why in its JSON.
+std::vector<Result> run(const NetworkRules& rules, const Address& address, bool reverse, const System& system) {
+  const CommandOutcome said = system.run(command(rules, address, reverse), rules.run + rules.omitted + Seconds(30));
+  if (said.end == CommandOutcome::End::kNotFound) {
+    return {without_figure("host.network", "host", Status::kNotRun, trouble_with("iperf3", said))};
+  }
+  if (said.end != CommandOutcome::End::kExited || said.out.find('{') == std::string::npos) {
+    return {without_figure("host.network", "host", Status::kUnknown, trouble_with("iperf3", said))};
+  }
+  return results_of_iperf3(parse_tool_json(said.out, "the output of iperf3"));
+}
+
+}  // namespace
+
+std::vector<Result> measure_network(const NetworkRules& rules, const std::string& peer, const System& system) {
+  const Address address = address_of(peer);
+  std::vector<Result> results = run(rules, address, false, system);
+  if (!results.front().figure) return results;
+  for (Result& r : run(rules, address, true, system)) results.push_back(std::move(r));
+  for (Result& r : results) r.shape["peer"] = peer;
+  return results;
+}
+
+}  // namespace fathom::probe

@@ -1,0 +1,108 @@
+#include "cases/storage.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "checklist/checklist.h"
+#include "importers/importers.h"
+#include "importers/tool_json.h"
+#include "units/text.h"
+
+namespace fathom::probe {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A name nobody else has, gone when the measurement ends, however it ends.
+class ScratchFile {
+ public:
+  explicit ScratchFile(const fs::path& folder) : path_(folder / fmt::format("fathom-probe-{}.tmp", ::getpid())) {}
+  ScratchFile(const ScratchFile&) = delete;
+  ScratchFile& operator=(const ScratchFile&) = delete;
+  ~ScratchFile() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+std::vector<std::string> fio_command(const StorageRules& rules, const fs::path& file, const char* pattern, int block,
+                                     int depth, int jobs, const char* engine) {
+  return {"fio",
+          "--name=probe",
+          "--filename=" + file.string(),
+          fmt::format("--size={:.0f}", rules.file.value),
+          fmt::format("--rw={}", pattern),
+          fmt::format("--bs={}", block),
+          fmt::format("--iodepth={}", depth),
+          fmt::format("--numjobs={}", jobs),
+          fmt::format("--ioengine={}", engine),
+          "--direct=1",
+          "--time_based",
+          fmt::format("--runtime={:.0f}", rules.run.value),
+          fmt::format("--ramp_time={:.0f}", rules.ramp.value),
+          "--group_reporting",
+          "--refill_buffers",
+          "--output-format=json"};
+}
+
+// io_uring is often forbidden in containers; libaio is everywhere.
+std::vector<Result> run_fio(const StorageRules& rules, const fs::path& file, const char* name, const char* pattern,
+                            int block, int depth, int jobs, const System& system) {
+  const Seconds limit =
+      rules.run + rules.ramp + Seconds(60) + rules.file / BytesPerSecond(20e6);  // a slow disk's layout
+  CommandOutcome said;
+  for (const char* engine : {"io_uring", "libaio", "psync"}) {
+    said = system.run(fio_command(rules, file, pattern, block, depth, jobs, engine), limit);
+    if (said.succeeded() || said.end != CommandOutcome::End::kExited) break;
+  }
+  if (!said.succeeded()) return {without_figure(name, "host", Status::kUnknown, trouble_with("fio", said))};
+  std::vector<Result> results = results_of_fio(parse_tool_json(said.out, "the output of fio"));
+  for (Result& r : results) {
+    r.shape["file_bytes"] = fmt::format("{:.0f}", rules.file.value);
+    r.protocol.pattern = "random";
+    r.protocol.warm_up = rules.ramp;
+  }
+  return results;
+}
+
+std::vector<Result> measure_with_fio(const StorageRules& rules, const fs::path& file, const System& system) {
+  std::vector<Result> results =
+      run_fio(rules, file, "host.storage.random_read", "randread", 4096, rules.depth, rules.jobs, system);
+  for (Result& r : run_fio(rules, file, "host.storage.read", "read", 1 << 20, 16, rules.streams, system)) {
+    results.push_back(std::move(r));
+  }
+  return results;
+}
+
+}  // namespace
+
+std::vector<Result> measure_storage(const StorageRules& rules, const fs::path& folder, const std::string& file_system,
+                                    const System& system) {
+  const auto nothing = [](Status status, const std::string& why) {
+    return std::vector{without_figure("host.storage", "host", status, why)};
+  };
+  std::error_code trouble;
+  if (!fs::is_directory(folder, trouble)) return nothing(Status::kNotRun, "there is no folder " + folder.string());
+  if (!is_storage(file_system)) {
+    return nothing(Status::kNotSupported,
+                   fmt::format("{} is on {}, which is no storage", folder.string(), file_system));
+  }
+  if (::access(folder.c_str(), W_OK) != 0)
+    return nothing(Status::kNotRun, "no permission to write into " + folder.string());
+  const fs::space_info space = fs::space(folder, trouble);
+  if (trouble || static_cast<double>(space.available) < 2 * rules.file.value) {
+    return nothing(Status::kNotRun, fmt::format("{} needs {} of room", folder.string(), to_string(rules.file * 2)));
+  }
+  const ScratchFile scratch(folder);
+  if (system.run({"fio", "--version"}, Seconds(10)).succeeded()) return measure_with_fio(rules, scratch.path(), system);
+  return read_directly(rules, scratch.path());
+}
+
+}  // namespace fathom::probe

@@ -1,0 +1,264 @@
+#include "checklist/checklist.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "input/reader.h"
+#include "units/number.h"
+#include "units/text.h"
+
+namespace fathom::probe {
+
+namespace {
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Power
+
+std::optional<std::chrono::sys_days> day_of(const std::string& date) {
+  int year = 0, month = 0, day = 0;
+  if (std::sscanf(date.c_str(), "%d-%d-%d", &year, &month, &day) != 3) return std::nullopt;
+  const std::chrono::year_month_day ymd{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                                        std::chrono::day(static_cast<unsigned>(day))};
+  return ymd.ok() ? std::optional(std::chrono::sys_days(ymd)) : std::nullopt;
+}
+
+// Of the UPSs that answer, what speaks against them.
+std::string trouble_with_ups(const MachineRecord& record, const Requirements& required) {
+  for (const Ups& ups : record.ups) {
+    if (ups.status.find("OL") == std::string::npos) return fmt::format("{} is not on line: {}", ups.name, ups.status);
+    if (ups.status.find("RB") != std::string::npos) return ups.name + " asks for a new battery";
+    if (ups.runtime && *ups.runtime < required.ups_runtime.value) {
+      return fmt::format("{} lasts {} at this load, required are {}", ups.name, to_string(*ups.runtime),
+                         to_string(required.ups_runtime.value));
+    }
+  }
+  return {};
+}
+
+ChecklistLine power(const MachineRecord& record, const Requirements& required) {
+  ChecklistLine line{
+      .id = "power",
+      .item = "power redundancy",
+      .required = "a lost feed is survived, shown by a drill",
+      .status = Status::kNeedsAttestation,
+      .measured = record.ups.empty() ? "" : fmt::format("{} UPS answer", record.ups.size()),
+      .why = "no instrument here can cut the power; not supported yet: Redfish",
+      .next = "hold the drill, write who, when and the evidence into a file, and give it: --attestation FILE"};
+  if (const std::string trouble = trouble_with_ups(record, required); !trouble.empty()) {
+    line.status = Status::kFailed;
+    line.why = trouble;
+    line.next = "mend the UPS before the drill";
+    return line;
+  }
+  if (!record.power_attestation) return line;
+  const Attestation& a = *record.power_attestation;
+  const auto drill = day_of(a.date), now = day_of(record.date);
+  const double age = drill && now ? std::chrono::duration<double>(*now - *drill).count() : -1;
+  line.measured = fmt::format("attested by {} on {}: {}", a.person, a.date, a.evidence);
+  if (age < 0) {
+    line.status = Status::kUnknown;
+    line.why = "the date of the drill is no day before this record's";
+  } else if (Seconds(age) > required.attestation_age.value) {
+    line.status = Status::kUnknown;
+    line.why = fmt::format("the drill is older than {}", to_string(required.attestation_age.value));
+  } else {
+    line.status = Status::kPassed;
+    line.why.clear();
+    line.next.clear();
+  }
+  return line;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Network and storage
+
+std::vector<const Result*> results_named(const MachineRecord& record, const std::string& name) {
+  std::vector<const Result*> found;
+  for (const Result& r : record.results) {
+    if (r.name.starts_with(name)) found.push_back(&r);
+  }
+  return found;
+}
+
+const Result* with_shape(const std::vector<const Result*>& results, const char* key, const char* value) {
+  const auto it = std::find_if(results.begin(), results.end(), [&](const Result* r) {
+    const auto found = r->shape.find(key);
+    return found != r->shape.end() && found->second == value;
+  });
+  return it == results.end() ? nullptr : *it;
+}
+
+// Why there is nothing to judge: what the first result without a figure says, or that there is none.
+void nothing_measured(ChecklistLine& line, const std::vector<const Result*>& results, const std::string& how) {
+  const auto without = std::find_if(results.begin(), results.end(), [](const Result* r) { return !r->figure; });
+  line.status = without == results.end() ? Status::kNotRun : (*without)->status;
+  line.why = without == results.end() || (*without)->why.empty() ? "it was not measured" : (*without)->why;
+  line.next = how;
+}
+
+// iperf3 runs its streams in one thread before 3.16, which ends near 36 Gb/s on usual hosts.
+bool is_single_threaded(const std::string& engine) {
+  int major = 0, minor = 0;
+  return std::sscanf(engine.c_str(), "iperf %d.%d", &major, &minor) == 2 && (major < 3 || (major == 3 && minor < 16));
+}
+
+ChecklistLine network(const MachineRecord& record, const Requirements& required) {
+  const BytesPerSecond least = required.network.value;
+  ChecklistLine line{.id = "network",
+                     .item = "bandwidth between nodes",
+                     .required = fmt::format("{:.0f} Gb/s each way", least.value * 8e-9),
+                     .status = Status::kPassed,
+                     .measured = {},
+                     .why = {},
+                     .next = {}};
+  const std::vector<const Result*> results = results_named(record, "host.network");
+  const Result *sends = with_shape(results, "direction", "send"),
+               *receives = with_shape(results, "direction", "receive");
+  if (sends == nullptr || receives == nullptr || !sends->figure || !receives->figure) {
+    nothing_measured(line, results, "start iperf3 -s on another node and name it here: --peer HOST");
+    return line;
+  }
+  const double slower = std::min(sends->figure->median, receives->figure->median);
+  line.measured = fmt::format("{:.1f} Gb/s out, {:.1f} Gb/s in ({})", sends->figure->median * 8e-9,
+                              receives->figure->median * 8e-9, sends->protocol.engine);
+  if (!has_data(sends->status) || !has_data(receives->status)) {
+    line.status = has_data(sends->status) ? receives->status : sends->status;
+    line.why = has_data(sends->status) ? receives->why : sends->why;
+  } else if (slower < least.value && is_single_threaded(sends->protocol.engine)) {
+    line.status = Status::kUnknown;
+    line.why = "iperf3 before 3.16 has one thread and cannot show so much: limited by the host";
+    line.next = "install iperf3 3.16 or later on both nodes, or measure with ib_write_bw and --import it";
+  } else if (slower < least.value) {
+    line.status = Status::kFailed;
+    line.why = "below what is required";
+    line.next = "look at link speed, MTU and the NUMA node of the card (ethtool, numactl)";
+  }
+  return line;
+}
+
+ChecklistLine storage(const MachineRecord& record, const Requirements& required) {
+  ChecklistLine line{
+      .id = "storage",
+      .item = "storage operations",
+      .required = fmt::format("{} random reads/s of 4 KiB", grouped(static_cast<long long>(required.storage.value))),
+      .status = Status::kPassed,
+      .measured = {},
+      .why = {},
+      .next = {}};
+  if (record.storage && !is_storage(record.storage->file_system)) {
+    line.status = Status::kNotSupported;
+    line.measured = record.storage->file_system;
+    line.why = fmt::format("{} is on {}, which is no storage", record.storage->path, record.storage->file_system);
+    line.next = "name a folder on the storage that will hold the weights: --storage DIR";
+    return line;
+  }
+  const std::vector<const Result*> results = results_named(record, "host.storage");
+  const Result* random = nullptr;
+  for (const Result* r : results) {
+    const bool small = r->shape.contains("block_bytes") && r->shape.at("block_bytes") == "4096";
+    if (small && r->unit == Unit::kOperationsPerSecond && r->figure && r->name == "host.storage.random_read")
+      random = r;
+  }
+  if (random == nullptr) {
+    nothing_measured(line, results, "name a folder on the storage that will hold the weights: --storage DIR");
+    return line;
+  }
+  line.measured = fmt::format("{} ({}, {})", text_of(random->unit, random->figure->median), random->protocol.engine,
+                              random->shape_text());
+  if (!has_data(random->status)) {
+    line.status = random->status;
+    line.why = random->why;
+  } else if (random->figure->median < required.storage.value) {
+    line.status = Status::kFailed;
+    line.why = "below what is required";
+    line.next = "more drives or more jobs in flight; weights need bytes per second rather than operations";
+  }
+  return line;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Clock
+
+constexpr double kMostIntervals = 4;  // since the last answer of the server
+
+std::string microseconds(double seconds) { return fmt::format("{:.1f} us", seconds * 1e6); }
+
+void judge(const ClockState& c, Seconds most, ChecklistLine& line) {
+  const double bound = std::abs(c.offset_s) + c.root_dispersion_s + std::abs(c.root_delay_s) / 2;
+  line.measured = fmt::format("off by {}, at most {} (stratum {}, reference {})", microseconds(std::abs(c.offset_s)),
+                              microseconds(bound), c.stratum, c.reference_id);
+  line.next = "use a stratum 1 server in this network, or PTP";
+  if (is_free_running(c)) {
+    line.status = Status::kFailed;
+    line.why = "the clock follows no server: it is compared with itself";
+    line.next = "name a server in chrony.conf; \"local stratum\" alone always reports an offset of 0";
+  } else if (c.leap != "Normal") {
+    line.status = Status::kFailed;
+    line.why = "leap status " + c.leap;
+  } else if (std::max(std::abs(c.offset_s), std::abs(c.rms_offset_s)) > most.value) {
+    line.status = Status::kFailed;
+    line.why = fmt::format("off by {} (RMS {})", microseconds(std::abs(c.offset_s)), microseconds(c.rms_offset_s));
+  } else if (c.update_interval_s <= 0 || c.reference_age_s >= kMostIntervals * c.update_interval_s) {
+    line.status = Status::kUnknown;
+    line.why = fmt::format("the server last answered {:.0f} s ago", c.reference_age_s);
+  } else if (bound > most.value) {
+    line.status = Status::kUnknown;
+    line.why = "not proven: the way to the server leaves more room than that";
+  } else {
+    line.status = Status::kPassed;
+    line.next.clear();
+  }
+}
+
+ChecklistLine clock(const MachineRecord& record, const Requirements& required) {
+  ChecklistLine line{.id = "clock",
+                     .item = "clock synchronisation",
+                     .required = fmt::format("within {}", to_string(required.clock.value)),
+                     .status = Status::kUnknown,
+                     .measured = {},
+                     .why = record.no_clock.empty() ? "it was not asked" : record.no_clock,
+                     .next = "install and start chrony"};
+  if (record.clock) {
+    line.why.clear();
+    judge(*record.clock, required.clock.value, line);
+  }
+  return line;
+}
+
+}  // namespace
+
+bool is_free_running(const ClockState& clock) {
+  return clock.reference_id == "7F7F0101" || clock.reference_id == "00000000";
+}
+
+bool is_storage(const std::string& file_system) {
+  static const char* const kOthers[] = {"tmpfs",     "ramfs", "devtmpfs", "overlay",
+                                        "overlayfs", "aufs",  "rootfs",   "squashfs"};
+  return std::none_of(std::begin(kOthers), std::end(kOthers), [&](const char* other) { return file_system == other; });
+}
+
+Requirements read_requirements(const std::filesystem::path& path) {
+  const Document document = read_yaml(path);
+  MapReader file(document.file, document.root, "the requirements");
+  file.choice("format", {"fathom-checklist/1"});
+  file.take("sources");
+  Requirements r{.network = file.required<Fact<BytesPerSecond>>("network"),
+                 .storage = file.required<Fact<double>>("storage_operations"),
+                 .clock = file.required<Fact<Seconds>>("clock"),
+                 .ups_runtime = file.required<Fact<Seconds>>("ups_runtime"),
+                 .attestation_age = file.required<Fact<Seconds>>("attestation_age")};
+  file.finish();
+  check_range(file.context(file.need("storage_operations")), r.storage.value, 1, 1e12, "\"storage_operations\"");
+  return r;
+}
+
+std::vector<ChecklistLine> check_environment(const MachineRecord& record, const Requirements& requirements) {
+  return {power(record, requirements), network(record, requirements), storage(record, requirements),
+          clock(record, requirements)};
+}
+
+}  // namespace fathom::probe

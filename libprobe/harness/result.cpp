@@ -1,0 +1,102 @@
+#include "harness/result.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "units/text.h"
+
+namespace fathom::probe {
+
+const char* key_of(Unit unit) {
+  switch (unit) {
+    case Unit::kBytesPerSecond:
+      return "bytes_per_s";
+    case Unit::kFlopsPerSecond:
+      return "flops_per_s";
+    case Unit::kTime:
+      return "time_s";
+    case Unit::kOperationsPerSecond:
+      return "operations_per_s";
+    case Unit::kTokensPerSecond:
+      return "tokens_per_s";
+    case Unit::kWatts:
+      return "power_w";
+  }
+  return "";
+}
+
+std::string text_of(Unit unit, double value) {
+  switch (unit) {
+    case Unit::kBytesPerSecond:
+      return to_string(BytesPerSecond(value));
+    case Unit::kFlopsPerSecond:
+      return to_string(FlopsPerSecond(value));
+    case Unit::kTime:
+      return to_string(Seconds(value));
+    case Unit::kOperationsPerSecond:
+      return count_text(value) + " operations/s";
+    case Unit::kTokensPerSecond:
+      return count_text(value) + " tokens/s";
+    case Unit::kWatts:
+      return to_string(Watts(value));
+  }
+  return "";
+}
+
+std::string Result::shape_text() const {
+  std::string text;
+  for (const auto& [key, value] : shape) text += (text.empty() ? "" : ", ") + key + " " + value;
+  return text;
+}
+
+Result without_figure(std::string name, std::string device, Status status, std::string why) {
+  Result result;
+  result.name = std::move(name);
+  result.device = std::move(device);
+  result.status = status;
+  result.why = std::move(why);
+  return result;
+}
+
+void sum_up(Result& result, const std::vector<double>& samples) {
+  const auto no_data = [](double sample) { return !std::isfinite(sample) || sample <= 0; };
+  const auto absurd = [](double sample) { return sample > kLargestFigure; };
+  if (samples.empty() || std::any_of(samples.begin(), samples.end(), no_data)) {
+    result.status = Status::kImplausible;
+    result.why = "zeros are no data";
+    return;
+  }
+  if (std::any_of(samples.begin(), samples.end(), absurd)) {
+    result.status = Status::kImplausible;
+    result.why = "no figure is so large";
+    return;
+  }
+  result.figure = statistics(samples);
+  result.protocol.statistic = "median";
+  result.protocol.repeats = result.figure->samples;
+  result.status = Status::kPassed;
+  if (result.figure->flutter() > kMostFlutter) {
+    result.status = Status::kUnstable;
+    result.why =
+        fmt::format("the middle half of the samples is {} of the median wide", percent(result.figure->flutter()));
+  } else if (std::abs(result.figure->drift) > kMostFlutter) {
+    result.status = Status::kUnstable;
+    result.why = fmt::format("the last samples are {:+.1f} % off the first", result.figure->drift * 100);
+  }
+}
+
+bool exceeds(const Result& result, const Peak& peak) {
+  if (!result.figure) return false;
+  const double median = result.figure->median;
+  return more_is_better(result.unit) ? median > kMostOfPeak * peak.value : median * kMostOfPeak < peak.value;
+}
+
+void hold_against(Result& result, const std::optional<Peak>& peak) {
+  if (!peak || !has_data(result.status) || !exceeds(result, *peak)) return;
+  result.status = Status::kImplausible;
+  result.why = fmt::format("better than the {} of {}", text_of(result.unit, peak->value), peak->source);
+}
+
+}  // namespace fathom::probe

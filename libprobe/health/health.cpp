@@ -1,0 +1,100 @@
+#include "health/health.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "health/rules.h"
+#include "units/number.h"
+#include "units/text.h"
+
+namespace fathom::probe {
+
+const char* to_string(Health health) {
+  switch (health) {
+    case Health::kHealthy:
+      return "healthy";
+    case Health::kSuspect:
+      return "suspect";
+    case Health::kUnknown:
+      return "unknown";
+    case Health::kDegraded:
+      return "degraded";
+    case Health::kFailed:
+      return "failed";
+  }
+  return "";
+}
+
+std::string what_of(const Result& result) {
+  const std::string shape = result.shape_text();
+  return shape.empty() ? result.name : result.name + ", " + shape;
+}
+
+namespace {
+
+std::vector<std::string> notes_of(const MachineRecord& record) {
+  std::vector<std::string> notes;
+  const auto note = [&](const char* setting, const auto& is_bad, const std::string& why) {
+    const Setting* found = record.setting(setting);
+    if (found != nullptr && is_bad(found->value))
+      notes.push_back(fmt::format("{} is {}: {}", setting, found->value, why));
+  };
+  const auto below = [](double least) {
+    return [least](const std::string& text) {
+      const auto number = scan_number(text);
+      return number && number->rest.empty() && number->value < least;
+    };
+  };
+  const auto is = [](const char* word) { return [word](const std::string& text) { return text == word; }; };
+  note("memlock_bytes", below(68719476736.0), "RDMA and pinned buffers need more locked memory (ulimit -l unlimited)");
+  note("open_files", below(65536), "many connections and shards need more open files (ulimit -n)");
+  note("stack_bytes", is("unlimited"), "glibc then gives threads 2 MB stacks, which NCCL may outgrow (ulimit -s 8192)");
+  note("governor", is("powersave"), "clocks follow the load late (cpupower frequency-set -g performance)");
+  note("transparent_hugepages", is("never"), "large weights in 4 KiB pages cost translation misses");
+  note(
+      "clocksource",
+      [](const std::string& text) { return text != "tsc" && text != "arch_sys_counter" && text != "kvm-clock"; },
+      "reading the time is slow");
+  if (record.processor && record.processor->threads_allowed < record.processor->threads) {
+    notes.push_back(fmt::format("this process may use {} of {} threads (affinity, cgroup)",
+                                record.processor->threads_allowed, record.processor->threads));
+  }
+  if (record.memory && record.memory_limit && *record.memory_limit < *record.memory) {
+    notes.push_back(fmt::format("this process may use {} of {} of memory (cgroup)",
+                                to_string_binary(*record.memory_limit), to_string_binary(*record.memory)));
+  }
+  const Setting* load = record.setting("load_average");
+  const auto busy = load == nullptr ? std::nullopt : scan_number(load->value);
+  if (busy && record.processor && busy->value > 0.25 * record.processor->threads_allowed) {
+    notes.push_back(fmt::format("the node was busy before the probe began (load average {})", load->value));
+  }
+  return notes;
+}
+
+bool has_figures(const MachineRecord& record) {
+  return std::any_of(record.results.begin(), record.results.end(), [](const Result& r) { return has_data(r.status); });
+}
+
+}  // namespace
+
+HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
+                          const std::vector<MachineRecord>& other_nodes) {
+  HealthReport report;
+  const HealthCase machine{record, catalog};
+  judge_devices(machine, report.findings);
+  judge_results(machine, report.findings);
+  judge_peers(machine, report.findings);
+  judge_fleet(machine, other_nodes, report.findings);
+  judge_surroundings(machine, report.findings);
+  std::stable_sort(report.findings.begin(), report.findings.end(),
+                   [](const HealthFinding& a, const HealthFinding& b) { return a.health > b.health; });
+  if (!has_figures(record) && report.findings.empty()) report.health = Health::kUnknown;
+  for (const HealthFinding& finding : report.findings) report.health = std::max(report.health, finding.health);
+  report.notes = notes_of(record);
+  if (record.profile == "imported")
+    report.notes.emplace_back("judged is what the file has, and nothing else of the node");
+  return report;
+}
+
+}  // namespace fathom::probe

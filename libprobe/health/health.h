@@ -1,0 +1,39 @@
+// Is this machine what it should be? From its record alone: results and facts in, findings out. Peers first (devices of one kind
+// in one node), the catalog second; a signal that cannot be read is never a pass. docs/probe.md
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "record/machine_record.h"
+
+namespace fathom::probe {
+
+// Rising: a node is what its worst finding is.
+enum class Health { kHealthy, kSuspect, kUnknown, kDegraded, kFailed };
+const char* to_string(Health health);
+
+struct HealthFinding {
+  std::string rule;  // of catalogs/probe_rules.yaml: "probe.slower-than-peers"
+  Health health = Health::kSuspect;
+  std::string device;
+  std::string what;      // "host.memory.triad, threads 2"
+  std::string measured;  // "2.1 TB/s"
+  std::string expected;  // "4.2 TB/s, median of 3 peers"
+  std::string source;    // of the expectation: "peers in this node"
+  std::string next;      // what to do
+};
+
+struct HealthReport {
+  Health health = Health::kHealthy;  // of the node
+  std::vector<HealthFinding> findings;
+  std::vector<std::string> notes;  // settings that cost speed, and are no fault of a part
+};
+
+// A node of which nothing was measured is unknown. With records of other nodes, figures are held against those of like devices
+// there, too.
+HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
+                          const std::vector<MachineRecord>& other_nodes = {});
+
+}  // namespace fathom::probe

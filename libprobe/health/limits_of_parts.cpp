@@ -1,0 +1,285 @@
+#include "health/limits_of_parts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "units/number.h"
+
+namespace fathom::probe {
+
+namespace {
+
+// "Intel(R) Xeon(R) Platinum 8480+ CPU @ 2.00GHz" is "Intel Xeon Platinum 8480+"; "AMD EPYC 9654 96-Core Processor" is "AMD EPYC
+// 9654".
+std::string plain_processor_name(std::string name) {
+  name = name.substr(0, name.find(" @"));
+  for (const char* mark : {"(R)", "(TM)", "(r)", "(tm)", " CPU", " Processor"}) {
+    for (std::size_t at; (at = name.find(mark)) != std::string::npos;) name.erase(at, std::string(mark).size());
+  }
+  const std::size_t cores = name.find("-Core");
+  if (cores != std::string::npos) name = name.substr(0, name.rfind(' ', cores));
+  return std::string(trimmed(name));
+}
+
+template <class T>
+std::string origin_text(const Fact<T>& fact, const CatalogSources& sources, const std::string& part) {
+  const std::string code = fact.origin.source.substr(0, fact.origin.source.find('+'));
+  const auto source = sources.find(code);
+  return fmt::format("{}: {}{}", part, source == sources.end() ? fact.origin.source : source->second.title,
+                     fact.origin.date.empty() ? "" : ", " + fact.origin.date);
+}
+
+bool starts(const Result& result, const char* name) { return result.name.starts_with(name); }
+
+std::optional<Dtype> dtype_of(const Result& result) {
+  static const std::map<std::string, Dtype> kNames = {
+      {"fp64", Dtype::kFp64}, {"fp32", Dtype::kFp32}, {"tf32", Dtype::kTf32}, {"fp16", Dtype::kFp16},
+      {"bf16", Dtype::kBf16}, {"fp8", Dtype::kFp8},   {"int8", Dtype::kInt8}};
+  const auto name = result.shape.find("dtype");
+  const auto known = name == result.shape.end() ? kNames.end() : kNames.find(name->second);
+  return known == kNames.end() ? std::nullopt : std::optional(known->second);
+}
+
+std::optional<Peak> host_peak(const Result& result, const MachineRecord& record, const Catalog& catalog) {
+  const Cpu* cpu = record.processor ? catalog_entry(*record.processor, catalog) : nullptr;
+  if (cpu == nullptr) return std::nullopt;
+  // A virtual machine may spread over more sockets than it shows.
+  const int sockets =
+      record.hypervisor.empty() ? record.processor->sockets.value_or(cpu->max_sockets) : cpu->max_sockets;
+  const std::string name = sockets > 1 ? fmt::format("{} x {}", sockets, cpu->name) : cpu->name;
+  if (result.unit == Unit::kBytesPerSecond && cpu->memory_bandwidth &&
+      (starts(result, "host.memory") || starts(result, "host.gemv"))) {
+    return Peak{cpu->memory_bandwidth->high_or_value().value * sockets,
+                origin_text(*cpu->memory_bandwidth, catalog.sources<Cpu>(), name)};
+  }
+  // The catalog's peaks are at the base clock.
+  const Fact<FlopsPerSecond>* fp32 = peak(cpu->peak, Dtype::kFp32);
+  if (result.unit == Unit::kFlopsPerSecond && starts(result, "host.gemm") && fp32 != nullptr && cpu->base_clock &&
+      cpu->boost_clock) {
+    const double boost = cpu->boost_clock->high_or_value() / cpu->base_clock->low_or_value();
+    return Peak{fp32->high_or_value().value * boost * sockets,
+                origin_text(*fp32, catalog.sources<Cpu>(), name + " at its highest clock")};
+  }
+  return std::nullopt;
+}
+
+// Small buffers stay in the second-level cache, which is several times as fast. The shape's `bytes` are those of the buffer;
+// without them the case is one that rotates its buffers.
+bool is_from_memory(const Result& result, const Accelerator* entry) {
+  const Bytes cache = entry != nullptr && entry->l2_cache ? entry->l2_cache->high_or_value() : Bytes(64.0 * 1048576);
+  const std::optional<double> bytes = number_of(result, "bytes");
+  return !bytes || *bytes >= 4 * cache.value;
+}
+
+std::optional<Peak> memory_peak(const Result& result, const Gpu& gpu, const Catalog& catalog) {
+  const Accelerator* entry = catalog_entry(gpu, catalog);
+  if (!is_from_memory(result, entry)) return std::nullopt;
+  if (entry != nullptr && entry->memory_bandwidth) {
+    return Peak{entry->memory_bandwidth->high_or_value().value,
+                origin_text(*entry->memory_bandwidth, catalog.sources<Accelerator>(), entry->name)};
+  }
+  if (!gpu.memory_peak || *gpu.memory_peak <= BytesPerSecond(0)) return std::nullopt;
+  return Peak{gpu.memory_peak->value, "bus width x memory clock of the device"};
+}
+
+std::optional<Peak> compute_peak(const Result& result, const Gpu& gpu, const Catalog& catalog) {
+  const Accelerator* entry = catalog_entry(gpu, catalog);
+  const auto dtype = dtype_of(result);
+  const Fact<FlopsPerSecond>* fact = entry != nullptr && dtype ? peak(*entry, *dtype) : nullptr;
+  if (fact == nullptr) return std::nullopt;
+  return Peak{fact->high_or_value().value, origin_text(*fact, catalog.sources<Accelerator>(), entry->name)};
+}
+
+std::optional<Peak> slot_peak(const Gpu& gpu, const Catalog& catalog) {
+  const auto generation = gpu.pcie_generation_max ? gpu.pcie_generation_max : gpu.pcie_generation;
+  const auto lanes = gpu.pcie_width_max ? gpu.pcie_width_max : gpu.pcie_width;
+  if (!generation || !lanes) return std::nullopt;
+  for (const LinkGeneration& link : catalog.all<LinkGeneration>()) {
+    if (link.family != LinkFamily::kPcie || link.generation != generation || !link.lanes) continue;
+    return Peak{
+        link.rate.value.value * *lanes / *link.lanes,
+        origin_text(link.rate, catalog.sources<LinkGeneration>(), fmt::format("PCIe {}.0 x{}", *generation, *lanes))};
+  }
+  return std::nullopt;
+}
+
+const Link* link_between(const MachineRecord& record, const std::vector<std::string>& pair) {
+  const auto it = std::find_if(record.links.begin(), record.links.end(), [&](const Link& l) {
+    return pair.size() == 2 && ((l.from == pair[0] && l.to == pair[1]) || (l.from == pair[1] && l.to == pair[0]));
+  });
+  return it == record.links.end() ? nullptr : &*it;
+}
+
+// One direction, between two devices that are joined as all of these are; absent where that is not known.
+std::optional<Peak> link_peak(const std::vector<std::string>& devices, const MachineRecord& record,
+                              const Catalog& catalog) {
+  const Gpu* gpu = devices.empty() ? nullptr : record.gpu(devices.front());
+  const Accelerator* entry = gpu == nullptr ? nullptr : catalog_entry(*gpu, catalog);
+  if (entry == nullptr || !entry->scale_up.bandwidth_per_direction) return std::nullopt;
+  const Link* link = link_between(record, {devices.front(), devices.back()});
+  if (link != nullptr && !link->kind.empty() && link->kind != "nvlink") return slot_peak(*gpu, catalog);
+  return Peak{entry->scale_up.bandwidth_per_direction->high_or_value().value,
+              origin_text(*entry->scale_up.bandwidth_per_direction, catalog.sources<Accelerator>(), entry->name)};
+}
+
+// The shortest time: every rank sends what it has at least once over its links.
+std::optional<Peak> collective_peak(const Result& result, const MachineRecord& record, const Catalog& catalog) {
+  const auto bytes = number_of(result, "bytes");
+  const std::optional<Peak> link = link_peak(devices_of(result.device), record, catalog);
+  if (!bytes || !link || result.unit != Unit::kTime) return std::nullopt;
+  const double ranks = number_of(result, "ranks").value_or(2);
+  const double share = starts(result, "collective.all_reduce") || ranks < 2 ? 1 : (ranks - 1) / ranks;
+  return Peak{*bytes * share / link->value, link->source};
+}
+
+// Shares of what healthy devices showed. The best matrix product over all shapes (MAMF) is above that of any one shape, 271
+// against 257 TFLOPS for 8192 cubed on an A100, so its lines are lower.
+struct Lines {
+  double suspect = 0.95, degraded = 0.90;
+};
+constexpr Lines kLinesOfBest{.suspect = 0.90, .degraded = 0.85};
+
+Reference of_measured(double value, const Lines& lines, const std::string& source) {
+  return {.value = value, .suspect = lines.suspect * value, .degraded = lines.degraded * value, .source = source};
+}
+
+// The least that an operator accepts: below it there is nothing to wait for.
+Reference of_threshold(double value, const std::string& source) {
+  return {.value = value, .suspect = value, .degraded = value, .source = source};
+}
+
+std::optional<Reference> measured_reference(const Accelerator& entry, const std::string& key, const Lines& lines,
+                                            const Catalog& catalog) {
+  const auto fact = entry.measured.find(key);
+  if (fact == entry.measured.end()) return std::nullopt;
+  const std::string source = origin_text(fact->second, catalog.sources<Accelerator>(), entry.name);
+  if (const auto* rate = std::get_if<BytesPerSecond>(&fact->second.value))
+    return of_measured(rate->value, lines, source);
+  if (const auto* rate = std::get_if<FlopsPerSecond>(&fact->second.value))
+    return of_measured(rate->value, lines, source);
+  return std::nullopt;
+}
+
+const HealthThreshold* threshold_of(const Accelerator& entry, const Catalog& catalog) {
+  for (const HealthThreshold& t : catalog.all<HealthThreshold>()) {
+    if (t.accelerator == entry.id) return &t;
+  }
+  return nullptr;
+}
+
+std::optional<Reference> threshold_reference(const std::optional<Fact<BytesPerSecond>>& fact, const Accelerator& entry,
+                                             const Catalog& catalog) {
+  if (!fact) return std::nullopt;
+  return of_threshold(fact->value.value,
+                      "least accepted of " + origin_text(*fact, catalog.sources<HealthThreshold>(), entry.name));
+}
+
+// A large all-reduce over as many ranks as the threshold is for, as a time.
+std::optional<Reference> all_reduce_reference(const Result& result, const HealthThreshold& t, const Accelerator& entry,
+                                              const Catalog& catalog) {
+  constexpr double kLarge = 8589934592.0;  // the thresholds are for 16 GiB; from 8 GiB on the curve is flat
+  const auto bytes = number_of(result, "bytes"), ranks = number_of(result, "ranks");
+  const std::optional<BytesPerSecond> bus = bus_bandwidth(result);
+  if (!bytes || !ranks || !bus || *bytes < kLarge || !t.accelerators || *ranks != *t.accelerators) return std::nullopt;
+  std::optional<Reference> least = threshold_reference(t.all_reduce, entry, catalog);
+  if (!least || result.unit != Unit::kTime) return least;
+  least->value = result.figure->median * bus->value / least->value;
+  least->suspect = least->degraded = least->value;
+  return least;
+}
+
+}  // namespace
+
+std::vector<std::string> devices_of(const std::string& device) {
+  std::vector<std::string> devices(1);
+  for (const char c : device) {
+    if (c == '>' || c == ',') {
+      devices.emplace_back();
+    } else {
+      devices.back() += c;
+    }
+  }
+  return devices;
+}
+
+std::optional<double> number_of(const Result& result, const std::string& key) {
+  const auto text = result.shape.find(key);
+  if (text == result.shape.end()) return std::nullopt;
+  const auto number = scan_number(text->second);
+  return number && number->in_range && number->rest.empty() ? std::optional(number->value) : std::nullopt;
+}
+
+std::optional<BytesPerSecond> bus_bandwidth(const Result& result) {
+  const auto bytes = number_of(result, "bytes"), ranks = number_of(result, "ranks");
+  const bool usable = starts(result, "collective.") && result.figure && result.unit == Unit::kTime && bytes && ranks;
+  if (!usable || result.figure->median <= 0 || *ranks < 2) return std::nullopt;
+  double factor = 1;
+  if (starts(result, "collective.all_reduce")) factor = 2 * (*ranks - 1) / *ranks;
+  for (const char* name : {"collective.all_gather", "collective.reduce_scatter", "collective.all_to_all"}) {
+    if (starts(result, name)) factor = (*ranks - 1) / *ranks;
+  }
+  return BytesPerSecond(factor * *bytes / result.figure->median);
+}
+
+const Accelerator* catalog_entry(const Gpu& gpu, const Catalog& catalog) {
+  const std::vector<const Accelerator*> meant = catalog.meant_by<Accelerator>(gpu.name);
+  if (meant.size() == 1) return meant.front();
+  const auto sxm =
+      std::find_if(meant.begin(), meant.end(), [](const Accelerator* a) { return a->form_factor.starts_with("SXM"); });
+  return sxm == meant.end() ? nullptr : *sxm;
+}
+
+const Cpu* catalog_entry(const Processor& processor, const Catalog& catalog) {
+  const std::vector<const Cpu*> meant = catalog.meant_by<Cpu>(plain_processor_name(processor.name));
+  return meant.size() == 1 ? meant.front() : nullptr;
+}
+
+std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, const Catalog& catalog) {
+  if (starts(result, "host.")) return host_peak(result, record, catalog);
+  if (starts(result, "collective.")) return collective_peak(result, record, catalog);
+  const std::vector<std::string> devices = devices_of(result.device);
+  const Gpu* gpu = record.gpu(devices.front());
+  if (gpu == nullptr) return std::nullopt;
+  if (result.unit == Unit::kBytesPerSecond) {
+    if (starts(result, "gpu.memory") || starts(result, "gpu.gemv") || starts(result, "gpu.attention"))
+      return memory_peak(result, *gpu, catalog);
+    const bool both_ways = result.shape.contains("directions") && result.shape.at("directions") == "2";
+    std::optional<Peak> way;
+    if (starts(result, "gpu.copy")) way = slot_peak(*gpu, catalog);
+    if (starts(result, "gpu.peer")) way = link_peak(devices, record, catalog);
+    if (way && both_ways) way->value *= 2;
+    return way;
+  }
+  if (result.unit == Unit::kFlopsPerSecond) return compute_peak(result, *gpu, catalog);
+  return std::nullopt;
+}
+
+std::optional<Reference> reference_of(const Result& result, const MachineRecord& record, const Catalog& catalog) {
+  const std::vector<std::string> devices = devices_of(result.device);
+  const Gpu* gpu = record.gpu(devices.front());
+  const Accelerator* entry = gpu == nullptr ? nullptr : catalog_entry(*gpu, catalog);
+  if (entry == nullptr || !result.figure) return std::nullopt;
+  const bool one_way = !result.shape.contains("directions") || result.shape.at("directions") == "1";
+  if (result.name == "gpu.memory.read" && result.unit == Unit::kBytesPerSecond) {
+    if (!is_from_memory(result, entry)) return std::nullopt;
+    return measured_reference(*entry, "memory_read", Lines{}, catalog);
+  }
+  if (result.name == "gpu.gemm" && result.unit == Unit::kFlopsPerSecond && result.protocol.pattern != "zeros") {
+    const bool large = number_of(result, "m").value_or(0) >= 8192 && number_of(result, "n").value_or(0) >= 8192 &&
+                       number_of(result, "k").value_or(0) >= 8192;
+    const auto dtype = result.shape.find("dtype");
+    if (!large || dtype == result.shape.end()) return std::nullopt;
+    return measured_reference(*entry, "mamf_" + dtype->second, kLinesOfBest, catalog);
+  }
+  const HealthThreshold* t = threshold_of(*entry, catalog);
+  if (t == nullptr) return std::nullopt;
+  if (result.unit == Unit::kBytesPerSecond && one_way && number_of(result, "bytes").value_or(0) >= 64e6) {
+    if (result.name == "gpu.copy.h2d") return threshold_reference(t->host_to_device, *entry, catalog);
+    if (result.name == "gpu.peer.copy") return threshold_reference(t->peer_to_peer, *entry, catalog);
+  }
+  if (result.name == "collective.all_reduce") return all_reduce_reference(result, *t, *entry, catalog);
+  return std::nullopt;
+}
+
+}  // namespace fathom::probe

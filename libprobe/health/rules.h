@@ -1,0 +1,27 @@
+// The rules by what they look at; each adds its findings. Inside libprobe/health only.
+#pragma once
+
+#include "health/health.h"
+
+namespace fathom::probe {
+
+struct HealthCase {
+  const MachineRecord& record;
+  const Catalog& catalog;
+};
+
+using Findings = std::vector<HealthFinding>;
+
+void judge_devices(const HealthCase& machine, Findings& findings);  // what the driver tells: errors, clocks, links
+void judge_results(const HealthCase& machine, Findings& findings);  // each figure on its own, and by the catalog
+void judge_peers(const HealthCase& machine, Findings& findings);    // figures against those of like devices
+void judge_fleet(const HealthCase& machine, const std::vector<MachineRecord>& nodes,
+                 Findings& findings);                                    // other nodes
+void judge_surroundings(const HealthCase& machine, Findings& findings);  // clock and storage that only look well
+
+// Whether a figure may be compared at all: it was measured, its data was right, and hardware can do it.
+bool is_usable(const Result& result, const HealthCase& machine);
+
+std::string what_of(const Result& result);  // "gpu.gemm, dtype bf16, m 8192"
+
+}  // namespace fathom::probe

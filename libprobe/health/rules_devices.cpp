@@ -1,0 +1,152 @@
+// What the driver tells of a GPU, without any figure.
+#include <fmt/format.h>
+
+#include "health/limits_of_parts.h"
+#include "health/rules.h"
+#include "units/text.h"
+
+namespace fathom::probe {
+
+namespace {
+
+// NVML's event reasons that are faults of cooling or supply: hardware slowdown, software thermal, hardware thermal, power brake.
+constexpr unsigned kFaults = 0x8 | 0x20 | 0x40 | 0x80;
+constexpr unsigned kSoftwarePowerCap = 0x4;  // on products of large matrices it is how the card works
+constexpr double kLeastClock = 0.90;         // of the highest, where no power cap explains it
+
+std::string reasons_text(unsigned mask) {
+  std::string text;
+  const std::pair<unsigned, const char*> kNames[] = {{0x8, "hardware slowdown"},
+                                                     {0x20, "software thermal slowdown"},
+                                                     {0x40, "hardware thermal slowdown"},
+                                                     {0x80, "power brake"}};
+  for (const auto& [bit, name] : kNames) {
+    if ((mask & bit) != 0) text += (text.empty() ? "" : ", ") + std::string(name);
+  }
+  return text;
+}
+
+// Of the device, and of every result that was measured on it.
+unsigned reasons_of(const Gpu& gpu, const MachineRecord& record) {
+  unsigned mask = gpu.throttle_reasons.value_or(0);
+  for (const Result& result : record.results) {
+    if (result.device == gpu.device) mask |= result.protocol.throttle_reasons.value_or(0);
+  }
+  return mask;
+}
+
+void judge_errors(const Gpu& gpu, Findings& findings) {
+  if (gpu.ecc_uncorrected.value_or(0) > 0) {
+    findings.push_back({.rule = "probe.memory-errors",
+                        .health = Health::kFailed,
+                        .device = gpu.device,
+                        .what = "ECC",
+                        .measured = fmt::format("{} uncorrected errors", *gpu.ecc_uncorrected),
+                        .expected = "none",
+                        .source = "the device's counters",
+                        .next = "drain the node and reset the GPU; replace it when the errors come back"});
+  }
+  if (gpu.remap_pending.value_or(false)) {
+    findings.push_back({.rule = "probe.memory-errors",
+                        .health = Health::kFailed,
+                        .device = gpu.device,
+                        .what = "row remapping",
+                        .measured = "pending",
+                        .expected = "none pending",
+                        .source = "the device's counters",
+                        .next = "reset the GPU so that the remapped rows take effect"});
+  }
+}
+
+void judge_clock(const Gpu& gpu, const MachineRecord& record, Findings& findings) {
+  const unsigned mask = reasons_of(gpu, record);
+  const bool slow =
+      gpu.clock && gpu.clock_max && *gpu.clock_max > Hertz(0) && *gpu.clock / *gpu.clock_max < kLeastClock;
+  HealthFinding finding{
+      .rule = "probe.throttled",
+      .health = Health::kDegraded,
+      .device = gpu.device,
+      .what = "clock under load",
+      .measured = gpu.clock ? fmt::format("{:.0f} MHz", gpu.clock->value / 1e6) : "slowed down",
+      .expected = gpu.clock_max ? fmt::format("near {:.0f} MHz", gpu.clock_max->value / 1e6) : "no slowdown",
+      .source = "the driver's event reasons",
+      .next = "look at airflow, heat sinks and power cables of this GPU, then measure again"};
+  if ((mask & kFaults) != 0) {
+    finding.measured += " (" + reasons_text(mask) + ")";
+    findings.push_back(finding);
+  } else if (slow && (mask & kSoftwarePowerCap) == 0) {
+    finding.source = "the device's highest clock";
+    finding.next =
+        "nvidia-smi -q -d CLOCK,PERFORMANCE says who holds the clock down; nvidia-smi -rgc takes a lock away";
+    findings.push_back(finding);
+  }
+}
+
+void judge_slot(const Gpu& gpu, Findings& findings) {
+  const auto below = [](const std::optional<int>& now, const std::optional<int>& most) {
+    return now && most && *now < *most;
+  };
+  if (!below(gpu.pcie_width, gpu.pcie_width_max) && !below(gpu.pcie_generation, gpu.pcie_generation_max)) return;
+  const auto text = [](const std::optional<int>& generation, const std::optional<int>& width) {
+    return fmt::format("PCIe {} x{}", generation ? fmt::format("{}.0", *generation) : "",
+                       width ? fmt::format("{}", *width) : "?");
+  };
+  findings.push_back({.rule = "probe.pcie",
+                      .health = Health::kDegraded,
+                      .device = gpu.device,
+                      .what = "slot, under load",
+                      .measured = text(gpu.pcie_generation, gpu.pcie_width),
+                      .expected = text(gpu.pcie_generation_max ? gpu.pcie_generation_max : gpu.pcie_generation,
+                                       gpu.pcie_width_max ? gpu.pcie_width_max : gpu.pcie_width),
+                      .source = "what the card and the slot can do",
+                      .next = "reseat the card, look at the riser and at the slot's setting in the BIOS"});
+}
+
+void judge_nvlinks(const Gpu& gpu, const Catalog& catalog, Findings& findings) {
+  std::string source = "the board";
+  std::optional<int> expected = gpu.nvlinks_expected;
+  const Accelerator* entry = catalog_entry(gpu, catalog);
+  if (!expected && entry != nullptr && entry->scale_up.kind == ScaleUpKind::kSwitch) {
+    expected = entry->scale_up.links;
+    source = "catalog: " + entry->name;
+  }
+  if (!gpu.nvlinks || !expected || *gpu.nvlinks >= *expected) return;
+  findings.push_back(
+      {.rule = "probe.nvlink",
+       .health = Health::kDegraded,
+       .device = gpu.device,
+       .what = "NVLink",
+       .measured = fmt::format("{} links", *gpu.nvlinks),
+       .expected = fmt::format("{} links", *expected),
+       .source = source,
+       .next = "nvidia-smi nvlink -s and -e show which are down; look at the fabric manager, then at the board"});
+}
+
+void judge_links(const MachineRecord& record, Findings& findings) {
+  for (const Link& link : record.links) {
+    const bool expected = link.peer_access_expected.value_or(link.kind == "nvlink");
+    if (!expected || link.peer_access.value_or(true)) continue;
+    findings.push_back({.rule = "probe.peer-access",
+                        .health = Health::kDegraded,
+                        .device = link.from + ">" + link.to,
+                        .what = "peer access over " + (link.kind.empty() ? "its link" : link.kind),
+                        .measured = "off: copies go through the host",
+                        .expected = "on",
+                        .source = "what these devices can do",
+                        .next = "look at ACS, IOMMU and the fabric manager; NCCL_P2P_DISABLE must not be set"});
+  }
+}
+
+}  // namespace
+
+void judge_devices(const HealthCase& machine, Findings& findings) {
+  for (const Gpu& gpu : machine.record.gpus) {
+    judge_errors(gpu, findings);
+    judge_clock(gpu, machine.record, findings);
+    judge_slot(gpu, findings);
+    judge_nvlinks(gpu, machine.catalog, findings);
+  }
+  judge_links(machine.record, findings);
+}
+
+}  // namespace fathom::probe

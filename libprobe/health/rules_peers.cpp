@@ -1,0 +1,128 @@
+// Like devices do alike, in one node and across nodes: whoever is slower than the others has a reason.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "harness/statistics.h"
+#include "health/limits_of_parts.h"
+#include "health/rules.h"
+
+namespace fathom::probe {
+
+namespace {
+
+constexpr double kSuspectRatio = 0.95, kDegradedRatio = 0.90;
+constexpr double kMostScore = 3.5, kLeastEffect = 0.03;  // from six on; both, because tight groups flag half a per cent
+constexpr double kLeastMad = 0.005;                      // of the median: quantised clocks have a MAD of 0
+constexpr std::size_t kEnoughForScores = 6;
+
+// Results that differ in nothing but their device, of devices of one kind.
+using PeerKey = std::tuple<std::string, std::string, std::string, std::string, std::string, std::string, int>;
+
+// Empty: nobody knows what it is, so nothing is like it.
+std::string kind_of(const std::string& device, const MachineRecord& record) {
+  const std::vector<std::string> parts = devices_of(device);
+  std::string kind;
+  for (const std::string& part : parts) {
+    const Gpu* gpu = record.gpu(part);
+    if (gpu == nullptr && (part != "host" || !record.processor)) return {};
+    kind += (gpu == nullptr ? record.processor->name : gpu->name) + "/";
+  }
+  for (const Link& link : record.links) {
+    if (parts.size() == 2 && link.from == parts[0] && link.to == parts[1]) kind += link.kind;
+  }
+  return kind;
+}
+
+PeerKey key_of(const Result& r, const MachineRecord& record) {
+  return {r.name,
+          r.shape_text(),
+          kind_of(r.device, record),
+          r.protocol.engine,
+          r.protocol.kernel,
+          r.protocol.pattern,
+          static_cast<int>(r.unit)};
+}
+
+double goodness(const Result& r) { return more_is_better(r.unit) ? r.figure->median : 1 / r.figure->median; }
+
+// Of one among others like it; `others` without it, so that with two the slower one is seen, too.
+std::optional<Health> verdict(double one, std::vector<double> others) {
+  const double ratio = one / median_of(others);
+  if (ratio < kDegradedRatio) return Health::kDegraded;
+  if (ratio < kSuspectRatio) return Health::kSuspect;
+  others.push_back(one);
+  if (others.size() < kEnoughForScores) return std::nullopt;
+  const double median = median_of(others);
+  const double score = 0.6745 * (one - median) / std::max(mad_of(others, median), kLeastMad * median);
+  return score < -kMostScore && ratio < 1 - kLeastEffect ? std::optional(Health::kSuspect) : std::nullopt;
+}
+
+std::optional<HealthFinding> compared(const Result& r, const std::vector<double>& others) {
+  const std::optional<Health> health = others.empty() ? std::nullopt : verdict(goodness(r), others);
+  if (!health) return std::nullopt;
+  const double median = median_of(others);
+  return HealthFinding{
+      .rule = {},
+      .health = *health,
+      .device = r.device,
+      .what = what_of(r),
+      .measured = text_of(r.unit, r.figure->median),
+      .expected = fmt::format("{}, the median of {} like it",
+                              text_of(r.unit, more_is_better(r.unit) ? median : 1 / median), others.size()),
+      .source = {},
+      .next = {}};
+}
+
+using Groups = std::map<PeerKey, std::vector<const Result*>>;
+
+Groups groups_of(const HealthCase& machine) {
+  Groups groups;
+  for (const Result& r : machine.record.results) {
+    const bool known = !kind_of(r.device, machine.record).empty();
+    if (known && is_usable(r, machine)) groups[key_of(r, machine.record)].push_back(&r);
+  }
+  return groups;
+}
+
+}  // namespace
+
+void judge_peers(const HealthCase& machine, Findings& findings) {
+  for (const auto& [key, peers] : groups_of(machine)) {
+    for (const Result* one : peers) {
+      std::vector<double> others;
+      for (const Result* r : peers) {
+        if (r->device != one->device) others.push_back(goodness(*r));
+      }
+      std::optional<HealthFinding> finding = compared(*one, others);
+      if (!finding) continue;
+      finding->rule = "probe.slower-than-peers";
+      finding->source = "peers in this node";
+      finding->next = "swap it with a healthy one: the figure moves with the part or stays with the place";
+      findings.push_back(*std::move(finding));
+    }
+  }
+}
+
+void judge_fleet(const HealthCase& machine, const std::vector<MachineRecord>& nodes, Findings& findings) {
+  std::map<PeerKey, std::vector<double>> elsewhere;
+  for (const MachineRecord& node : nodes) {
+    for (const auto& [key, results] : groups_of({node, machine.catalog})) {
+      for (const Result* r : results) elsewhere[key].push_back(goodness(*r));
+    }
+  }
+  for (const auto& [key, results] : groups_of(machine)) {
+    for (const Result* one : results) {
+      std::optional<HealthFinding> finding = compared(*one, elsewhere[key]);
+      if (!finding) continue;
+      finding->rule = "probe.slower-than-fleet";
+      finding->source = fmt::format("{} other nodes", nodes.size());
+      finding->next = "compare clocks, settings and firmware with a node that is as fast as the others";
+      findings.push_back(*std::move(finding));
+    }
+  }
+}
+
+}  // namespace fathom::probe

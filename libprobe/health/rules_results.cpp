@@ -1,0 +1,137 @@
+// Figures on their own, against the physical limit, and against what the catalog says of healthy devices.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "health/limits_of_parts.h"
+#include "health/rules.h"
+#include "units/text.h"
+
+namespace fathom::probe {
+
+namespace {
+
+bool is_wrong(const Result& r) { return r.status == Status::kIncorrect || (r.correctness && !r.correctness->correct); }
+
+bool has_no_data(const Result& r) {
+  const auto nothing = [](double value) { return !std::isfinite(value) || value <= 0; };
+  return r.figure && (nothing(r.figure->median) || nothing(r.figure->min));
+}
+
+HealthFinding finding_of(const Result& r, const char* rule, Health health) {
+  return {.rule = rule,
+          .health = health,
+          .device = r.device,
+          .what = what_of(r),
+          .measured = r.figure ? text_of(r.unit, r.figure->median) : r.why,
+          .expected = {},
+          .source = {},
+          .next = {}};
+}
+
+HealthFinding wrong_data(const Result& r) {
+  HealthFinding f = finding_of(r, "probe.incorrect", Health::kFailed);
+  f.measured =
+      r.correctness ? fmt::format("off by {:.2g} ({})", r.correctness->worst_error, r.correctness->method) : r.why;
+  f.expected = "the right data";
+  f.source = "computed beside it";
+  f.next = "take the node out of service: test the memory, then the device";
+  return f;
+}
+
+HealthFinding no_data(const Result& r) {
+  HealthFinding f = finding_of(r, "probe.no-data", Health::kUnknown);
+  f.measured = r.figure ? text_of(r.unit, r.figure->median) : r.why;
+  f.expected = "a figure above zero";
+  f.source = "zeros are no data";
+  f.next = "find out why the tool wrote it, then measure again";
+  return f;
+}
+
+HealthFinding impossible(const Result& r, const std::optional<Peak>& peak) {
+  HealthFinding f = finding_of(r, "probe.implausible", Health::kUnknown);
+  f.expected = peak
+                   ? fmt::format("{} {}", more_is_better(r.unit) ? "at most" : "at least", text_of(r.unit, peak->value))
+                   : r.why;
+  f.source = peak ? peak->source : "the probe when it measured";
+  f.next = "look for a wrong unit or a buffer that stayed in a cache, then measure again";
+  return f;
+}
+
+// One finding for all of a device: what disturbs one figure disturbs the others.
+HealthFinding scattered(const std::vector<const Result*>& results) {
+  const auto less = [](const Result* a, const Result* b) { return a->figure->flutter() < b->figure->flutter(); };
+  const Result& worst = **std::max_element(results.begin(), results.end(), less);
+  HealthFinding f = finding_of(worst, "probe.unstable", Health::kSuspect);
+  if (results.size() > 1) f.what = fmt::format("{} figures, the worst of them {}", results.size(), f.what);
+  f.measured = fmt::format("{} ({} to {}, drift {:+.0f} %)", f.measured, text_of(worst.unit, worst.figure->q1),
+                           text_of(worst.unit, worst.figure->q3), worst.figure->drift * 100);
+  f.expected = fmt::format("the middle half within {}, and no more drift", percent(kMostFlutter));
+  f.source = "the samples themselves";
+  f.next = "end what else runs on the node, then measure again with --profile standard";
+  return f;
+}
+
+HealthFinding unfinished(const Result& r) {
+  HealthFinding f = finding_of(r, "probe.unfinished", Health::kUnknown);
+  f.measured = r.why;
+  f.expected = "a figure";
+  f.source = "the case itself";
+  f.next = "mend what it says, then measure again";
+  return f;
+}
+
+std::optional<HealthFinding> against_reference(const Result& r, const HealthCase& machine) {
+  const std::optional<Reference> reference = reference_of(r, machine.record, machine.catalog);
+  if (!reference) return std::nullopt;
+  const double median = r.figure->median;
+  const auto short_of = [&](double line) { return more_is_better(r.unit) ? median < line : median > line; };
+  if (!short_of(reference->suspect)) return std::nullopt;
+  HealthFinding f =
+      finding_of(r, "probe.below-reference", short_of(reference->degraded) ? Health::kDegraded : Health::kSuspect);
+  f.expected = text_of(r.unit, reference->value);
+  f.source = reference->source;
+  f.next = "compare clocks, power limit, ECC and the slot with a node that reaches it";
+  return f;
+}
+
+// Of one result, the gravest alone: what is wrong or impossible is not slow as well.
+std::optional<HealthFinding> judge(const Result& r, const HealthCase& machine) {
+  if (is_wrong(r)) return wrong_data(r);
+  if (r.status == Status::kImplausible && !r.figure) return no_data(r);
+  if (r.status == Status::kUnknown || r.status == Status::kFailed) return unfinished(r);
+  if (!r.figure) return std::nullopt;
+  if (has_no_data(r)) return no_data(r);
+  const std::optional<Peak> peak = peak_of(r, machine.record, machine.catalog);
+  if (r.status == Status::kImplausible || (peak && exceeds(r, *peak))) return impossible(r, peak);
+  return against_reference(r, machine);
+}
+
+bool is_unstable(const Result& r) {
+  if (!r.figure || !has_data(r.status)) return false;
+  return r.status == Status::kUnstable || r.figure->flutter() > kMostFlutter ||
+         std::abs(r.figure->drift) > kMostFlutter;
+}
+
+}  // namespace
+
+bool is_usable(const Result& r, const HealthCase& machine) {
+  if (!r.figure || !has_data(r.status) || is_wrong(r) || has_no_data(r)) return false;
+  const std::optional<Peak> peak = peak_of(r, machine.record, machine.catalog);
+  return !peak || !exceeds(r, *peak);
+}
+
+void judge_results(const HealthCase& machine, Findings& findings) {
+  std::map<std::string, std::vector<const Result*>> unstable;  // by device
+  for (const Result& result : machine.record.results) {
+    if (auto finding = judge(result, machine)) {
+      findings.push_back(*std::move(finding));
+    } else if (is_unstable(result)) {
+      unstable[result.device].push_back(&result);
+    }
+  }
+  for (const auto& [device, results] : unstable) findings.push_back(scattered(results));
+}
+
+}  // namespace fathom::probe

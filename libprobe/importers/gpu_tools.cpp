@@ -1,0 +1,257 @@
+// nccl-tests and nvbandwidth: collectives and copies.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "importers/importers.h"
+#include "importers/tool_json.h"
+
+namespace fathom::probe {
+
+namespace {
+
+// "all_reduce_perf", a path to it, or a file's name with it inside: "all_reduce".
+std::string operation_in(const std::string& text) {
+  static const std::pair<const char*, const char*> kOperations[] = {{"all_reduce", "all_reduce"},
+                                                                    {"allreduce", "all_reduce"},
+                                                                    {"all_gather", "all_gather"},
+                                                                    {"allgather", "all_gather"},
+                                                                    {"reduce_scatter", "reduce_scatter"},
+                                                                    {"alltoall", "all_to_all"},
+                                                                    {"all_to_all", "all_to_all"},
+                                                                    {"sendrecv", "send_recv"},
+                                                                    {"broadcast", "broadcast"},
+                                                                    {"gather", "gather"},
+                                                                    {"scatter", "scatter"},
+                                                                    {"hypercube", "hypercube"},
+                                                                    {"reduce", "reduce"}};
+  for (const auto& [spelling, name] : kOperations) {
+    if (text.find(spelling) != std::string::npos) return name;
+  }
+  return {};
+}
+
+[[noreturn]] void fail_operation(const std::string& file) {
+  throw InputError(file, {}, "it does not tell which collective was measured",
+                   "name the file after it: all_reduce.txt");
+}
+
+// The devices that took part, in the order of their ranks; on several hosts, those of one are not those of another.
+struct RankDevices {
+  std::vector<std::string> devices, names;
+  std::set<std::string> hosts;
+
+  void add(const std::string& host, int device, const std::string& name) {
+    hosts.insert(host);
+    devices.push_back(fmt::format("gpu{}", device));
+    names.push_back(name);
+  }
+  std::string group() const {
+    return hosts.size() > 1 ? fmt::format("{} nodes", hosts.size()) : fmt::format("{}", fmt::join(devices, ","));
+  }
+  void tell(MachineRecord& record) const {
+    for (std::size_t i = 0; i < devices.size() && hosts.size() <= 1; ++i) {
+      if (record.gpu(devices[i]) != nullptr) continue;
+      Gpu gpu;
+      gpu.device = devices[i];
+      gpu.name = names[i].empty() ? kUnknownGpu : names[i];
+      record.gpus.push_back(std::move(gpu));
+    }
+  }
+};
+
+// nccl-tests has the names of NCCL's types.
+std::string dtype_of(const std::string& type) {
+  static const std::map<std::string, std::string> kNames = {
+      {"float", "fp32"}, {"half", "fp16"}, {"bfloat16", "bf16"}, {"double", "fp64"}};
+  const auto known = kNames.find(type);
+  return known == kNames.end() ? type : known->second;
+}
+
+struct Row {
+  double bytes = 0, microseconds = 0;
+  std::optional<double> wrong;
+  std::string type, reduction, place;
+};
+
+Result collective(const std::string& operation, const RankDevices& ranks, const std::string& engine, const Row& row) {
+  Result r = without_figure("collective." + operation, ranks.group(), Status::kPassed, "");
+  r.shape = {{"bytes", fmt::format("{:.0f}", row.bytes)},
+             {"ranks", fmt::format("{}", ranks.devices.size())},
+             {"dtype", dtype_of(row.type)},
+             {"place", row.place}};
+  if (!row.reduction.empty() && row.reduction != "none") r.shape["reduction"] = row.reduction;
+  r.unit = Unit::kTime;
+  sum_up(r, {row.microseconds * 1e-6});
+  r.protocol.engine = engine;
+  r.protocol.statistic = "mean";
+  if (row.wrong) {
+    r.correctness =
+        Correctness{.method = "every element", .worst_error = std::max(*row.wrong, 0.0), .correct = *row.wrong == 0};
+    if (!r.correctness->correct) {
+      r.status = Status::kIncorrect;
+      r.why = fmt::format("{:.0f} wrong elements", *row.wrong);
+    }
+  }
+  return r;
+}
+
+// Zero bytes move in no time, and are no measurement.
+bool is_measured(const Row& row) { return row.bytes > 0; }
+
+// "#  Rank  0 Group  0 Pid  1234 on host device  0 [0x19] NVIDIA H100 80GB HBM3"; older versions have no group.
+void read_rank(const std::string& line, RankDevices& ranks) {
+  const std::vector<std::string> words = words_of_line(line);
+  const auto at = std::find(words.begin(), words.end(), "device");
+  const auto on = std::find(words.begin(), words.end(), "on");
+  if (at == words.end() || at + 1 == words.end() || on == words.end() || on + 1 == words.end()) return;
+  const auto number = number_in(*(at + 1));
+  if (!number || *number < 0 || *number > 1e6) return;
+  std::string name;
+  for (auto word = at + 2; word != words.end(); ++word) {
+    if (word->starts_with("[") || word->starts_with("0x") || word->ends_with("]")) continue;
+    name += (name.empty() ? "" : " ") + *word;
+  }
+  ranks.add(*(on + 1), static_cast<int>(*number), name);
+}
+
+// size count type redop root | time algbw busbw #wrong | the same in place
+std::vector<Row> rows_of_line(const std::string& line) {
+  const std::vector<std::string> words = words_of_line(line);
+  std::vector<Row> rows;
+  if (words.size() < 11) return rows;
+  const auto bytes = number_in(words[0]), count = number_in(words[1]);
+  if (!bytes || !count) return rows;
+  for (const auto& [place, first] : {std::pair("out", words.size() - 8), std::pair("in", words.size() - 4)}) {
+    const auto time = number_in(words[first]);
+    if (!time) continue;
+    rows.push_back({.bytes = *bytes,
+                    .microseconds = *time,
+                    .wrong = number_in(words[first + 3]),
+                    .type = words[2],
+                    .reduction = words.size() >= 13 ? words[3] : "",
+                    .place = place});
+  }
+  return rows;
+}
+
+}  // namespace
+
+void import_nccl_tests(const Document& json, MachineRecord& record) {
+  const Node root = root_of(json);
+  std::string operation;
+  for (const Node& arg : root.find({"args"}).items()) {
+    if (operation.empty()) operation = operation_in(arg.text());
+  }
+  if (operation.empty()) operation = operation_in(std::filesystem::path(json.file).filename().string());
+  if (operation.empty()) fail_operation(json.file);
+  RankDevices ranks;
+  for (const Node& device : root.need({"config", "devices"}).items()) {
+    ranks.add(device.find({"hostname"}).text(),
+              static_cast<int>(std::clamp(device.need({"device"}).number(), 0.0, 1e6)),
+              device.find({"device_info"}).text());
+  }
+  if (ranks.devices.empty()) root.fail("no device took part");
+  ranks.tell(record);
+  const std::string engine = "nccl-tests, NCCL " + root.find({"nccl_version"}).text();
+  for (const Node& result : root.need({"results"}).items()) {
+    for (const auto& [key, place] : {std::pair("out_of_place", "out"), std::pair("in_place", "in")}) {
+      const Node side = result.find({key});
+      if (!side || side.value->kind != Value::Kind::kMapping || !side.find({"time"})) continue;
+      const Row row{.bytes = result.need({"size"}).number(),
+                    .microseconds = side.need({"time"}).number(),
+                    .wrong = side.find({"nwrong"}).maybe_number(),
+                    .type = result.find({"type"}).text(),
+                    .reduction = result.find({"redop"}).text(),
+                    .place = place};
+      if (is_measured(row)) record.results.push_back(collective(operation, ranks, engine, row));
+    }
+  }
+}
+
+void import_nccl_tests_text(const std::string& text, const std::string& file_name, MachineRecord& record) {
+  std::string operation, engine = "nccl-tests";
+  RankDevices ranks;
+  std::vector<Row> rows;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# Collective test starting")) operation = operation_in(line.substr(line.find(':') + 1));
+    if (line.starts_with("# nccl-tests version")) engine = "nccl-tests " + words_of_line(line + " ?")[3];
+    if (line.starts_with("#") && line.find(" Rank ") != std::string::npos) read_rank(line, ranks);
+    if (line.starts_with("#")) continue;
+    for (const Row& row : rows_of_line(line)) rows.push_back(row);
+  }
+  if (operation.empty()) operation = operation_in(std::filesystem::path(file_name).filename().string());
+  if (operation.empty()) fail_operation(file_name);
+  if (ranks.devices.empty())
+    throw InputError(file_name, {}, "no line \"#  Rank\" tells which devices took part",
+                     "keep the lines that begin with #");
+  ranks.tell(record);
+  for (const Row& row : rows) {
+    if (is_measured(row)) record.results.push_back(collective(operation, ranks, engine, row));
+  }
+}
+
+namespace {
+
+struct Copy {
+  const char *test, *name, *directions, *by;
+  bool pair;  // a matrix of GPUs, and not a row of them
+};
+constexpr Copy kCopies[] = {{"host_to_device_memcpy_ce", "gpu.copy.h2d", "1", "copy engine", false},
+                            {"device_to_host_memcpy_ce", "gpu.copy.d2h", "1", "copy engine", false},
+                            {"host_to_device_memcpy_sm", "gpu.copy.h2d", "1", "kernel", false},
+                            {"device_to_host_memcpy_sm", "gpu.copy.d2h", "1", "kernel", false},
+                            {"device_local_copy", "gpu.memory.copy", "1", "copy engine", false},
+                            {"device_to_device_memcpy_read_ce", "gpu.peer.copy", "1", "copy engine", true},
+                            {"device_to_device_memcpy_write_ce", "gpu.peer.copy", "1", "copy engine, write", true},
+                            {"device_to_device_memcpy_read_sm", "gpu.peer.copy", "1", "kernel", true},
+                            {"device_to_device_memcpy_write_sm", "gpu.peer.copy", "1", "kernel, write", true}};
+
+Result copy_result(const Copy& copy, const std::string& device, double gigabytes_per_s, const std::string& engine) {
+  Result r = without_figure(copy.name, device, Status::kPassed, "");
+  r.shape = {{"directions", copy.directions}, {"by", copy.by}};
+  sum_up(r, {gigabytes_per_s * 1e9});
+  r.protocol.engine = engine;
+  r.protocol.statistic = "median";
+  r.protocol.pattern = "random";
+  return r;
+}
+
+}  // namespace
+
+void import_nvbandwidth(const Document& json, MachineRecord& record) {
+  const Node root = root_of(json).need({"nvbandwidth"});
+  if (const Node error = root.find({"error"}); error && !error.text().empty())
+    error.fail("nvbandwidth ended with: " + error.text());
+  const std::string engine = "nvbandwidth " + root.find({"version"}).text();
+  std::size_t devices = 0;
+  for (const Node& test : root.need({"testcases"}).items()) {
+    const std::string name = test.need({"name"}).text();
+    const auto copy =
+        std::find_if(std::begin(kCopies), std::end(kCopies), [&](const Copy& c) { return name == c.test; });
+    const std::vector<Node> rows = test.find({"bandwidth_matrix"}).items();
+    if (copy == std::end(kCopies) || rows.empty()) continue;  // sums over all, latencies, several nodes
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      const std::vector<Node> cells = rows[row].items();
+      devices = std::max({devices, cells.size(), copy->pair ? rows.size() : 0});
+      for (std::size_t column = 0; column < cells.size(); ++column) {
+        if (cells[column].text() == "N/A") continue;
+        const std::string device = copy->pair ? fmt::format("gpu{}>gpu{}", row, column) : fmt::format("gpu{}", column);
+        record.results.push_back(copy_result(*copy, device, cells[column].number(), engine));
+      }
+    }
+  }
+  if (record.results.empty()) root.fail("none of the test cases is a copy that has passed");
+  for (std::size_t i = 0; i < std::min<std::size_t>(devices, 1024); ++i) {
+    Gpu gpu;
+    gpu.device = fmt::format("gpu{}", i);
+    gpu.name = kUnknownGpu;
+    record.gpus.push_back(std::move(gpu));
+  }
+}
+
+}  // namespace fathom::probe

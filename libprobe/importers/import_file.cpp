@@ -1,0 +1,87 @@
+#include <algorithm>
+
+#include "importers/importers.h"
+#include "importers/tool_json.h"
+#include "input/content.h"
+#include "input/utf8.h"
+#include "units/number.h"
+
+namespace fathom::probe {
+
+namespace {
+
+[[noreturn]] void fail_unknown(const std::string& file) {
+  throw InputError(
+      file, {}, "this is no output that can be imported",
+      "known are nccl-tests (text, -J FILE), nvbandwidth -j, fio --output-format=json, iperf3 -J, perftest "
+      "--out_json, llama-bench -o json or md");
+}
+
+void check_text(const std::string& text, const std::string& file) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = code_point_at(text, at).length;
+    if (length == 0 || text[at] == '\0') throw InputError(file, {}, "this is no text: it is not valid UTF-8");
+    at += length;
+  }
+}
+
+void import_json(const Document& json, MachineRecord& record) {
+  const Node root = root_of(json);
+  const auto has = [&](std::initializer_list<const char*> keys) { return static_cast<bool>(root.find(keys)); };
+  if (root.find({"format"}).text() == "fathom-machine") {
+    root.fail("this is a record already", "fathom probe --replay FILE judges it");
+  }
+  if (has({"fio version"})) {
+    record.results = results_of_fio(json);
+  } else if (root.find({"start", "version"}).text().starts_with("iperf") ||
+             (has({"error"}) && has({"start"}) && has({"end"}))) {
+    record.results = results_of_iperf3(json);
+  } else if (has({"nvbandwidth"})) {
+    import_nvbandwidth(json, record);
+  } else if (has({"nccl_version"})) {
+    import_nccl_tests(json, record);
+  } else if (has({"test_info"})) {
+    record.results = results_of_perftest(json);
+  } else if (!root.items().empty() && root.items().front().find({"n_gen"})) {
+    record.results = results_of_llama_bench(json);
+  } else {
+    fail_unknown(json.file);
+  }
+}
+
+}  // namespace
+
+MachineRecord import_text(const std::string& text, const std::string& file_name) {
+  check_text(text, file_name);
+  MachineRecord record;
+  record.node = std::filesystem::path(file_name).stem().string();
+  record.profile = "imported";
+  if (text.find("out-of-place") != std::string::npos && text.find("busbw") != std::string::npos) {
+    import_nccl_tests_text(text, file_name, record);
+  } else if (text.find("t/s |") != std::string::npos) {
+    record.results = results_of_llama_bench_table(text, file_name);
+  } else {
+    const std::size_t brace = text.find_first_of("{[");
+    if (brace == std::string::npos) fail_unknown(file_name);
+    import_json(parse_tool_json(text, file_name), record);
+  }
+  if (record.results.empty()) throw InputError(file_name, {}, "there is no measurement in it");
+  return record;
+}
+
+void join(MachineRecord& record, const MachineRecord& more) {
+  record.results.insert(record.results.end(), more.results.begin(), more.results.end());
+  for (const Gpu& gpu : more.gpus) {
+    const auto same =
+        std::find_if(record.gpus.begin(), record.gpus.end(), [&](const Gpu& g) { return g.device == gpu.device; });
+    if (same == record.gpus.end()) {
+      record.gpus.push_back(gpu);
+    } else if (same->name == kUnknownGpu) {
+      same->name = gpu.name;
+    }
+  }
+}
+
+MachineRecord import_file(const std::filesystem::path& path) { return import_text(text_of_file(path), path.string()); }
+
+}  // namespace fathom::probe

@@ -1,0 +1,123 @@
+// A machine as it was found: what is in it, what surrounds it, and what it did. Observations only; whether they are good
+// is said by libprobe/health and libprobe/checklist from this alone, so a recorded machine is judged as a live one.
+//
+// Unknown is absent, never 0.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/result.h"
+
+namespace fathom::probe {
+
+struct Processor {
+  std::string name;  // as the system calls it: "AMD EPYC 9B14"
+  std::optional<int> sockets, cores;
+  int threads = 0;                            // of the machine
+  int threads_allowed = 0;                    // that this process may use (affinity, cgroup quota)
+  std::vector<std::string> instruction_sets;  // that the kernels have a path for, fastest first: "AVX-512"
+  std::optional<Bytes> last_level_cache;      // all of them together
+};
+
+struct NumaNode {
+  int node = 0;
+  std::string cpus;  // "0-31,64-95"
+  std::optional<Bytes> memory;
+  std::vector<int> distances;  // to every node, as the firmware tells; 10 is local
+};
+
+struct Gpu {
+  std::string device;  // "gpu0": the key of its results
+  std::string name;    // "NVIDIA H200"
+  std::string uuid, bus;
+  std::optional<Bytes> memory;
+  std::optional<BytesPerSecond> memory_peak;  // bus width x memory clock, as the device tells
+  std::optional<Hertz> clock, clock_max;      // of the multiprocessors: median under load, and the highest it may have
+  std::optional<Watts> power_limit;
+  std::optional<double> temperature;                                                    // C, under load
+  std::optional<int> pcie_generation, pcie_generation_max, pcie_width, pcie_width_max;  // now, under load
+  std::optional<int> nvlinks, nvlinks_expected;                                         // active, and on the board
+  std::optional<unsigned> throttle_reasons;  // NVML's event reasons, or-ed over the run
+  std::optional<std::int64_t> ecc_uncorrected;
+  std::optional<bool> remap_pending;
+};
+
+// Between two devices, in one direction.
+struct Link {
+  std::string from, to;
+  std::string kind;                          // "nvlink", "pcie", "sys"
+  std::optional<bool> peer_access;           // each may read the other's memory
+  std::optional<bool> peer_access_expected;  // such devices can
+};
+
+// What chronyd says of itself (chronyc -c tracking).
+struct ClockState {
+  std::string tool;          // "chronyc 4.3"
+  std::string reference_id;  // eight hexadecimal digits
+  int stratum = 0;
+  std::string leap;                       // "Normal"
+  double offset_s = 0, rms_offset_s = 0;  // of the system's clock
+  double root_delay_s = 0, root_dispersion_s = 0;
+  double reference_age_s = 0, update_interval_s = 0;
+};
+
+struct StoragePlace {
+  std::string path;
+  std::string file_system;  // "ext4", "tmpfs"
+};
+
+// Who says that the power is redundant, since no instrument here can.
+struct Attestation {
+  std::string date;  // ISO 8601, of the drill
+  std::string person, evidence;
+};
+
+struct Ups {
+  std::string name, status;            // "OL": on line
+  std::optional<double> charge, load;  // shares
+  std::optional<Seconds> runtime;
+};
+
+// A limit or setting of the system: "memlock" is "unlimited".
+struct Setting {
+  std::string name, value;
+};
+
+struct MachineRecord {
+  std::string file;        // it was read from; empty of this machine
+  std::string node;        // name
+  std::string date;        // ISO 8601
+  std::string tool;        // "fathom 0.1.0"
+  std::string profile;     // "quick"
+  std::string system;      // "Linux 6.1.0-18-amd64"
+  std::string hypervisor;  // "" when none was seen
+  std::optional<Processor> processor;
+  std::optional<Bytes> memory, memory_limit;  // of the machine, and of this process's group
+  std::vector<NumaNode> numa;
+  std::vector<Gpu> gpus;
+  std::vector<Link> links;
+  std::vector<Setting> settings;
+  std::optional<ClockState> clock;
+  std::string no_clock;  // why `clock` is absent
+  std::optional<StoragePlace> storage;
+  std::optional<Attestation> power_attestation;
+  std::vector<Ups> ups;
+  std::vector<Result> results;
+
+  const Gpu* gpu(const std::string& device) const;  // nullptr when there is none
+  const Setting* setting(const std::string& name) const;
+};
+
+inline constexpr int kMostFileResults = 100000;
+
+std::string record_json(const MachineRecord& record);  // ends with a newline
+
+// Throws InputError for a file that is not a machine's record, with the place of what is wrong.
+MachineRecord read_record(const std::filesystem::path& path);
+MachineRecord parse_record(std::string text, const std::string& file_name);
+
+}  // namespace fathom::probe

@@ -1,0 +1,142 @@
+// The four lines of the checklist, and every way in which a broken system may look well.
+#include "checklist/checklist.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "input/error.h"
+#include "support/invented_machine.h"
+#include "support/planning.h"
+#include "support/scratch_folder.h"
+
+namespace fathom::probe {
+namespace {
+
+ChecklistLine line_of(const MachineRecord& record, const std::string& id) {
+  const auto lines = check_environment(record, read_requirements(shipped().data_dir() / "checklist.yaml"));
+  return *std::find_if(lines.begin(), lines.end(), [&](const ChecklistLine& line) { return line.id == id; });
+}
+
+ChecklistLine with(const std::string& id, const std::function<void(MachineRecord&)>& change) {
+  MachineRecord record = invented_machine();
+  change(record);
+  const ChecklistLine line = line_of(record, id);
+  EXPECT_EQ(line.why.empty(), line.status == Status::kPassed);
+  return line;
+}
+
+Result& named(MachineRecord& record, const std::string& name, std::size_t skip = 0) {
+  for (Result& result : record.results) {
+    if (result.name == name && skip-- == 0) return result;
+  }
+  throw std::runtime_error(name);
+}
+
+TEST(Checklist, AGoodMachinePassesEveryLine) {
+  for (const char* id : {"power", "network", "storage", "clock"}) {
+    const ChecklistLine line = line_of(invented_machine(), id);
+    EXPECT_EQ(line.status, Status::kPassed) << id << ": " << line.why;
+    EXPECT_FALSE(line.measured.empty()) << id;
+  }
+}
+
+TEST(Checklist, NothingAskedAndNothingSeenPassesNothing) {
+  MachineRecord record;
+  record.date = "2026-11-22";
+  EXPECT_EQ(line_of(record, "power").status, Status::kNeedsAttestation);
+  EXPECT_EQ(line_of(record, "network").status, Status::kNotRun);
+  EXPECT_EQ(line_of(record, "storage").status, Status::kNotRun);
+  EXPECT_EQ(line_of(record, "clock").status, Status::kUnknown);
+}
+
+// |4 us| + 20 us + 40 us / 2 = 44 us.
+TEST(Checklist, TheClockMustBeProven) {
+  const auto clock = [](const std::function<void(ClockState&)>& change) {
+    return with("clock", [&](MachineRecord& record) { change(*record.clock); });
+  };
+  EXPECT_EQ(clock([](ClockState&) {}).status, Status::kPassed);
+  EXPECT_NE(clock([](ClockState&) {}).measured.find("at most 44.0 us"), std::string::npos);
+  EXPECT_EQ(clock([](ClockState& c) { c.reference_id = "7F7F0101"; }).status, Status::kFailed);
+  EXPECT_EQ(clock([](ClockState& c) { c.reference_id = "00000000"; }).status, Status::kFailed);
+  EXPECT_EQ(clock([](ClockState& c) { c.leap = "Not synchronised"; }).status, Status::kFailed);
+  EXPECT_EQ(clock([](ClockState& c) { c.offset_s = -150e-6; }).status, Status::kFailed);
+  EXPECT_EQ(clock([](ClockState& c) { c.rms_offset_s = 150e-6; }).status, Status::kFailed);
+  EXPECT_EQ(clock([](ClockState& c) { c.root_delay_s = 30e-3; }).status, Status::kUnknown) << "over the internet";
+  EXPECT_EQ(clock([](ClockState& c) { c.reference_age_s = 300; }).status, Status::kUnknown);
+}
+
+TEST(Checklist, TheNetworkIsAsFastAsItsSlowerDirection) {
+  EXPECT_EQ(with("network", [](MachineRecord& r) { named(r, "host.network", 1).figure = single_figure(4.9e9); }).status,
+            Status::kFailed);
+  EXPECT_EQ(with("network", [](MachineRecord& r) { named(r, "host.network", 1).figure = single_figure(5.0e9); }).status,
+            Status::kPassed);
+  const ChecklistLine one_way = with("network", [](MachineRecord& r) {
+    named(r, "host.network", 1) =
+        without_figure("host.network", "host", Status::kUnknown, "iperf3: Connection refused");
+  });
+  EXPECT_EQ(one_way.status, Status::kUnknown);
+  EXPECT_NE(one_way.why.find("refused"), std::string::npos);
+}
+
+TEST(Checklist, AnOldIperfCannotFailAFastNetwork) {
+  const auto slow = [](const std::string& engine) {
+    return with("network", [&](MachineRecord& r) {
+      for (std::size_t i = 0; i < 2; ++i) {
+        named(r, "host.network", i).figure = single_figure(4.4e9);
+        named(r, "host.network", i).protocol.engine = engine;
+      }
+    });
+  };
+  EXPECT_EQ(slow("iperf 3.12").status, Status::kUnknown);
+  EXPECT_EQ(slow("iperf 3.16").status, Status::kFailed);
+}
+
+TEST(Checklist, StorageThatIsMemoryIsNotSupported) {
+  for (const char* type : {"tmpfs", "overlay", "ramfs"}) {
+    EXPECT_EQ(with("storage", [&](MachineRecord& r) { r.storage->file_system = type; }).status, Status::kNotSupported)
+        << type;
+  }
+  EXPECT_EQ(with("storage", [](MachineRecord& r) { named(r, "host.storage.random_read").figure = single_figure(3e5); })
+                .status,
+            Status::kFailed);
+  EXPECT_EQ(
+      with("storage", [](MachineRecord& r) { named(r, "host.storage.random_read").shape["block_bytes"] = "65536"; })
+          .status,
+      Status::kNotRun)
+      << "operations of another size are another figure";
+}
+
+TEST(Checklist, ADrillIsAttestedAndGrowsOld) {
+  const auto drill = [](const std::string& date) {
+    return with("power", [&](MachineRecord& r) { r.power_attestation->date = date; }).status;
+  };
+  EXPECT_EQ(drill("2025-11-23"), Status::kPassed);
+  EXPECT_EQ(drill("2025-11-21"), Status::kUnknown);
+  EXPECT_EQ(drill("2027-01-01"), Status::kUnknown) << "in the future";
+  EXPECT_EQ(drill("last summer"), Status::kUnknown);
+  EXPECT_EQ(with("power", [](MachineRecord& r) { r.power_attestation.reset(); }).status, Status::kNeedsAttestation);
+}
+
+TEST(Checklist, AUpsOnBatteryFailsWhateverIsAttested) {
+  EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].status = "OB DISCHRG"; }).status, Status::kFailed);
+  EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].runtime = Seconds(120); }).status, Status::kFailed);
+  EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].status = "OL RB"; }).status, Status::kFailed);
+}
+
+TEST(Checklist, ASiteMayAskForMore) {
+  const ScratchFolder folder;
+  const std::string stricter =
+      "format: fathom-checklist/1\nnetwork: 200 Gb/s\nstorage_operations: 2000000\nclock: 20 us\nups_runtime: 1 h\n"
+      "attestation_age: 30 days\n";
+  const Requirements asked = read_requirements(folder.write("site.yaml", stricter));
+  for (const ChecklistLine& line : check_environment(invented_machine(), asked)) {
+    EXPECT_NE(line.status, Status::kPassed) << line.id;
+  }
+  EXPECT_THROW(read_requirements(folder.write("typo.yaml", stricter + "clok: 1 us\n")), InputError);
+  EXPECT_THROW(read_requirements(folder.write("unit.yaml", "format: fathom-checklist/1\nnetwork: 200\n")), InputError);
+}
+
+}  // namespace
+}  // namespace fathom::probe

@@ -1,0 +1,199 @@
+// What scripts may rely on when they probe a node: exit codes, files, formats, and clear words where something is missing.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "support/invented_machine.h"
+#include "support/program.h"
+#include "support/scratch_folder.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+const std::string kMachine = probe::kInventedMachine.string();
+
+TEST(ProbeVerb, ReplaysAHealthyMachineInEveryFormat) {
+  const ScratchFolder folder;
+  const Answer run =
+      run_program(fmt::format("probe --replay {} -f text -f json={} -f junit={} -f prometheus={} -f md={}", kMachine,
+                              (folder.path() / "a.json").string(), (folder.path() / "a.xml").string(),
+                              (folder.path() / "a.prom").string(), (folder.path() / "a.md").string()));
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("Verdict: HEALTHY"), std::string::npos);
+  const Json json = Json::parse(content_of(folder.path() / "a.json"));
+  EXPECT_EQ(json["health"], "healthy");
+  EXPECT_TRUE(json["passed"].get<bool>());
+  EXPECT_TRUE(json["findings"].empty());
+  EXPECT_EQ(json["machine"]["inventory"]["gpus"].size(), 4u);
+  EXPECT_NE(content_of(folder.path() / "a.xml").find("failures=\"0\""), std::string::npos);
+  EXPECT_NE(content_of(folder.path() / "a.md").find("**Verdict: HEALTHY**"), std::string::npos);
+}
+
+// The rules of node_exporter's textfile collector: one TYPE per family, its samples together, no timestamps, an end of line.
+TEST(ProbeVerb, PrintsATextfileThatPrometheusReads) {
+  const std::string text = run_program("probe --replay " + kMachine + " -f prometheus").out;
+  EXPECT_TRUE(text.ends_with("\n"));
+  std::istringstream lines(text);
+  std::set<std::string> families;
+  std::string family;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# TYPE ")) {
+      family = line.substr(7, line.find(' ', 7) - 7);
+      EXPECT_TRUE(families.insert(family).second) << family;
+    }
+    if (line.starts_with("#")) continue;
+    EXPECT_TRUE(line.starts_with(family + "{")) << line;
+    EXPECT_EQ(line.substr(line.rfind('}') + 1).find(' ', 1), std::string::npos) << "a timestamp: " << line;
+  }
+  EXPECT_TRUE(families.contains("fathom_probe_health"));
+}
+
+TEST(ProbeVerb, AFindingIsExitCodeOneInEveryFormat) {
+  const ScratchFolder folder;
+  const fs::path sick = folder.write(
+      "sick.json",
+      probe::edited_machine(R"("gpu.gemm", "device": "gpu2")", R"("median": 7.69e+14)", R"("median": 6.2e+14)"));
+  for (const char* format : {"text", "json", "junit", "prometheus", "md"}) {
+    const Answer run = run_program(fmt::format("probe --replay {} -f {}", sick.string(), format));
+    EXPECT_EQ(run.code, 1) << format;
+    EXPECT_NE(run.out.find("probe.slower-than-peers"), std::string::npos) << format;
+  }
+}
+
+TEST(ProbeVerb, PrintsJunitThatFollowsTheSchema) {
+  if (std::system("command -v xmllint >/dev/null") != 0) GTEST_SKIP() << "waived: no xmllint";
+  const ScratchFolder folder;
+  const fs::path sick = folder.write(
+      "sick.json", probe::edited_machine(R"({"device": "gpu1")", R"("ecc_uncorrected": 0)", R"("ecc_uncorrected": 3)"));
+  const fs::path tools = fs::path(FATHOM_SOURCE_DIR) / "tests/data/tools";
+  for (const std::string& arguments :
+       {"--replay " + kMachine, "--replay " + sick.string(), "--checklist --replay " + sick.string(),
+        "--import " + (tools / "all_gather.json").string()}) {
+    const fs::path file = folder.path() / "a.xml";
+    run_program(fmt::format("probe {} -f junit={}", arguments, file.string()));
+    const std::string command = "xmllint --noout --schema '" FATHOM_SOURCE_DIR "/tests/check/junit.xsd' '" +
+                                file.string() + "' >'" + file.string() + ".log' 2>&1";
+    EXPECT_EQ(std::system(command.c_str()), 0) << content_of(file.string() + ".log");
+  }
+}
+
+TEST(ProbeVerb, HasAVerdictPerLineOfTheChecklist) {
+  const Answer run = run_program("probe --checklist --replay " + kMachine + " -f json");
+  EXPECT_EQ(run.code, 0);
+  const Json json = Json::parse(run.out);
+  ASSERT_EQ(json["checklist"].size(), 4u);
+  for (const Json& line : json["checklist"]) EXPECT_EQ(line["status"], "passed") << line;
+  const ScratchFolder folder;
+  const fs::path lying = folder.write("lying.json", probe::edited_machine(R"("clock": {)", "C0A80001", "7F7F0101"));
+  const Answer failed = run_program("probe --checklist --replay " + lying.string());
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_NE(failed.out.find("follows no server"), std::string::npos);
+}
+
+TEST(ProbeVerb, TakesAnAttestationForARecordedMachine) {
+  const ScratchFolder folder;
+  const std::string record = (folder.path() / "record.json").string();
+  const fs::path unattested =
+      folder.write("a.json", probe::edited_machine("power_attestation", "2026-06-01", "2020-06-01"));
+  EXPECT_EQ(run_program("probe --checklist --replay " + unattested.string()).code, 1);
+  const fs::path drill = folder.write("drill.yaml",
+                                      "format: fathom-attestation/1\nsubject: power redundancy\ndate: 2026-10-01\n"
+                                      "person: B. Tester\nevidence: protocol 13\n");
+  const Answer run = run_program(
+      fmt::format("probe --checklist --replay {} --attestation {} -o {}", unattested.string(), drill.string(), record));
+  EXPECT_EQ(run.code, 0) << run.out << run.err;
+  EXPECT_NE(content_of(record).find("B. Tester"), std::string::npos);
+}
+
+TEST(ProbeVerb, HoldsANodeAgainstOthers) {
+  const ScratchFolder folder;
+  const fs::path slow = folder.write("slow.json", probe::edited_machine("host.memory.read", "4.61e+11", "3.61e+11"));
+  EXPECT_EQ(run_program("probe --replay " + slow.string()).code, 0);
+  const Answer run = run_program(fmt::format("probe --replay {} --peers {} {}", slow.string(), kMachine, kMachine));
+  EXPECT_EQ(run.code, 1);
+  EXPECT_NE(run.out.find("probe.slower-than-fleet"), std::string::npos);
+}
+
+TEST(ProbeVerb, ImportsSeveralToolsAtOnce) {
+  const std::string tools = std::string(FATHOM_SOURCE_DIR) + "/tests/data/tools/";
+  const Json json = Json::parse(
+      run_program(fmt::format("probe --import {0}fio-3.33.json --import {0}all_reduce.txt --name node1 -f json", tools))
+          .out);
+  EXPECT_EQ(json["node"], "node1");
+  EXPECT_EQ(json["machine"]["results"].size(), 7u);
+}
+
+TEST(ProbeVerb, SavesWhatItReplays) {
+  const ScratchFolder folder;
+  const std::string first = (folder.path() / "first.json").string(), second = (folder.path() / "second.json").string();
+  run_program(fmt::format("probe --replay {} -o {}", kMachine, first));
+  run_program(fmt::format("probe --replay {} -o {}", first, second));
+  EXPECT_EQ(content_of(first), content_of(second));
+  EXPECT_FALSE(content_of(first).empty());
+  EXPECT_EQ(run_program(fmt::format("probe --replay {0} -o {0}", first)).code, 2) << "never over its input";
+}
+
+// On whatever machine the tests run: no GPU, no tool, no permission is a word in the record, and no crash.
+TEST(ProbeVerb, MeasuresThisMachineWithWhatItHas) {
+  const ScratchFolder folder;
+  const std::string file = (folder.path() / "here.json").string();
+  const Answer run =
+      run_program(fmt::format("probe --only host.gemm --only gpu --only host.network --name here -o {}", file));
+  EXPECT_TRUE(run.code == 0 || run.code == 1) << run.err;
+  const Json json = Json::parse(content_of(file));
+  EXPECT_EQ(json["node"], "here");
+  EXPECT_GT(json["inventory"]["processor"]["threads"], 0);
+  bool measured = false, gpus_missing = false, network_not_run = false;
+  for (const Json& result : json["results"]) {
+    measured |= result["case"] == "host.gemm" && result.contains("flops_per_s") && result["correctness"]["correct"];
+    gpus_missing |=
+        result["status"] == "not_supported" && result["why"].get<std::string>().starts_with("not supported yet");
+    network_not_run |= result["case"] == "host.network" && result["status"] == "not_run";
+  }
+  EXPECT_TRUE(measured);
+  EXPECT_TRUE(gpus_missing);
+  EXPECT_TRUE(network_not_run);
+  const Answer again = run_program("probe --replay " + file);
+  EXPECT_EQ(again.code, run.code);
+}
+
+TEST(ProbeVerb, RefusesWrongInputWithAHint) {
+  const ScratchFolder folder;
+  for (const auto& [arguments, words] : std::vector<std::pair<std::string, std::string>>{
+           {"--replay " + (folder.path() / "none.json").string(), "none.json"},
+           {"--replay " + folder.write("a.json", "{\"format\": \"fathom-machine\"}").string(), "format_version"},
+           {"--replay " + folder.write("b.json", "not json at all").string(), "no machine's record"},
+           {"--import " + kMachine, "--replay"},
+           {"--import " + folder.write("c.txt", "nothing").string(), "known are"},
+           {"--only host.memori", "host.memory"},
+           {"--replay " + kMachine + " --only host", "excludes"},
+           {"--fleet hosts.yaml", "not supported yet"},
+           {"--profile slow", "quick"},
+           {"--replay " + kMachine + " -f xml", "junit"},
+           {"--replay " + kMachine + " --checklist --requirements " + folder.write("d.yaml", "a: 1\n").string(),
+            "format"},
+       }) {
+    const Answer run = run_program("probe " + arguments);
+    EXPECT_EQ(run.code, 2) << arguments;
+    EXPECT_NE(run.err.find(words), std::string::npos) << arguments << ": " << run.err;
+    EXPECT_EQ(run.out, "") << arguments;
+  }
+  EXPECT_EQ(run_program("probe --replay " + kMachine + " -o /no/such/folder/a.json").code, 3);
+}
+
+TEST(ProbeVerb, ExplainsItsRules) {
+  const Answer all = run_program("explain probe");
+  EXPECT_EQ(all.code, 0);
+  for (const char* rule : {"probe.throttled", "probe.slower-than-peers", "probe.clock"}) {
+    EXPECT_NE(all.out.find(rule), std::string::npos);
+    EXPECT_EQ(run_program(std::string("explain ") + rule).code, 0);
+  }
+}
+
+}  // namespace
+}  // namespace fathom

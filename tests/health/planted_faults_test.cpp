@@ -1,0 +1,252 @@
+// One fault at a time in a machine that has none: the rule that finds it, on the device that has it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "health/health.h"
+#include "health/limits_of_parts.h"
+#include "support/invented_machine.h"
+#include "support/planning.h"
+
+namespace fathom::probe {
+namespace {
+
+std::string listed(const HealthReport& report) {
+  std::string text;
+  for (const HealthFinding& f : report.findings)
+    text += f.rule + " " + f.device + " " + f.measured + " | " + f.expected + "\n";
+  return text;
+}
+
+HealthReport judged(const std::string& text) { return judge_health(parse_record(text, "machine.json"), shipped()); }
+
+TEST(Health, ACleanMachineHasNoFinding) {
+  const HealthReport report = judge_health(invented_machine(), shipped());
+  EXPECT_EQ(report.health, Health::kHealthy);
+  EXPECT_EQ(listed(report), "");
+  EXPECT_TRUE(report.notes.empty());
+}
+
+// Recorded while others used the machine: one finding says so, and nothing else is wrong with it.
+TEST(Health, ABusyMachineIsASuspectForItsScatterAlone) {
+  const MachineRecord record = read_record(kInventedMachine.parent_path() / "busy-epyc-2-threads.json");
+  const HealthReport report = judge_health(record, shipped());
+  EXPECT_EQ(report.health, Health::kSuspect);
+  ASSERT_EQ(report.findings.size(), 1u) << listed(report);
+  EXPECT_EQ(report.findings.front().rule, "probe.unstable");
+  EXPECT_NE(report.notes.back().find("busy"), std::string::npos);
+  for (const Result& result : record.results)
+    EXPECT_TRUE(!result.correctness || result.correctness->correct) << result.name;
+}
+
+struct Fault {
+  const char* name;
+  const char* rule;
+  Health health;
+  const char* device;
+  const char* anchor;  // the place: what is replaced comes behind it
+  const char* before;
+  const char* after;
+};
+std::ostream& operator<<(std::ostream& out, const Fault& fault) { return out << fault.name; }
+
+class FaultOfAMachine : public testing::TestWithParam<Fault> {};
+
+TEST_P(FaultOfAMachine, IsFoundOnItsDevice) {
+  const Fault& fault = GetParam();
+  const HealthReport report = judged(edited_machine(fault.anchor, fault.before, fault.after));
+  const auto found = std::find_if(report.findings.begin(), report.findings.end(), [&](const HealthFinding& f) {
+    return f.rule == fault.rule && f.device == fault.device;
+  });
+  ASSERT_NE(found, report.findings.end()) << listed(report);
+  EXPECT_EQ(found->health, fault.health);
+  EXPECT_EQ(report.health, fault.health) << listed(report);
+  for (const std::string& text : {found->what, found->measured, found->expected, found->source, found->next}) {
+    EXPECT_FALSE(text.empty());
+  }
+  for (const HealthFinding& f : report.findings) EXPECT_EQ(f.device, fault.device) << listed(report);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Faults, FaultOfAMachine,
+    testing::Values(
+        Fault{"SlowGpu", "probe.slower-than-peers", Health::kDegraded, "gpu2", R"("gpu.gemm", "device": "gpu2")",
+              R"("median": 7.69e+14)", R"("median": 6.2e+14)"},
+        Fault{"SlightlySlowGpu", "probe.slower-than-peers", Health::kSuspect, "gpu2", R"("gpu.gemm", "device": "gpu2")",
+              R"("median": 7.69e+14)", R"("median": 7.2e+14)"},
+        Fault{"SlowToStart", "probe.slower-than-peers", Health::kDegraded, "gpu1",
+              R"("gpu.launch.graph", "device": "gpu1")", R"("median": 1.32e-06)", R"("median": 2e-06)"},
+        Fault{"SlowLink", "probe.slower-than-peers", Health::kDegraded, "gpu1>gpu3",
+              R"("gpu.peer.copy", "device": "gpu1>gpu3")", R"("median": 3.937e+11)", R"("median": 1.96e+11)"},
+        Fault{"HalfASlot", "probe.pcie", Health::kDegraded, "gpu3", R"({"device": "gpu3")", R"("pcie_width": 16)",
+              R"("pcie_width": 8)"},
+        Fault{"OldSlot", "probe.pcie", Health::kDegraded, "gpu3", R"({"device": "gpu3")", R"("pcie_generation": 5)",
+              R"("pcie_generation": 3)"},
+        Fault{"HalfTheLinks", "probe.nvlink", Health::kDegraded, "gpu0", R"({"device": "gpu0")", R"("nvlinks": 18)",
+              R"("nvlinks": 9)"},
+        Fault{"NoPeerAccess", "probe.peer-access", Health::kDegraded, "gpu0>gpu1", R"({"from": "gpu0", "to": "gpu1")",
+              R"("peer_access": true)", R"("peer_access": false)"},
+        Fault{"ClockHeldDown", "probe.throttled", Health::kDegraded, "gpu1", R"({"device": "gpu1")",
+              R"("throttle_reasons": 4)", R"("throttle_reasons": 68)"},
+        Fault{"ErrorsInMemory", "probe.memory-errors", Health::kFailed, "gpu1", R"({"device": "gpu1")",
+              R"("ecc_uncorrected": 0)", R"("ecc_uncorrected": 3)"},
+        Fault{"RowsToRemap", "probe.memory-errors", Health::kFailed, "gpu1", R"({"device": "gpu1")",
+              R"("remap_pending": false)", R"("remap_pending": true)"},
+        Fault{"ZerosAsData", "probe.no-data", Health::kUnknown, "gpu1", R"("gpu.memory.read", "device": "gpu1")",
+              R"("median": 4.07e+12)", R"("median": 0)"},
+        Fault{"AnImpossibleFigure", "probe.implausible", Health::kUnknown, "gpu1",
+              R"("gpu.memory.read", "device": "gpu1")", R"("median": 4.07e+12)", R"("median": 5.1e+12)"},
+        Fault{"AnImpossibleTime", "probe.implausible", Health::kUnknown, "gpu0,gpu1,gpu2,gpu3",
+              R"("bytes": 1073741824, "ranks": 4)", R"("median": 0.0044)", R"("median": 0.00044)"},
+        Fault{"MemoryOfTheHostTooFast", "probe.implausible", Health::kUnknown, "host", R"("host.memory.read")",
+              R"("median": 4.61e+11)", R"("median": 9.61e+11)"},
+        Fault{"WrongData", "probe.incorrect", Health::kFailed, "gpu0", R"("gpu.gemm", "device": "gpu0")",
+              R"("correct": true)", R"("correct": false)"},
+        Fault{"Scatter", "probe.unstable", Health::kSuspect, "gpu0", R"("gpu.copy.h2d", "device": "gpu0")",
+              R"("q1": 5.49792e+10)", R"("q1": 5.0e+10)"},
+        Fault{"Drift", "probe.unstable", Health::kSuspect, "gpu0", R"("gpu.gemm", "device": "gpu0")",
+              R"("drift": 0.001)", R"("drift": -0.08)"},
+        Fault{"NotFinished", "probe.unfinished", Health::kUnknown, "host", R"("host.storage.random_read")",
+              R"("status": "passed")", R"("status": "unknown", "why": "fio ended with 1")"},
+        Fault{"AClockThatFollowsItself", "probe.clock", Health::kSuspect, "host", R"("clock": {)", "C0A80001",
+              "7F7F0101"},
+        Fault{"MemoryAsStorage", "probe.storage", Health::kUnknown, "host", R"("storage": {)", "xfs", "tmpfs"}),
+    [](const testing::TestParamInfo<Fault>& fault) { return fault.param.name; });
+
+// A clock below its highest is explained by the software power cap (0x4), and by nothing when that is not set.
+TEST(Health, APowerCapExplainsALowClock) {
+  const std::string slow = edited_machine(R"({"device": "gpu1")", R"("clock_hz": 1.965e9)", R"("clock_hz": 1.455e9)");
+  EXPECT_EQ(judged(slow).health, Health::kHealthy);
+  MachineRecord record = parse_record(slow, "machine.json");
+  for (Gpu& gpu : record.gpus) gpu.throttle_reasons = 0;
+  for (Result& result : record.results) result.protocol.throttle_reasons.reset();
+  const HealthReport report = judge_health(record, shipped());
+  ASSERT_EQ(report.findings.size(), 1u) << listed(report);
+  EXPECT_EQ(report.findings.front().rule, "probe.throttled");
+  EXPECT_EQ(report.findings.front().device, "gpu1");
+}
+
+TEST(Health, AllGpusSlowTogetherAreFoundByTheCatalog) {
+  MachineRecord record = invented_machine();
+  for (Result& result : record.results) {
+    if (result.name == "gpu.memory.read") result.figure = single_figure(2.9e12);
+  }
+  const HealthReport report = judge_health(record, shipped());
+  ASSERT_EQ(report.findings.size(), 4u) << listed(report);
+  for (const HealthFinding& f : report.findings) {
+    EXPECT_EQ(f.rule, "probe.below-reference");
+    EXPECT_EQ(f.health, Health::kDegraded);
+    EXPECT_NE(f.source.find("gpu-benches"), std::string::npos) << f.source;
+  }
+}
+
+// All GPUs and the memory of one node at 0.92: nothing is wrong among its own devices.
+TEST(Health, ASlowNodeIsFoundByOtherNodes) {
+  const std::vector<MachineRecord> others = {invented_machine(), invented_machine()};
+  EXPECT_EQ(judge_health(invented_machine(), shipped(), others).health, Health::kHealthy);
+  MachineRecord slow = invented_machine();
+  for (Result& r : slow.results) {
+    if (r.name == "host.memory.read" || r.name == "gpu.gemm") r.figure = single_figure(r.figure->median * 0.92);
+  }
+  EXPECT_EQ(judge_health(slow, shipped()).health, Health::kHealthy);
+  const HealthReport report = judge_health(slow, shipped(), others);
+  EXPECT_EQ(report.health, Health::kSuspect);
+  ASSERT_EQ(report.findings.size(), 5u) << listed(report);
+  for (const HealthFinding& f : report.findings) EXPECT_EQ(f.rule, "probe.slower-than-fleet");
+  std::vector<MachineRecord> of_another_kind = others;
+  for (MachineRecord& node : of_another_kind) {
+    node.processor->name = "Another CPU";
+    for (Gpu& gpu : node.gpus) gpu.name = "NVIDIA H100 80GB HBM3";
+  }
+  EXPECT_EQ(judge_health(slow, shipped(), of_another_kind).health, Health::kHealthy);
+}
+
+// What a cache gives is no figure of the memory.
+TEST(Health, SmallBuffersMayBeFasterThanTheMemory) {
+  MachineRecord record = invented_machine();
+  for (Result& result : record.results) {
+    if (result.name != "gpu.memory.read") continue;
+    result.shape["bytes"] = "16777216";
+    result.figure = single_figure(1e13);
+  }
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kHealthy);
+  for (Result& result : record.results) {
+    if (result.name == "gpu.memory.read") result.shape.erase("bytes");
+  }
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kUnknown);
+}
+
+// 2 sockets x 56 cores x 64 FLOP x 2.0 GHz = 14.3 TFLOPS at the base clock, 27.2 at 3.8 GHz.
+TEST(Health, AProcessorMayRunAboveItsBaseClock) {
+  MachineRecord record = invented_machine();
+  Result gemm = without_figure("host.gemm", "host", Status::kPassed, "");
+  gemm.unit = Unit::kFlopsPerSecond;
+  gemm.figure = single_figure(16e12);
+  record.results.push_back(gemm);
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kHealthy);
+  record.results.back().figure = single_figure(32e12);
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kUnknown);
+}
+
+// With two of a kind the slower one is to blame, not the faster.
+TEST(Health, OfTwoTheSlowerIsFound) {
+  MachineRecord record = invented_machine();
+  std::erase_if(record.gpus, [](const Gpu& gpu) { return gpu.device > "gpu1"; });
+  std::erase_if(record.results, [](const Result& r) { return r.name != "gpu.memory.read" || r.device > "gpu1"; });
+  record.results[1].figure = single_figure(3.75e12);
+  const HealthReport report = judge_health(record, shipped());
+  ASSERT_EQ(report.findings.size(), 1u) << listed(report);
+  EXPECT_EQ(report.findings.front().device, "gpu1");
+  EXPECT_EQ(report.findings.front().health, Health::kSuspect);
+}
+
+TEST(Health, NothingMeasuredIsUnknown) {
+  MachineRecord record = invented_machine();
+  record.results.clear();
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kUnknown);
+}
+
+TEST(Health, ADeviceThatTheCatalogDoesNotKnowIsHeldAgainstItsOwnBus) {
+  MachineRecord record = invented_machine();
+  for (Gpu& gpu : record.gpus) gpu.name = "Invented 9000";
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kHealthy);
+  for (Gpu& gpu : record.gpus) gpu.memory_peak = BytesPerSecond(3e12);
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kUnknown);
+}
+
+TEST(Health, SettingsThatCostSpeedAreNotes) {
+  MachineRecord record = invented_machine();
+  record.settings = {{"memlock_bytes", "8388608"}, {"governor", "powersave"}, {"load_average", "190.0"}};
+  const HealthReport report = judge_health(record, shipped());
+  EXPECT_EQ(report.health, Health::kHealthy);
+  EXPECT_EQ(report.notes.size(), 3u);
+}
+
+TEST(LimitsOfParts, ProcessorsAreKnownByTheirPlainNames) {
+  const auto id = [](const std::string& name) {
+    Processor processor;
+    processor.name = name;
+    const Cpu* cpu = catalog_entry(processor, shipped());
+    return cpu == nullptr ? std::string() : cpu->id;
+  };
+  EXPECT_EQ(id("Intel(R) Xeon(R) Platinum 8480+"), "intel-xeon-platinum-8480plus");
+  EXPECT_EQ(id("Intel(R) Xeon(R) Platinum 8480+ CPU @ 2.00GHz"), "intel-xeon-platinum-8480plus");
+  EXPECT_EQ(id("AMD EPYC 9654 96-Core Processor"), "amd-epyc-9654");
+  EXPECT_EQ(id("AMD EPYC"), "");
+}
+
+// nccl-tests: 8 ranks, 1 GB in 4 ms is 250 GB/s, times 2 * 7 / 8 for an all-reduce.
+TEST(LimitsOfParts, BusBandwidthIsThatOfNcclTests) {
+  Result r = without_figure("collective.all_reduce", "gpu0,gpu1", Status::kPassed, "");
+  r.shape = {{"bytes", "1000000000"}, {"ranks", "8"}};
+  r.unit = Unit::kTime;
+  r.figure = single_figure(4e-3);
+  EXPECT_DOUBLE_EQ(bus_bandwidth(r)->value, 437.5e9);
+  r.name = "collective.all_gather";
+  EXPECT_DOUBLE_EQ(bus_bandwidth(r)->value, 218.75e9);
+  r.shape.erase("ranks");
+  EXPECT_FALSE(bus_bandwidth(r));
+}
+
+}  // namespace
+}  // namespace fathom::probe

@@ -1,0 +1,175 @@
+// What each tool's output becomes. tests/data/tools has the files.
+#include "importers/importers.h"
+
+#include <gtest/gtest.h>
+
+#include "input/content.h"
+#include "input/error.h"
+
+namespace fathom::probe {
+namespace {
+
+const std::filesystem::path kTools = std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/tools";
+
+MachineRecord imported(const std::string& file) { return import_file(kTools / file); }
+
+std::string refusal_of(const std::string& text, const std::string& file = "output.json") {
+  try {
+    import_text(text, file);
+  } catch (const InputError& error) {
+    return error.message();
+  }
+  ADD_FAILURE() << "was imported: " << text;
+  return {};
+}
+
+TEST(Importers, FioCountsOperationsOfSmallBlocks) {
+  const MachineRecord record = imported("fio-3.33.json");
+  ASSERT_EQ(record.results.size(), 1u);
+  const Result& r = record.results.front();
+  EXPECT_EQ(r.name, "host.storage.random_read");
+  EXPECT_EQ(r.unit, Unit::kOperationsPerSecond);
+  EXPECT_DOUBLE_EQ(r.figure->median, 71824.175824);
+  EXPECT_EQ(r.shape.at("block_bytes"), "4096");
+  EXPECT_EQ(r.shape.at("depth"), "16");
+  EXPECT_EQ(r.shape.at("jobs"), "2");
+  EXPECT_EQ(r.protocol.engine, "fio-3.33");
+  EXPECT_EQ(r.protocol.cache, "O_DIRECT");
+}
+
+TEST(Importers, FioCountsBytesOfLargeBlocksAndReadsPastWarnings) {
+  const std::string text =
+      "fio: this platform does not support process shared mutexes\n"
+      R"({"fio version": "fio-3.36", "global options": {"direct": "0", "bs": "1m"}, "jobs": [{"jobname": "a", "error": 0,
+          "job options": {"rw": "write"}, "read": {"iops": 0, "bw_bytes": 0}, "write": {"iops": 900.5, "bw_bytes": 944242688}}]})";
+  const Result r = import_text(text, "fio.json").results.at(0);
+  EXPECT_EQ(r.name, "host.storage.write");
+  EXPECT_DOUBLE_EQ(r.figure->median, 944242688);
+  EXPECT_EQ(r.protocol.cache, "page cache");
+  EXPECT_FALSE(r.notes.empty()) << "memory may have answered";
+}
+
+TEST(Importers, FioThatEndedWithAnErrorIsUnknown) {
+  const Result r =
+      import_text(R"({"fio version": "fio-3.36", "jobs": [{"jobname": "a", "error": 22}]})", "fio.json").results.at(0);
+  EXPECT_EQ(r.status, Status::kUnknown);
+  EXPECT_FALSE(r.figure);
+}
+
+// iperf3 3.12 writes sock_bufsize twice; the omitted first second is no sample.
+TEST(Importers, IperfTakesTheIntervalsThatCount) {
+  const Result r = imported("iperf-3.12.json").results.at(0);
+  EXPECT_EQ(r.name, "host.network");
+  EXPECT_EQ(r.shape.at("direction"), "send");
+  EXPECT_EQ(r.shape.at("streams"), "2");
+  EXPECT_EQ(r.figure->samples, 2);
+  EXPECT_EQ(r.protocol.engine, "iperf 3.12");
+  EXPECT_GT(r.figure->median, 1e9);
+  const Result refused =
+      import_text(R"({"start": {"version": "iperf 3.17"}, "intervals": [], "end": {}, "error": "unable to connect"})",
+                  "i.json")
+          .results.at(0);
+  EXPECT_EQ(refused.status, Status::kUnknown);
+  EXPECT_EQ(refused.why, "iperf3: unable to connect");
+}
+
+TEST(Importers, NcclTestsTextHasBothPlacesOfEverySize) {
+  const MachineRecord record = imported("all_reduce.txt");
+  ASSERT_EQ(record.results.size(), 6u) << "of no bytes nothing is kept";
+  const Result& large = record.results.at(4);
+  EXPECT_EQ(large.name, "collective.all_reduce");
+  EXPECT_EQ(large.device, "gpu0,gpu1,gpu2,gpu3");
+  EXPECT_EQ(large.shape.at("bytes"), "1073741824");
+  EXPECT_EQ(large.shape.at("dtype"), "fp32");
+  EXPECT_EQ(large.shape.at("place"), "out");
+  EXPECT_DOUBLE_EQ(large.figure->median, 4.4e-3);
+  EXPECT_TRUE(large.correctness->correct);
+  EXPECT_FALSE(record.results.at(5).correctness) << "N/A was not compared";
+  ASSERT_EQ(record.gpus.size(), 4u);
+  EXPECT_EQ(record.gpus[2].name, "NVIDIA H200");
+}
+
+TEST(Importers, NcclTestsJsonKeepsWrongElementsAndNoEnvironment) {
+  const MachineRecord record = imported("all_gather.json");
+  ASSERT_EQ(record.results.size(), 3u);
+  EXPECT_EQ(record.results[0].name, "collective.all_gather");
+  EXPECT_EQ(record.results[0].status, Status::kPassed);
+  EXPECT_EQ(record.results[1].status, Status::kIncorrect);
+  EXPECT_EQ(record.results[2].shape.at("place"), "in");
+  EXPECT_EQ(record_json(record).find("SECRET"), std::string::npos);
+}
+
+TEST(Importers, AnOperationThatIsNotToldIsTakenFromTheFilesName) {
+  std::string text = text_of_file(kTools / "all_reduce.txt");
+  text.erase(text.find("# Collective test starting"), 44);
+  EXPECT_EQ(import_text(text, "reduce_scatter_h200.txt").results.at(0).name, "collective.reduce_scatter");
+  EXPECT_NE(refusal_of(text, "output.txt").find("which collective"), std::string::npos);
+}
+
+TEST(Importers, NvbandwidthHasAFigurePerDeviceAndPair) {
+  const MachineRecord record = imported("nvbandwidth.json");
+  ASSERT_EQ(record.results.size(), 4u);
+  EXPECT_EQ(record.results[0].name, "gpu.copy.h2d");
+  EXPECT_EQ(record.results[0].device, "gpu0");
+  EXPECT_DOUBLE_EQ(record.results[0].figure->median, 55.43e9);
+  EXPECT_EQ(record.results[3].device, "gpu1>gpu0");
+  EXPECT_EQ(record.gpus.size(), 2u);
+}
+
+// nvbandwidth does not tell the names of GPUs; nccl-tests does.
+TEST(Importers, SeveralOutputsAreOneMachine) {
+  MachineRecord record = imported("nvbandwidth.json");
+  join(record, imported("all_reduce.txt"));
+  EXPECT_EQ(record.results.size(), 10u);
+  ASSERT_EQ(record.gpus.size(), 4u);
+  for (const Gpu& gpu : record.gpus) EXPECT_EQ(gpu.name, "NVIDIA H200");
+}
+
+TEST(Importers, PerftestIsReadWithAndWithoutQuotes) {
+  const Result bandwidth = imported("perftest.json").results.at(0);
+  EXPECT_EQ(bandwidth.name, "host.rdma");
+  EXPECT_DOUBLE_EQ(bandwidth.figure->median, 392.12e9 / 8);
+  EXPECT_EQ(bandwidth.shape.at("bytes"), "65536");
+  const Result latency = imported("perftest-latency.json").results.at(0);
+  EXPECT_EQ(latency.unit, Unit::kTime);
+  EXPECT_DOUBLE_EQ(latency.figure->median, 1.42e-6);
+}
+
+TEST(Importers, LlamaBenchIsTheSameFromJsonAndMarkdown) {
+  const MachineRecord json = imported("llama-bench.json"), table = imported("llama-bench.md");
+  ASSERT_EQ(json.results.size(), 2u);
+  ASSERT_EQ(table.results.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(json.results[i].name, table.results[i].name);
+    EXPECT_DOUBLE_EQ(json.results[i].figure->median, table.results[i].figure->median);
+    EXPECT_EQ(json.results[i].shape.at("model"), table.results[i].shape.at("model"));
+  }
+  EXPECT_EQ(json.results[0].figure->samples, 3);
+  EXPECT_EQ(json.results[1].name, "engine.llama_cpp.decode");
+}
+
+TEST(Importers, WhatWasImportedCanBeSavedAndReplayed) {
+  for (const auto& entry : std::filesystem::directory_iterator(kTools)) {
+    if (entry.path().filename() == "README.md") continue;
+    MachineRecord record = import_file(entry.path());
+    record.date = "2026-11-22";
+    const std::string text = record_json(record);
+    EXPECT_EQ(record_json(parse_record(text, "record.json")), text) << entry.path();
+  }
+}
+
+TEST(Importers, OtherFilesAreRefusedWithAReason) {
+  EXPECT_NE(refusal_of("hello").find("no output"), std::string::npos);
+  EXPECT_NE(refusal_of("{}").find("no output"), std::string::npos);
+  EXPECT_NE(refusal_of("[]").find("no output"), std::string::npos);
+  EXPECT_NE(refusal_of("").find("no output"), std::string::npos);
+  EXPECT_NE(refusal_of(R"({"format": "fathom-machine"})").find("record already"), std::string::npos);
+  EXPECT_NE(refusal_of(R"({"fio version": "fio-3.33"})").find("jobs"), std::string::npos);
+  EXPECT_NE(refusal_of(R"({"nvbandwidth": {"error": "no device"}})").find("no device"), std::string::npos);
+  EXPECT_NE(refusal_of("\xFF\xFE").find("UTF-8"), std::string::npos);
+  refusal_of(std::string(100000, '['));
+  refusal_of(R"({"start": {"version": "iperf 3.17"}, "end": {"sum_received": {"bits_per_second": "fast"}}})");
+}
+
+}  // namespace
+}  // namespace fathom::probe

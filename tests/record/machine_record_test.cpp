@@ -1,0 +1,97 @@
+// What is written is what is read, and what is not a record is refused with its place.
+#include <gtest/gtest.h>
+
+#include "input/error.h"
+#include "support/invented_machine.h"
+
+namespace fathom::probe {
+namespace {
+
+InputError refusal_of(const std::string& text) {
+  try {
+    parse_record(text, "machine.json");
+  } catch (const InputError& error) {
+    return error;
+  }
+  ADD_FAILURE() << "was read: " << text.substr(0, 200);
+  return {"", {}, ""};
+}
+
+std::string with(const std::string& inside) {
+  return R"({"format": "fathom-machine", "format_version": "1.0", "node": "a", "date": "2026-11-22",)" + inside + "}";
+}
+
+TEST(MachineRecord, ReadsWhatItWrites) {
+  const std::string once = record_json(invented_machine());
+  EXPECT_EQ(record_json(parse_record(once, "again.json")), once);
+}
+
+TEST(MachineRecord, KeepsEveryPartOfTheMachine) {
+  const MachineRecord record = parse_record(record_json(invented_machine()), "again.json");
+  ASSERT_EQ(record.gpus.size(), 4u);
+  EXPECT_EQ(record.gpus[3].device, "gpu3");
+  EXPECT_EQ(record.gpus[1].pcie_width, 16);
+  EXPECT_EQ(record.gpus[0].throttle_reasons, 4u);
+  EXPECT_EQ(record.links.size(), 12u);
+  EXPECT_EQ(record.numa[1].distances, (std::vector<int>{21, 10}));
+  EXPECT_EQ(record.setting("memlock_bytes")->value, "unlimited");
+  EXPECT_EQ(record.clock->stratum, 2);
+  EXPECT_EQ(record.storage->file_system, "xfs");
+  EXPECT_EQ(record.ups.front().runtime, Seconds(900));
+  EXPECT_EQ(record.power_attestation->person, "A. Tester");
+  const Result& first = record.results.front();
+  EXPECT_EQ(first.shape.at("threads"), "224");
+  EXPECT_EQ(first.unit, Unit::kBytesPerSecond);
+  EXPECT_DOUBLE_EQ(first.figure->median, 4.61e11);
+  EXPECT_TRUE(first.correctness->correct);
+}
+
+TEST(MachineRecord, WritesNothingThatIsNotKnown) {
+  MachineRecord record;
+  record.node = "a";
+  record.date = "2026-11-22";
+  record.results.push_back(without_figure("gpu.memory", "gpu", Status::kNotSupported, "not supported yet"));
+  const std::string text = record_json(record);
+  for (const char* key :
+       {"gpus", "numa", "clock", "storage", "memory_bytes", "hypervisor", "bytes_per_s", "protocol"}) {
+    EXPECT_EQ(text.find('"' + std::string(key) + '"'), std::string::npos) << key;
+  }
+  EXPECT_EQ(parse_record(text, "b.json").results.front().status, Status::kNotSupported);
+}
+
+TEST(MachineRecord, OtherFilesAreRefusedWithWhatWasExpected) {
+  EXPECT_NE(refusal_of("{}").hint().find("fathom-machine"), std::string::npos);
+  EXPECT_NE(refusal_of(R"({"format": "fathom-profile/1"})").message().find("no machine's record"), std::string::npos);
+  EXPECT_NE(refusal_of(R"({"format": "fathom-machine", "format_version": "2.0"})").message().find("2.0"),
+            std::string::npos);
+  EXPECT_NE(refusal_of(with("")).message().find("results"), std::string::npos);
+}
+
+TEST(MachineRecord, UnknownKeysAndWordsAreRefusedWithASuggestion) {
+  EXPECT_EQ(refusal_of(with(R"("inventry": {}, "results": [])")).suggestion(), "inventory");
+  EXPECT_EQ(
+      refusal_of(with(R"("results": [{"case": "a", "device": "host", "status": "pased", "time_s": {"median": 1}}])"))
+          .suggestion(),
+      "passed");
+  EXPECT_NE(refusal_of(with(R"("results": [{"case": "a", "device": "host", "status": "passed"}])"))
+                .hint()
+                .find("bytes_per_s"),
+            std::string::npos);
+  EXPECT_NE(refusal_of(with(R"("results": [{"case": "a", "device": "host", "status": "passed", "time_s": {"median": 1},
+                             "bytes_per_s": {"median": 1}}])"))
+                .message()
+                .find("second"),
+            std::string::npos);
+  EXPECT_NE(refusal_of(edited_machine("\"device\": \"gpu1\"", "gpu1", "gpu0")).message().find("two GPUs"),
+            std::string::npos);
+}
+
+TEST(MachineRecord, NumbersOutOfRangeAreRefused) {
+  EXPECT_NE(refusal_of(edited_machine("\"pcie_width\"", "16", "-16")).message().find("pcie_width"), std::string::npos);
+  refusal_of(edited_machine("\"median\"", "4.61e+11", "1e99"));
+  refusal_of(edited_machine("\"median\"", "4.61e+11", ".nan"));
+  refusal_of(edited_machine("\"median\"", "4.61e+11", "\"4.61e11\""));
+}
+
+}  // namespace
+}  // namespace fathom::probe
