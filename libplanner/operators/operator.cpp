@@ -104,6 +104,14 @@ Bytes wire_bytes(const Operator& op) {
   }
 }
 
+Work busiest_work(const Operator& op) {
+  const Bytes others = bytes_moved(op) - op.weight_bytes;
+  if (op.kind != OperatorKind::kGroupedLinear) return {op.weight_bytes, others, flops(op)};
+  return {.weights = std::min(op.weight_bytes * op.imbalance, std::max(op.held_bytes, op.weight_bytes)),
+          .others = others * op.imbalance,
+          .flops_done = flops(op) * op.imbalance};
+}
+
 double distinct_experts(const Moe& moe, double held, double tokens) {
   const double miss = 1.0 - static_cast<double>(moe.experts_per_token) / moe.routed_experts;
   return held * (1 - std::pow(miss, tokens));

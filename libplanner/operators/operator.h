@@ -72,6 +72,13 @@ Flops flops(const Operator& op);
 Bytes bytes_moved(const Operator& op);  // weights, cache and activations through the memory of one device
 Bytes wire_bytes(const Operator& op);   // sent by one rank, ring algorithms
 
+// What the busiest rank of an expert-parallel group does: it has more tokens, but never more experts than it holds.
+struct Work {
+  Bytes weights{}, others{};
+  Flops flops_done{};
+};
+Work busiest_work(const Operator& op);
+
 // What runs in one step on one replica. Prefill and decode may be mixed (chunked prefill).
 struct Batch {
   double sequences = 0;        // decoding, over the whole replica (or micro-batch)

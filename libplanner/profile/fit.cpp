@@ -13,12 +13,14 @@
 
 namespace fathom {
 
+// Of experts that are dealt out the time is the busiest rank's, and so is the work.
 ProfileSample sample_of(const Operator& op, Seconds time) {
+  const Work work = busiest_work(op);
   return {.name = plan_name(op),
           .kind = op.kind,
           .weights = profile_format(op.kind, op.weights),
-          .bytes = bytes_moved(op),
-          .flops = flops(op),
+          .bytes = work.weights + work.others,
+          .flops = work.flops_done,
           .tokens = op.tokens,
           .time = time};
 }
@@ -218,7 +220,8 @@ std::vector<Alike> alike(std::vector<Point> points, const ProfileRow& row) {
   const bool cache = reads_a_cache(row);
   const auto intensity = [](const Point& p) { return p.y / p.x; };
   const auto per_token = [&](const Point& p) { return cache && p.tokens > 0 ? p.x / p.tokens : 0; };
-  const auto size = [&](const Point& p) { return cache || p.y == 0 ? p.x : 0; };
+  const bool by_size = cache || row.kind == OperatorKind::kGroupedLinear;
+  const auto size = [&](const Point& p) { return by_size || p.y == 0 ? p.x : 0; };
   std::vector<Alike> all;
   for (const auto& same : cut_by(std::move(points), intensity, cache ? kSameAttention : kSameIntensity)) {
     for (const auto& context : cut_by(same, per_token, kSameContext)) {

@@ -133,24 +133,11 @@ Product product(const Operator& op, const DeviceRates& r) {
                            : (slow_start ? r.fp8_floor : r.operator_floor)};
 }
 
-// What the busiest rank of an expert-parallel group does: it has more tokens, but never more experts than it holds.
-struct Work {
-  Bytes weights{}, others{};
-  Flops flops_done{};
-};
-Work busiest(const Operator& op) {
-  const Bytes others = bytes_moved(op) - op.weight_bytes;
-  if (op.kind != OperatorKind::kGroupedLinear) return {op.weight_bytes, others, flops(op)};
-  return {.weights = std::min(op.weight_bytes * op.imbalance, std::max(op.held_bytes, op.weight_bytes)),
-          .others = others * op.imbalance,
-          .flops_done = flops(op) * op.imbalance};
-}
-
 OperatorTime matmul(const Operator& op, const DeviceRates& r) {
   const bool expands = is_four_bit(op.weights) && !is_fp4(multiplied_in(r, op.weights));
   const BytesPerSecond memory = r.memory * ((expands ? r.int4_memory_factor : 1) *
                                             (op.kind == OperatorKind::kGroupedLinear ? r.grouped_memory : 1));
-  const Work work = busiest(op);
+  const Work work = busiest_work(op);
   const Product how = product(op, r);
   return roofline(work.flops_done / how.rate, work.weights / memory + work.others / r.memory, how.floor);
 }
@@ -212,7 +199,7 @@ bool measured_time(const Operator& op, const DeviceRates& r, const Layout& layou
   }
   const ProfileRow* row = r.measured->find(op.kind, op.weights);
   if (row == nullptr) return false;
-  const Work work = busiest(op);
+  const Work work = busiest_work(op);
   const ProfileTime t = profile_time(*row, work.weights + work.others, work.flops_done, op.tokens);
   const Bound bound = t.floor > std::max(t.memory, t.compute) ? Bound::kFloor
                       : t.compute > t.memory                  ? Bound::kCompute
