@@ -47,7 +47,8 @@ struct Linear {
   LinearPath path = LinearPath::kAuto;
 };
 
-inline constexpr int kMostLinearTokens = 64;  // of the mma and stream paths (bf16 by stream: 8); dot takes any number, eight at a time
+inline constexpr int kMostLinearTokens =
+    64;  // of the mma and stream paths (bf16 by stream: 8); dot takes any number, eight at a time
 inline constexpr int kLinearCounters = 4096;
 
 // The most that any launch of up to 64 tokens needs.

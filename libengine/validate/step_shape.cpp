@@ -47,6 +47,9 @@ std::vector<Request> requests_of(const EngineModel& model, const StepShape& shap
     Request r = request_of(shape, steps);
     r.id = i;
     r.prompt = made_up_tokens(std::ssize(r.prompt), model.architecture.vocab_size, i);
+    // Made-up weights soon say the same to every sequence, and then all choose the same experts. A draft, though, is held against
+    // what is said.
+    if (!model.layout.mtp) r.forced = made_up_tokens(r.output_tokens, model.architecture.vocab_size, count + i);
     r.arrival = shape.decodes() ? 0 : i / at_once;
     requests.push_back(std::move(r));
   }

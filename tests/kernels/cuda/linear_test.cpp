@@ -248,7 +248,8 @@ TEST(CudaLinear, StreamEqualsTheHostAtOddSizes) {
   for (Storage storage : kStorages) {
     for (std::int64_t cols : odd_cols(storage)) {
       for (std::int64_t rows : {4, 60, 1004}) {
-        for (int tokens : {1, 2, 3, 8, 11, 16, 19, 32, 53, 64}) check({storage, rows, cols, tokens, LinearPath::kStream});
+        for (int tokens : {1, 2, 3, 8, 11, 16, 19, 32, 53, 64})
+          check({storage, rows, cols, tokens, LinearPath::kStream});
       }
     }
     check({storage, 72, 12288, 1, LinearPath::kStream});
@@ -298,7 +299,9 @@ TEST(CudaLinear, GatedAddedAndBiasedOutputsEqualTheHost) {
     for (LinearPath path : {LinearPath::kDot, LinearPath::kStream, LinearPath::kRows, LinearPath::kMma}) {
       if (path != LinearPath::kDot && device_traits().compute < 80) continue;
       for (int tokens : {1, 5, 30}) {
-        if ((path == LinearPath::kStream && tokens > 8 && storage == Storage::kBf16) || (path == LinearPath::kRows && tokens > 1)) continue;
+        if ((path == LinearPath::kStream && tokens > 8 && storage == Storage::kBf16) ||
+            (path == LinearPath::kRows && tokens > 1))
+          continue;
         check({storage, 332, 1408, tokens, path, true});
         check({storage, 332, 1408, tokens, path, true, false});
         check({storage, 332, 1408, tokens, path, false, false, true, true});
