@@ -181,7 +181,8 @@ bool tries_device(const std::string& backend, const SavedPool& pool) {
   if (pool.accelerator_id == kHostAccelerator) return false;
   try {
     cuda_device();
-    return ranks_of_machine(pool.layout) <= cuda_devices();
+    const bool one_each = mpi_ranks() > 0 && cuda_devices() == 1;  // a launcher may show each process a GPU of its own
+    return one_each || ranks_of_machine(pool.layout) <= cuda_devices();
   } catch (const std::runtime_error&) {
     return false;
   }

@@ -67,7 +67,9 @@ class Rank {
   explicit Rank(Communicator& world)
       : world_(world),
         words_(account_, Purpose::kActivations, sizeof(PeerCalls::Counts)),
-        calls_(world, account_, 2 * kMostBytes + packet_bytes(world.size()), std::chrono::milliseconds(10'000)),
+        calls_(world, account_,
+               2 * kMostBytes + packet_bytes(world.size()) + cuda::peer_flight_bytes(world.size(), kFlightRows, kWidth),
+               std::chrono::milliseconds(10'000)),
         residual_(account_, Purpose::kActivations, 2 * kMostBytes),
         normed_(account_, Purpose::kActivations, kMostBytes),
         weight_(account_, Purpose::kActivations, kWidth * sizeof(float)) {
@@ -85,6 +87,7 @@ class Rank {
     calls_.place<std::uint16_t>(0, op.partial);
     calls_.place<std::uint16_t>(kMostBytes, op.sums);
     calls_.place<void>(2 * kMostBytes, op.packets);
+    calls_.place<void>(2 * kMostBytes + packet_bytes(world_.size()), op.flights);
     op.rows = rows;
     op.width = kWidth;
     op.packet_rows = packet_rows;
@@ -139,9 +142,7 @@ class Rank {
         });
   }
 
-  static std::size_t packet_bytes(int ranks) {
-    return cuda::peer_packet_bytes(ranks, kPacketRows, kFlightRows, kWidth);
-  }
+  static std::size_t packet_bytes(int ranks) { return cuda::peer_packet_bytes(ranks, kPacketRows, kWidth); }
   static int calls_of(int rows) { return rows <= 64 ? 200 : rows <= 1024 ? 50 : 10; }
 
   Communicator& world_;
@@ -161,7 +162,8 @@ void measure_ranks(int ranks, std::vector<Line>& lines) {
     const auto report = [&](const std::string& what, std::size_t bytes, double us) {
       if (world.rank() != 0) return;
       lines.push_back({what, ranks, bytes, us});
-      const double bus = static_cast<double>(bytes) * 2 * (ranks - 1) / ranks / us * 1e-3;
+      const double moved = what.starts_with("gather") ? 1 : 2;  // of bytes * (ranks - 1) / ranks
+      const double bus = static_cast<double>(bytes) * moved * (ranks - 1) / ranks / us * 1e-3;
       fmt::print("{} GPUs {:34} {:>10} B {:9.2f} us {:7.1f} GB/s bus\n", ranks, what, bytes, us, bus);
       std::fflush(stdout);
     };

@@ -83,7 +83,7 @@ __device__ inline void finish_row(const PeerReduce& op, int row, const RowPart<k
 }
 
 // One flight. Two calls' data lie apart: a rank that is in the call after next has this rank's data of the next one, so this rank
-// is done with these.
+// is done with these. Packets and flights have memory of their own, or a call of one kind could meet the other's of the call before.
 template <int kEach, int kRanks>
 __global__ __launch_bounds__(1024) void reduce_in_one(const __grid_constant__ PeerReduce op) {
   __shared__ float scratch[32];
@@ -166,12 +166,12 @@ __global__ __launch_bounds__(1024) void reduce_row_by_row(const __grid_constant_
     if (group >= groups) continue;
     for (int n = 1; n < peers.ranks; ++n) {
       const int to = (peers.rank + n) % peers.ranks;
-      static_cast<uint2*>(op.packets[to])[half + peers.rank * lane + group] = own[i];
+      static_cast<uint2*>(op.flights[to])[half + peers.rank * lane + group] = own[i];
     }
   }
   const RowPart<kEach> old = read_residual<kEach>(op, row);
   meet(peers, row, 0, call);
-  const auto* inbox = static_cast<const uint2*>(op.packets[peers.rank]) + half;
+  const auto* inbox = static_cast<const uint2*>(op.flights[peers.rank]) + half;
   RowPart<kEach> sum;
   sum.clear();
 #pragma unroll
@@ -268,9 +268,12 @@ void reduce(const Launch& how, const PeerReduce& op) {
 
 }  // namespace
 
-std::size_t peer_packet_bytes(int ranks, int packet_rows, int flight_rows, int width) {
-  const std::size_t groups = static_cast<std::size_t>(width / 4);
-  return std::size_t{2} * ranks * groups * std::max(packet_rows * sizeof(Packet), flight_rows * sizeof(uint2));
+std::size_t peer_packet_bytes(int ranks, int rows, int width) {
+  return std::size_t{2} * ranks * rows * (width / 4) * sizeof(Packet);
+}
+
+std::size_t peer_flight_bytes(int ranks, int rows, int width) {
+  return std::size_t{2} * ranks * rows * (width / 4) * sizeof(uint2);
 }
 
 void peer_reduce(const Launch& how, const PeerReduce& op) {

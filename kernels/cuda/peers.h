@@ -42,12 +42,13 @@ struct Peers {
 //
 // Up to packet_rows rows each rank sends its part to all others and sums for itself, every eight bytes with a mark (one flight); up
 // to flight_rows the same with a flag for each row, which takes half the bytes; more rows are summed by one rank each and sent
-// round (two flights). Bound by latency, then by the links.
+// round (two flights), rounded to bf16 on the way. Bound by latency, then by the links.
 struct PeerReduce {
   Peers peers;
   int rows = 0, width = 0;                  // width: a multiple of 8, at most 16384
   std::uint16_t* partial[kMostPeers] = {};  // everyone's, bf16 [rows, width]
   std::uint16_t* sums[kMostPeers] = {};     // everyone's, bf16 [rows, width]: of two flights
+  void* flights[kMostPeers] = {};           // everyone's, peer_flight_bytes(): of one flight without marks
   void* packets[kMostPeers] = {};           // everyone's, peer_packet_bytes(), zero at first: of one flight
   int packet_rows = 0, flight_rows = 0;     // at most kPeerBlocks
   float* residual = nullptr;                // [rows, width]
@@ -56,7 +57,8 @@ struct PeerReduce {
   float epsilon = 0;
   std::uint16_t* out = nullptr;  // the norm: bf16 [rows, width]
 };
-std::size_t peer_packet_bytes(int ranks, int packet_rows, int flight_rows, int width);
+std::size_t peer_packet_bytes(int ranks, int rows, int width);
+std::size_t peer_flight_bytes(int ranks, int rows, int width);
 void peer_reduce(const Launch& how, const PeerReduce& op);
 
 // Every rank's columns [first, first + count) of fp32 rows, to the same place of every rank.

@@ -21,6 +21,11 @@ struct RankFailure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Its message names the rank at fault, which is not the one that throws.
+struct RankAbsence : RankFailure {
+  using RankFailure::RankFailure;
+};
+
 class Communicator {
  public:
   virtual ~Communicator() = default;

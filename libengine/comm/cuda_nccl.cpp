@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <span>
@@ -72,6 +73,13 @@ void check(int status, const char* what) {
 bool nccl_available(std::string* why_not) {
   if (why_not != nullptr) *why_not = library().missing;
   return library().missing.empty();
+}
+
+bool nccl_everywhere(Communicator& group) {
+  const std::uint8_t here = nccl_available() ? 1 : 0;
+  std::vector<std::uint8_t> all(static_cast<std::size_t>(group.size()));
+  group.all_gather(std::as_bytes(std::span(&here, 1)), std::as_writable_bytes(std::span(all)));
+  return std::count(all.begin(), all.end(), 1) == group.size();
 }
 
 std::string nccl_version() {

@@ -15,7 +15,8 @@ namespace fathom {
 
 // Whether the library is there; `why_not` says what is missing when it is not.
 bool nccl_available(std::string* why_not = nullptr);
-std::string nccl_version();  // "2.28.3"; empty without the library
+bool nccl_everywhere(Communicator& group);  // all ranks call it and agree
+std::string nccl_version();                 // "2.28.3"; empty without the library
 
 // One rank of a group, on the current device. Calls are put into the stream and may be captured. Every rank makes them in the same
 // order. Failures are RankFailures in the library's words.

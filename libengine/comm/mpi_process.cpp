@@ -69,6 +69,8 @@ void run_on_mpi(const CommunicatorOptions& options, const std::function<void(Com
     session.finish_sends();
   } catch (const InputError& error) {
     session.end_process(render(error), 2);
+  } catch (const RankAbsence& error) {
+    session.end_process(std::string("error: ") + error.what(), 3);
   } catch (const std::exception& error) {
     session.end_process("error: " + session.failure(error.what()), 3);
   } catch (...) {

@@ -43,6 +43,8 @@ void run_rank(Run& run, Communicator& communicator) {
     communicator.barrier();  // so that a rank which never ends is missed, too
   } catch (const InputError&) {
     world.fail(std::current_exception());
+  } catch (const RankAbsence&) {
+    world.fail(std::current_exception());
   } catch (const std::exception& error) {
     world.fail(std::make_exception_ptr(RankFailure(rank_failed(rank, world.doing(rank), error.what()))));
   } catch (...) {

@@ -225,7 +225,7 @@ class CudaExecutor : public Executor {
   std::unique_ptr<PeerCalls> tp_calls_, pipeline_calls_, stage_calls_;
   std::unique_ptr<Communicator> pipeline_;
   struct PeerPlaces {
-    std::size_t partial = 0, sums = 0, packets = 0, logits = 0, residual = 0;  // of every rank
+    std::size_t partial = 0, sums = 0, packets = 0, flights = 0, logits = 0, residual = 0;  // of every rank
   } places_;
   int packet_rows_ = 0, flight_rows_ = 0;
   struct VisitorPlaces {

@@ -324,7 +324,10 @@ RunResult run_rank(Communicator& world, const EngineModel& model, const WeightSo
                    const std::vector<Request>& requests, const RunOptions& options) {
   RankLoop loop(world, model, source, requests, options);
   loop.serve(world.rank() == 0 ? options.progress : nullptr);
-  return gather_at_first_rank(world, loop.findings());
+  RunResult result = gather_at_first_rank(world, loop.findings());
+  world.enter("the end", -1);
+  world.barrier();  // what devices of other processes may still look at goes with the executor
+  return result;
 }
 
 }  // namespace fathom

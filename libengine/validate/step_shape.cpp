@@ -96,20 +96,18 @@ Seconds work(const std::vector<MeasuredOperator>& operators) {
 
 namespace {
 
-bool same_group(const RankTrace& a, const RankTrace& b) {
-  return a.stage == b.stage && a.group == b.group && a.steps.size() == b.steps.size() &&
-         a.rounds.size() == b.rounds.size();
-}
-
+// Collectives of a tensor-parallel group, and those of a whole stage.
 void take_least(RankTrace& trace, const RankTrace& other) {
-  for (std::size_t i = 0; i < trace.rounds.size(); ++i) trace.rounds[i] = std::min(trace.rounds[i], other.rounds[i]);
+  if (trace.stage != other.stage || trace.steps.size() != other.steps.size()) return;
+  const bool same_group = trace.group == other.group;
   for (std::size_t i = 0; i < trace.steps.size(); ++i) {
     StepRecord& step = trace.steps[i];
     const StepRecord& theirs = other.steps[i];
-    step.seconds = std::min(step.seconds, theirs.seconds);
+    if (same_group) step.seconds = std::min(step.seconds, theirs.seconds);
     const std::vector<TraceRow>& names = trace.row_names[static_cast<std::size_t>(kind_of(step))];
     for (std::size_t row = 0; row < std::min(step.rows.size(), names.size()); ++row) {
-      if (!is_collective(names[row].kind)) continue;
+      const bool shared = names[row].kind == OperatorKind::kAllToAll || (same_group && is_collective(names[row].kind));
+      if (!shared || row >= theirs.rows.size()) continue;
       step.rows[row].seconds = std::min(step.rows[row].seconds, theirs.rows[row].seconds);
     }
   }
@@ -129,8 +127,8 @@ void give_experts_their_wait(StepRecord& step, const std::vector<TraceRow>& name
   RowTime* down = row_of(step, names, "moe.experts.down");
   if (after_experts == nullptr || after_attention == nullptr || up == nullptr || down == nullptr) return;
   const double sums = after_attention->seconds / after_attention->executions * after_experts->executions;
-  const double wait = after_experts->seconds - sums, work = up->seconds + down->seconds;
-  if (!(wait > 0) || !(work > 0)) return;
+  const double wait = after_experts->seconds - sums, work = up->seconds + down->seconds;  // a wait may scatter below 0
+  if (!(work > 0)) return;
   after_experts->seconds = sums;
   up->seconds *= 1 + wait / work;
   down->seconds *= 1 + wait / work;
@@ -142,7 +140,7 @@ RunResult without_waits(RunResult run, const Layout& layout) {
   const std::vector<RankTrace> as_measured = run.traces;
   for (RankTrace& trace : run.traces) {
     for (const RankTrace& other : as_measured) {
-      if (same_group(trace, other)) take_least(trace, other);
+      take_least(trace, other);
     }
     if (layout.ep == 1) continue;
     for (StepRecord& step : trace.steps) {

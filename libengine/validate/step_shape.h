@@ -28,8 +28,8 @@ RunOptions run_options(const EngineModel& model, const SavedPool& pool, const St
 // Tokens of the cache that the shape takes in one micro-batch of one attention group, in whole blocks.
 std::int64_t cache_tokens(const EngineModel& model, const StepShape& shape, int steps);
 
-// The run as if no rank had waited for another of its tensor-parallel group: what a collective takes is the least that any of them
-// was in it, and a step or round the least of any, since they end together.
+// The run's operators as if no rank had waited for another: what a collective takes is the least that any rank was in it, and a step
+// the least of any of a group, since they end together. Rounds stay as they were: they are what users see.
 //
 // With experts dealt out, ranks wait for the one whose experts have most tokens in the sum after them: what that takes beyond
 // attention's, which is of the same bytes, counts to the experts, as the plan's time of the busiest rank does.

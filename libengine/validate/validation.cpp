@@ -131,7 +131,7 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
   trace.notes.push_back(fmt::format(
       "weights: {}; median of {} steps after {} to warm up; {}", source.describe(), rounds.size(), kWarmUpSteps,
       decoding ? "cache filled with made-up rows" : "one prompt per step and attention group"));
-  if (model.layout.ep > 1 && model.layout.pp == 1)
+  if (model.layout.ep > 1 && model.layout.pp == 1 && model.layout.attention_dp == 1)
     add_imbalance(trace, model, shape, measured_imbalance(as_measured, shape));
   add_device_notes(trace, timing_overhead(run.traces.back()), timing_cost(rank, shape));
   const int here = ranks_here(model);
@@ -151,7 +151,7 @@ PromptLogits run_prompt(const SavedPlan& plan, const SavedPool& pool, const Weig
   check_memory(model, shape, 0, options.backend, logits);
   RunOptions run = run_options(model, pool, shape, options);
   run.cache = options.backend.exact_cache;
-  run.all_logits = run.keep_logits = true;
+  run.all_logits = run.keep_logits = run.check_agreement = true;
   Request request;
   request.prompt = tokens;
   const RunResult result = run_engine(model, source, {request}, run);

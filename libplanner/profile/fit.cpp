@@ -291,13 +291,15 @@ ProfileCollective fit_collective(OperatorKind kind, int ranks, const std::vector
   const std::vector<Point> points = shapes_of(samples);
   ProfileRow line = fit_sum(points);  // without FLOP
   line.kind = kind;
+  const ProfileFit fit =
+      fit_of(ratios(points, line), samples.size());  // factors go through every size: they would fit themselves
   line.factors = factors_of(points, line);
   return {.kind = kind,
           .ranks = ranks,
           .latency = line.floor,
           .bandwidth = line.memory,
           .factors = line.factors,
-          .fit = fit_of(ratios(points, line), samples.size())};
+          .fit = fit};
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

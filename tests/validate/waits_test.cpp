@@ -41,8 +41,8 @@ TEST(Waits, ACollectiveTakesWhatTheLastRankTook) {
     EXPECT_EQ(trace.steps[3].rows[1].seconds, 4);
     EXPECT_EQ(trace.steps[3].rows[4].seconds, 2);
     EXPECT_EQ(trace.steps[3].seconds, 25);
-    EXPECT_EQ(trace.rounds[3], 25);
   }
+  EXPECT_EQ(plain.traces[0].rounds[3], 27);                 // what users see stays
   EXPECT_EQ(plain.traces[0].steps[3].rows[0].seconds, 10);  // work is each rank's own
   EXPECT_EQ(plain.traces[1].steps[3].rows[0].seconds, 15);
 }

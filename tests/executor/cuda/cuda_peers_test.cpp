@@ -88,7 +88,9 @@ TEST_P(PeerSums, AreExactInOneFlightAndInTwo) {
       Account account;
       const std::size_t all = static_cast<std::size_t>(kMostRows) * static_cast<std::size_t>(width);
       const std::size_t packets = 2 * all * sizeof(std::uint16_t);
-      PeerCalls calls(world, account, packets + cuda::peer_packet_bytes(ranks, kPacketRows, kFlightRows, width),
+      PeerCalls calls(world, account,
+                      packets + cuda::peer_packet_bytes(ranks, kPacketRows, width) +
+                          cuda::peer_flight_bytes(ranks, kFlightRows, width),
                       kPatience);
       Steps steps(calls);
       const DeviceBuffer residual(account, Purpose::kActivations, all * sizeof(float));
@@ -99,6 +101,7 @@ TEST_P(PeerSums, AreExactInOneFlightAndInTwo) {
       calls.place<std::uint16_t>(0, op.partial);
       calls.place<std::uint16_t>(all * sizeof(std::uint16_t), op.sums);
       calls.place<void>(packets, op.packets);
+      calls.place<void>(packets + cuda::peer_packet_bytes(ranks, kPacketRows, width), op.flights);
       op.width = width;
       op.packet_rows = kPacketRows;
       op.flight_rows = kFlightRows;
@@ -142,6 +145,58 @@ TEST_P(PeerSums, AreExactInOneFlightAndInTwo) {
       }
     });
   }
+}
+
+// Every way after every other, one behind the other on the device, overlapping as in a step: nobody waits for the host between them.
+TEST_P(PeerSums, AreExactBackToBack) {
+  const int ranks = GetParam();
+  if (ranks > devices()) GTEST_SKIP() << "fewer GPUs than ranks";
+  constexpr int kWidth = 7168, kPacketRows = 9, kFlightRows = 73, kMostRows = 200, kTimes = 6;
+  on_ranks(ranks, [&](Communicator& world, const cuda::Launch& how, const CudaStream& stream) {
+    Account account;
+    const std::size_t all = static_cast<std::size_t>(kMostRows) * kWidth, partials = 2 * all * sizeof(std::uint16_t);
+    const std::size_t packets = cuda::peer_packet_bytes(ranks, kPacketRows, kWidth);
+    PeerCalls calls(world, account, partials + packets + cuda::peer_flight_bytes(ranks, kFlightRows, kWidth),
+                    kPatience);
+    const DeviceBuffer words(account, Purpose::kActivations, sizeof(PeerCalls::Counts));
+    words.clear();
+    const DeviceBuffer residual(account, Purpose::kActivations, all * sizeof(float));
+    residual.clear();
+    const DeviceBuffer weight(account, Purpose::kActivations, kWidth * sizeof(float));
+    weight.clear();
+    const DeviceBuffer out(account, Purpose::kActivations, all * sizeof(std::uint16_t));
+    upload(calls.own<std::uint16_t>(0), in_bf16(integers(all, world.rank(), 3)));
+    world.barrier();
+    std::vector<float> expected(all);
+    cuda::PeerReduce op;
+    calls.place<std::uint16_t>(0, op.partial);
+    calls.place<std::uint16_t>(all * sizeof(std::uint16_t), op.sums);
+    calls.place<void>(partials, op.packets);
+    calls.place<void>(partials + packets, op.flights);
+    op.width = kWidth;
+    op.packet_rows = kPacketRows;
+    op.flight_rows = kFlightRows;
+    op.residual = residual.as<float>();
+    op.weight = weight.as<float>();
+    op.out = out.as<std::uint16_t>();
+    calls.begin(words.as<std::uint32_t>());
+    bool first = true;
+    for (int time = 0; time < kTimes; ++time) {
+      for (int rows : {9, 48, 1, 9, 73, 73, 2, 200, 8, 60}) {
+        op.peers = calls.next(time, 0);
+        op.rows = rows;
+        cuda::peer_reduce({.stream = how.stream, .overlap = !first}, op);
+        first = false;
+        for (int r = 0; r < ranks; ++r) {
+          const std::vector<float> part = integers(all, r, 3);
+          for (std::size_t i = 0; i < static_cast<std::size_t>(rows) * kWidth; ++i) expected[i] += part[i];
+        }
+      }
+    }
+    stream.wait();
+    ASSERT_EQ(calls.missing(), -1);
+    ASSERT_EQ(download(residual.as<float>(), all), expected);
+  });
 }
 
 TEST_P(PeerSums, OfNcclAreTheSame) {

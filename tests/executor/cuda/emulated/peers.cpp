@@ -55,7 +55,8 @@ void norm_row(const PeerReduce& op, const float* x, std::uint16_t* out) {
 
 }  // namespace
 
-std::size_t peer_packet_bytes(int, int, int, int) { return 0; }
+std::size_t peer_packet_bytes(int, int, int) { return 0; }
+std::size_t peer_flight_bytes(int, int, int) { return 0; }
 
 void peer_reduce(const Launch&, const PeerReduce& op) {
   demand(op.rows > 0 && op.width % 8 == 0, "peer_reduce: sizes");
