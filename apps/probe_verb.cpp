@@ -172,6 +172,7 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(import);
   verb->add_option("--storage", options->probe.storage,
                    "measure the storage in this folder: a file is written and removed")
+      ->check(CLI::ExistingDirectory)
       ->excludes(replay)
       ->excludes(import);
   verb->add_option("--peer", options->probe.peer, "measure the network to HOST[:PORT], where iperf3 -s runs")

@@ -76,27 +76,38 @@ ChecklistLine power(const MachineRecord& record, const Requirements& required) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Network and storage
 
-std::vector<const Result*> results_named(const MachineRecord& record, const std::string& name) {
-  std::vector<const Result*> found;
+// With what can be told of a figure without any catalog: wrong data, zeros and wrong units are void.
+std::vector<Result> results_named(const MachineRecord& record, const std::string& name) {
+  std::vector<Result> found;
   for (const Result& r : record.results) {
-    if (r.name.starts_with(name)) found.push_back(&r);
+    if (!r.name.starts_with(name)) continue;
+    found.push_back(r);
+    hold_against(found.back(), gross_limit(r));
   }
   return found;
 }
 
-const Result* with_shape(const std::vector<const Result*>& results, const char* key, const char* value) {
-  const auto it = std::find_if(results.begin(), results.end(), [&](const Result* r) {
-    const auto found = r->shape.find(key);
-    return found != r->shape.end() && found->second == value;
-  });
-  return it == results.end() ? nullptr : *it;
+bool has_shape(const Result& r, const char* key, const char* value) {
+  const auto found = r.shape.find(key);
+  return found != r.shape.end() && found->second == value;
+}
+
+// Of several figures of one thing the one that says least for it: a void one, else the slowest.
+template <class Predicate>
+const Result* worst_figure(const std::vector<Result>& results, Predicate is_meant) {
+  const Result* worst = nullptr;
+  const auto rank = [](const Result& r) { return has_data(r.status) ? r.figure->median : -1.0; };
+  for (const Result& r : results) {
+    if (r.figure && is_meant(r) && (worst == nullptr || rank(r) < rank(*worst))) worst = &r;
+  }
+  return worst;
 }
 
 // Why there is nothing to judge: what the first result without a figure says, or that there is none.
-void nothing_measured(ChecklistLine& line, const std::vector<const Result*>& results, const std::string& how) {
-  const auto without = std::find_if(results.begin(), results.end(), [](const Result* r) { return !r->figure; });
-  line.status = without == results.end() ? Status::kNotRun : (*without)->status;
-  line.why = without == results.end() || (*without)->why.empty() ? "it was not measured" : (*without)->why;
+void nothing_measured(ChecklistLine& line, const std::vector<Result>& results, const std::string& how) {
+  const auto without = std::find_if(results.begin(), results.end(), [](const Result& r) { return !r.figure; });
+  line.status = without == results.end() ? Status::kNotRun : without->status;
+  line.why = without == results.end() || without->why.empty() ? "it was not measured" : without->why;
   line.next = how;
 }
 
@@ -115,10 +126,12 @@ ChecklistLine network(const MachineRecord& record, const Requirements& required)
                      .measured = {},
                      .why = {},
                      .next = {}};
-  const std::vector<const Result*> results = results_named(record, "host.network");
-  const Result *sends = with_shape(results, "direction", "send"),
-               *receives = with_shape(results, "direction", "receive");
-  if (sends == nullptr || receives == nullptr || !sends->figure || !receives->figure) {
+  const std::vector<Result> results = results_named(record, "host.network");
+  const auto of_direction = [&](const char* direction) {
+    return worst_figure(results, [&](const Result& r) { return has_shape(r, "direction", direction); });
+  };
+  const Result *sends = of_direction("send"), *receives = of_direction("receive");
+  if (sends == nullptr || receives == nullptr) {
     nothing_measured(line, results, "start iperf3 -s on another node and name it here: --peer HOST");
     return line;
   }
@@ -156,13 +169,11 @@ ChecklistLine storage(const MachineRecord& record, const Requirements& required)
     line.next = "name a folder on the storage that will hold the weights: --storage DIR";
     return line;
   }
-  const std::vector<const Result*> results = results_named(record, "host.storage");
-  const Result* random = nullptr;
-  for (const Result* r : results) {
-    const bool small = r->shape.contains("block_bytes") && r->shape.at("block_bytes") == "4096";
-    if (small && r->unit == Unit::kOperationsPerSecond && r->figure && r->name == "host.storage.random_read")
-      random = r;
-  }
+  const std::vector<Result> results = results_named(record, "host.storage");
+  const Result* random = worst_figure(results, [](const Result& r) {
+    return has_shape(r, "block_bytes", "4096") && r.unit == Unit::kOperationsPerSecond &&
+           r.name == "host.storage.random_read";
+  });
   if (random == nullptr) {
     nothing_measured(line, results, "name a folder on the storage that will hold the weights: --storage DIR");
     return line;
@@ -172,6 +183,10 @@ ChecklistLine storage(const MachineRecord& record, const Requirements& required)
   if (!has_data(random->status)) {
     line.status = random->status;
     line.why = random->why;
+  } else if (random->protocol.cache != "O_DIRECT") {
+    line.status = Status::kUnknown;
+    line.why = "it was not read past the page cache, so memory may have answered";
+    line.next = "measure it with direct=1";
   } else if (random->figure->median < required.storage.value) {
     line.status = Status::kFailed;
     line.why = "below what is required";

@@ -108,6 +108,36 @@ TEST(Checklist, StorageThatIsMemoryIsNotSupported) {
       << "operations of another size are another figure";
 }
 
+// 912,000 operations/s, with one thing wrong.
+TEST(Checklist, AFigureThatIsVoidPassesNothing) {
+  const auto storage = [](const std::function<void(Result&)>& change) {
+    return with("storage", [&](MachineRecord& r) { change(named(r, "host.storage.random_read")); }).status;
+  };
+  EXPECT_EQ(storage([](Result& r) { r.protocol.cache = "page cache"; }), Status::kUnknown);
+  EXPECT_EQ(storage([](Result& r) { r.protocol.cache.clear(); }), Status::kUnknown);
+  EXPECT_EQ(storage([](Result& r) { r.correctness = Correctness{.method = "numbers", .correct = false}; }),
+            Status::kIncorrect);
+  EXPECT_EQ(storage([](Result& r) { r.figure = single_figure(912e15); }), Status::kImplausible);
+  EXPECT_EQ(storage([](Result& r) { r.figure = single_figure(0); }), Status::kImplausible);
+  EXPECT_EQ(
+      with("network", [](MachineRecord& r) { named(r, "host.network", 1).figure = single_figure(1.18e13); }).status,
+      Status::kImplausible);
+  EXPECT_EQ(with("network", [](MachineRecord& r) { named(r, "host.network").figure = single_figure(0); }).status,
+            Status::kImplausible);
+}
+
+TEST(Checklist, OfSeveralFiguresTheWorstCounts) {
+  for (const double slow : {3e5, 0.0}) {
+    for (const std::size_t place : {0u, 1u}) {
+      const ChecklistLine line = with("storage", [&](MachineRecord& r) {
+        r.results.push_back(named(r, "host.storage.random_read"));
+        named(r, "host.storage.random_read", place).figure = single_figure(slow);
+      });
+      EXPECT_EQ(line.status, slow > 0 ? Status::kFailed : Status::kImplausible) << place;
+    }
+  }
+}
+
 TEST(Checklist, ADrillIsAttestedAndGrowsOld) {
   const auto drill = [](const std::string& date) {
     return with("power", [&](MachineRecord& r) { r.power_attestation->date = date; }).status;

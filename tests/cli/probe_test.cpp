@@ -171,6 +171,7 @@ TEST(ProbeVerb, RefusesWrongInputWithAHint) {
            {"--import " + kMachine, "--replay"},
            {"--import " + folder.write("c.txt", "nothing").string(), "known are"},
            {"--only host.memori", "host.memory"},
+           {"--only host.storage --storage /no/such/folder", "does not exist"},
            {"--replay " + kMachine + " --only host", "excludes"},
            {"--fleet hosts.yaml", "not supported yet"},
            {"--profile slow", "quick"},

@@ -200,6 +200,47 @@ TEST(Health, OfTwoTheSlowerIsFound) {
   EXPECT_EQ(report.findings.front().health, Health::kSuspect);
 }
 
+// gpu2 is in the inventory, and nothing that is left tells anything of it.
+TEST(Health, AGpuWithoutFiguresIsUnknown) {
+  MachineRecord record = invented_machine();
+  std::erase_if(record.results, [](const Result& r) { return r.device.find("gpu2") != std::string::npos; });
+  HealthReport report = judge_health(record, shipped());
+  EXPECT_EQ(report.health, Health::kUnknown);
+  ASSERT_EQ(report.findings.size(), 1u) << listed(report);
+  EXPECT_EQ(report.findings.front().rule, "probe.not-measured");
+  EXPECT_EQ(report.findings.front().device, "gpu2");
+  std::erase_if(record.results, [](const Result& r) { return r.device != "host"; });
+  report = judge_health(record, shipped());
+  EXPECT_EQ(report.health, Health::kUnknown);
+  EXPECT_EQ(report.findings.size(), 4u) << listed(report);
+}
+
+// A live run measures no GPU yet, and must not call any of them healthy.
+TEST(Health, WithoutCasesForGpusTheHostAloneIsJudged) {
+  MachineRecord record = invented_machine();
+  EXPECT_FALSE(judge_health(record, shipped()).host_alone);
+  record.gpus.clear();
+  std::erase_if(record.results, [](const Result& r) { return r.device != "host"; });
+  record.results.push_back(without_figure("gpu.gemm", "gpu", Status::kNotSupported, "not supported yet"));
+  const HealthReport report = judge_health(record, shipped());
+  EXPECT_TRUE(report.host_alone);
+  ASSERT_EQ(report.notes.size(), 1u);
+  EXPECT_NE(report.notes[0].find("the host alone"), std::string::npos);
+}
+
+// No catalog knows storage and network; a wrong unit is seen all the same.
+TEST(Health, AbsurdStorageAndNetworksAreVoid) {
+  for (const char* name : {"host.storage.random_read", "host.network"}) {
+    MachineRecord record = invented_machine();
+    for (Result& r : record.results) {
+      if (r.name == name) r.figure = single_figure(9.12e17);
+    }
+    const HealthReport report = judge_health(record, shipped());
+    EXPECT_EQ(report.health, Health::kUnknown) << name;
+    EXPECT_EQ(report.findings.front().rule, "probe.implausible") << name;
+  }
+}
+
 TEST(Health, NothingMeasuredIsUnknown) {
   MachineRecord record = invented_machine();
   record.results.clear();
