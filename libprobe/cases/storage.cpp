@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A name nobody else has, gone when the measurement ends, however it ends.
+// A name nobody else has, gone when the measurement ends; when the program is ended first, fio (--unlink) removes it.
 class ScratchFile {
  public:
   explicit ScratchFile(const fs::path& folder) : path_(folder / fmt::format("fathom-probe-{}.tmp", ::getpid())) {}
@@ -36,6 +36,7 @@ std::vector<std::string> fio_command(const StorageRules& rules, const fs::path& 
                                      int depth, int jobs, const char* engine) {
   return {"fio",
           "--name=probe",
+          "--unlink=1",
           "--filename=" + file.string(),
           fmt::format("--size={:.0f}", rules.file.value),
           fmt::format("--rw={}", pattern),

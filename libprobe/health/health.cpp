@@ -92,13 +92,14 @@ HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
   judge_results(machine, report.findings);
   judge_unmeasured(machine, report.findings);
   judge_peers(machine, report.findings);
-  judge_fleet(machine, other_nodes, report.findings);
+  const std::vector<std::string> not_compared = judge_fleet(machine, other_nodes, report.findings);
   judge_surroundings(machine, report.findings);
   std::stable_sort(report.findings.begin(), report.findings.end(),
                    [](const HealthFinding& a, const HealthFinding& b) { return a.health > b.health; });
   if (!has_figures(record) && report.findings.empty()) report.health = Health::kUnknown;
   for (const HealthFinding& finding : report.findings) report.health = std::max(report.health, finding.health);
   report.notes = notes_of(record);
+  report.notes.insert(report.notes.end(), not_compared.begin(), not_compared.end());
   report.host_alone = leaves_out_gpus(record);
   if (report.host_alone)
     report.notes.insert(report.notes.begin(), "judged is the host alone; GPUs are not measured yet");

@@ -97,12 +97,12 @@ TEST(HostCases, StorageGoesThroughFioWhereItIs) {
   const ScratchFolder folder;
   FakeSystem system;
   system.answers["fio --version"] = "fio-3.33\n";
-  system.answers["fio --name=probe"] =
+  system.answers["fio --name=probe --unlink=1"] =  // its file goes whoever ends it
       text_of_file(std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/tools/fio-3.33.json");
   const std::vector<Result> results = measure_storage({}, folder.path(), "ext4", system);
   ASSERT_EQ(results.size(), 2u);
   EXPECT_EQ(results[0].protocol.engine, "fio-3.33");
-  system.answers["fio --name=probe"] = "fio: engine failed\n";
+  system.answers["fio --name=probe --unlink=1"] = "fio: engine failed\n";
   EXPECT_THROW(measure_storage({}, folder.path(), "ext4", system), std::runtime_error) << "its case says so";
 }
 
