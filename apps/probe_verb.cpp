@@ -177,10 +177,11 @@ void add_probe_verb(CLI::App& program, Session& session) {
               "judge what other tools wrote: nccl-tests, nvbandwidth, fio, iperf3, perftest, llama-bench; repeatable")
           ->take_all()
           ->excludes(replay);
-  verb->add_flag("--checklist", options->checklist,
-                 "the environment: power, network, storage, clock, a verdict for each");
+  CLI::Option* checklist = verb->add_flag("--checklist", options->checklist,
+                                          "the environment: power, network, storage, clock, a verdict for each");
   verb->add_option("--requirements", options->requirements,
-                   "what the checklist requires, instead of catalogs/checklist.yaml");
+                   "what the checklist requires, instead of catalogs/checklist.yaml")
+      ->needs(checklist);
   verb->add_option("--profile", options->depth, "quick (to 2 minutes), standard (to 10) or full")
       ->check(CLI::IsMember(kDepths))
       ->excludes(replay)
@@ -195,10 +196,15 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(replay)
       ->excludes(import);
   verb->add_option("--peer", options->probe.peer, "measure the network to HOST[:PORT], where iperf3 -s runs")
+      ->check([](const std::string& host) -> std::string {
+        const std::size_t first = host.find_first_not_of('[');
+        return first == std::string::npos || host[first] == '-' ? host + " is no host" : "";
+      })
       ->excludes(replay)
       ->excludes(import);
   verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
-  verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable");
+  verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable")
+      ->excludes(checklist);
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
   verb->add_option("--fleet", options->fleet, "not supported yet: many nodes");
   verb->footer(kFooter);

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
+#include <set>
+#include <sstream>
 
 #include "input/reader.h"
 #include "units/number.h"
@@ -18,19 +20,20 @@ namespace {
 // ---------------------------------------------------------------------------------------------------------------------
 // Power
 
-std::optional<std::chrono::sys_days> day_of(const std::string& date) {
-  int year = 0, month = 0, day = 0;
-  if (std::sscanf(date.c_str(), "%d-%d-%d", &year, &month, &day) != 3) return std::nullopt;
-  const std::chrono::year_month_day ymd{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
-                                        std::chrono::day(static_cast<unsigned>(day))};
-  return ymd.ok() ? std::optional(std::chrono::sys_days(ymd)) : std::nullopt;
-}
-
 // Of the UPSs that answer, what speaks against them.
 std::string trouble_with_ups(const MachineRecord& record, const Requirements& required) {
+  static const std::pair<const char*, const char*> kTroubles[] = {
+      {"OB", "is on battery"},      {"LB", "has a low battery"}, {"RB", "asks for a new battery"},
+      {"OVER", "carries too much"}, {"BYPASS", "is bypassed"},   {"OFF", "is off"},
+      {"FSD", "is being shut down"}};
   for (const Ups& ups : record.ups) {
-    if (ups.status.find("OL") == std::string::npos) return fmt::format("{} is not on line: {}", ups.name, ups.status);
-    if (ups.status.find("RB") != std::string::npos) return ups.name + " asks for a new battery";
+    if (ups.status.empty()) continue;
+    std::istringstream text(ups.status);
+    const std::set<std::string> words{std::istream_iterator<std::string>(text), {}};
+    for (const auto& [word, meaning] : kTroubles) {
+      if (words.contains(word)) return fmt::format("{} {}: {}", ups.name, meaning, ups.status);
+    }
+    if (!words.contains("OL")) return fmt::format("{} is not on line: {}", ups.name, ups.status);
     if (ups.runtime && *ups.runtime < required.ups_runtime.value) {
       return fmt::format("{} lasts {} at this load, required are {}", ups.name, to_string(*ups.runtime),
                          to_string(required.ups_runtime.value));
@@ -45,13 +48,21 @@ ChecklistLine power(const MachineRecord& record, const Requirements& required) {
       .item = "power redundancy",
       .required = "a lost feed is survived, shown by a drill",
       .status = Status::kNeedsAttestation,
-      .measured = record.ups.empty() ? "" : fmt::format("{} UPS answer", record.ups.size()),
+      .measured = record.ups.empty() ? "" : fmt::format("{} UPS known", record.ups.size()),
       .why = "no instrument here can cut the power; not supported yet: Redfish",
       .next = "hold the drill, write who, when and the evidence into a file, and give it: --attestation FILE"};
   if (const std::string trouble = trouble_with_ups(record, required); !trouble.empty()) {
     line.status = Status::kFailed;
     line.why = trouble;
     line.next = "mend the UPS before the drill";
+    return line;
+  }
+  const auto silent =
+      std::find_if(record.ups.begin(), record.ups.end(), [](const Ups& ups) { return ups.status.empty(); });
+  if (silent != record.ups.end()) {
+    line.status = Status::kUnknown;
+    line.why = fmt::format("{} gave no answer{}", silent->name, silent->why.empty() ? "" : ": " + silent->why);
+    line.next = "mend the connection to the UPS: upsc " + silent->name;
     return line;
   }
   if (!record.power_attestation) return line;

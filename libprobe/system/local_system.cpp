@@ -154,7 +154,8 @@ class LocalSystem : public System {
       outcome.end = End::kKilled;
     } else {
       outcome.code = WEXITSTATUS(status);
-      outcome.end = outcome.code == kCannotExecute && outcome.out.empty() ? End::kNotFound : End::kExited;
+      outcome.end =
+          outcome.code == kCannotExecute && outcome.out.empty() && outcome.err.empty() ? End::kNotFound : End::kExited;
     }
     return outcome;
   }

@@ -145,14 +145,25 @@ TEST(Checklist, ADrillIsAttestedAndGrowsOld) {
   EXPECT_EQ(drill("2025-11-23"), Status::kPassed);
   EXPECT_EQ(drill("2025-11-21"), Status::kUnknown);
   EXPECT_EQ(drill("2027-01-01"), Status::kUnknown) << "in the future";
-  EXPECT_EQ(drill("last summer"), Status::kUnknown);
+  for (const char* date : {"last summer", "67562-06-01", "2026-06-01x", "2026-02-30", "2026-6-1", "-026-06-01"}) {
+    EXPECT_EQ(drill(date), Status::kUnknown) << date;
+  }
   EXPECT_EQ(with("power", [](MachineRecord& r) { r.power_attestation.reset(); }).status, Status::kNeedsAttestation);
 }
 
 TEST(Checklist, AUpsOnBatteryFailsWhateverIsAttested) {
   EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].status = "OB DISCHRG"; }).status, Status::kFailed);
   EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].runtime = Seconds(120); }).status, Status::kFailed);
-  EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].status = "OL RB"; }).status, Status::kFailed);
+  for (const char* status : {"OL RB", "OL LB", "OL OVER", "OL BYPASS", "OL OFF", "FSD OL", "BOLT"}) {
+    EXPECT_EQ(with("power", [&](MachineRecord& r) { r.ups[0].status = status; }).status, Status::kFailed) << status;
+  }
+  EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].status = "OL CHRG TRIM"; }).status, Status::kPassed);
+  const ChecklistLine silent = with("power", [](MachineRecord& r) {
+    r.ups[0].status.clear();
+    r.ups[0].why = "Data stale";
+  });
+  EXPECT_EQ(silent.status, Status::kUnknown);
+  EXPECT_NE(silent.why.find("Data stale"), std::string::npos);
 }
 
 TEST(Checklist, ASiteMayAskForMore) {

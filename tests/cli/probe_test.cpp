@@ -204,6 +204,17 @@ TEST(ProbeVerb, RefusesWrongInputWithAHint) {
            {"--import " + kMachine, "--replay"},
            {"--import " + folder.write("c.txt", "nothing").string(), "known are"},
            {"--only host.memori", "host.memory"},
+           {"--only host.network --peer=--logfile=x", "no host"},
+           {"--only host.network --peer=[--logfile=x]", "no host"},
+           {"--replay " + kMachine + " --requirements " + kMachine, "--checklist"},
+           {"--replay " + kMachine + " --checklist --peers " + kMachine, "--checklist"},
+           {"--replay " + kMachine + " --checklist --attestation " +
+                folder
+                    .write("e.yaml",
+                           "format: fathom-attestation/1\nsubject: power redundancy\ndate: 67562-06-01\nperson: A\n"
+                           "evidence: b\n")
+                    .string(),
+            "no day"},
            {"--only host.storage --storage /no/such/folder", "does not exist"},
            {"--replay " + kMachine + " --only host", "excludes"},
            {"--fleet hosts.yaml", "not supported yet"},

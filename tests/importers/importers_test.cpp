@@ -148,6 +148,11 @@ TEST(Importers, SeveralOutputsAreOneMachine) {
   for (const Gpu& gpu : record.gpus) EXPECT_EQ(gpu.name, "NVIDIA H200");
 }
 
+TEST(Importers, AFileCountsOnce) {
+  MachineRecord record = imported("all_reduce.txt");
+  EXPECT_THROW(join(record, imported("all_reduce.txt")), InputError);
+}
+
 TEST(Importers, PerftestIsReadWithAndWithoutQuotes) {
   const Result bandwidth = imported("perftest.json").results.at(0);
   EXPECT_EQ(bandwidth.name, "host.rdma");

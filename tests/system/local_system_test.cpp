@@ -25,6 +25,8 @@ TEST(LocalSystem, TellsHowACommandEnded) {
   const CommandOutcome none = system->run({"no-such-tool-of-ours"}, Seconds(10));
   EXPECT_EQ(none.end, End::kNotFound);
   EXPECT_EQ(trouble_with("it", none), "it is not installed");
+  const CommandOutcome broken = system->run({"sh", "-c", "echo cannot load libaio.so >&2; exit 127"}, Seconds(10));
+  EXPECT_EQ(trouble_with("fio", broken), "fio ended with 127: cannot load libaio.so");
   EXPECT_EQ(system->run({"sh", "-c", "kill -9 $$"}, Seconds(10)).end, End::kKilled);
 }
 
