@@ -64,6 +64,8 @@ void check_outputs(const std::vector<fs::path>& targets, const fs::path& input) 
     const fs::path folder = target.has_parent_path() ? target.parent_path() : ".";
     if (!fs::is_directory(folder))
       throw std::runtime_error("cannot write " + target.string() + ": there is no folder " + folder.string());
+    if (::access(device ? target.c_str() : folder.c_str(), W_OK) != 0)
+      throw std::runtime_error(fmt::format("cannot write {}: {}", target.string(), std::strerror(errno)));
     if (fs::is_directory(target)) throw std::runtime_error("cannot write " + target.string() + ": it is a folder");
   }
 }

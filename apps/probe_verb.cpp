@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -49,23 +50,22 @@ probe::Progress progress(const Session& session) {
   return [](const std::string& text) { std::cerr << "\rfathom: " << text << "\033[K" << std::flush; };
 }
 
-// A figure that the hardware cannot reach is void from the start.
+// A figure that is wrong, zero or out of the hardware's reach is void for every printer, in a record from elsewhere, too.
 void hold_against_peaks(probe::MachineRecord& record, const Catalog& catalog) {
   for (probe::Result& result : record.results) hold_against(result, peak_of(result, record, catalog));
 }
 
 std::string today() { return fmt::format("{:%F}", fmt::gmtime(std::chrono::system_clock::now())); }
 
-probe::MachineRecord imported(const std::vector<fs::path>& files, const Catalog& catalog) {
+probe::MachineRecord imported(const std::vector<fs::path>& files) {
   probe::MachineRecord record = probe::import_file(files.front());
   for (std::size_t i = 1; i < files.size(); ++i) join(record, probe::import_file(files[i]));
   record.tool = fmt::format("fathom {}", FATHOM_VERSION);
   record.date = today();
-  hold_against_peaks(record, catalog);
   return record;
 }
 
-probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session, const Catalog& catalog) {
+probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session) {
   probe::ProbeOptions how = options.probe;
   how.depth = static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
   if (options.checklist && how.only.empty()) how.only = {"host.storage", "host.network"};
@@ -76,7 +76,6 @@ probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& ses
   if (tell) std::cerr << "\r\033[K" << std::flush;
   record.tool = fmt::format("fathom {}", FATHOM_VERSION);
   record.date = today();
-  hold_against_peaks(record, catalog);
   return record;
 }
 
@@ -85,13 +84,28 @@ probe::MachineRecord machine_of(const ProbeVerbOptions& options, const Session& 
   if (options.replay) {
     record = probe::read_record(*options.replay);
   } else if (!options.imports.empty()) {
-    record = imported(options.imports, catalog);
+    record = imported(options.imports);
   } else {
-    record = measure(options, session, catalog);
+    record = measure(options, session);
   }
+  hold_against_peaks(record, catalog);
   if (!options.name.empty()) record.node = options.name;
   if (options.attestation) record.power_attestation = probe::read_power_attestation(*options.attestation);
   return record;
+}
+
+// A node is no peer of itself, and none counts twice.
+void check_peers(const ProbeVerbOptions& options) {
+  std::vector<fs::path> seen = options.imports;
+  if (options.replay) seen.push_back(*options.replay);
+  for (const fs::path& file : options.peers) {
+    std::error_code ignored;
+    const auto same = [&](const fs::path& other) { return fs::equivalent(other, file, ignored); };
+    if (std::any_of(seen.begin(), seen.end(), same)) {
+      throw CLI::ValidationError("--peers", file.string() + " is named already: it is not another node");
+    }
+    seen.push_back(file);
+  }
 }
 
 int run_verb(const ProbeVerbOptions& options, const Session& session) {
@@ -104,8 +118,13 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   std::vector<fs::path> targets = files_of(requests);
   if (options.output) targets.push_back(*options.output);
   check_outputs(targets, options.replay.value_or(""));
-  for (const fs::path& file : options.imports) check_outputs(targets, file);
-  for (const fs::path& file : options.peers) check_outputs(targets, file);
+  for (const auto& files : {options.imports, options.peers}) {
+    for (const fs::path& file : files) check_outputs(targets, file);
+  }
+  for (const auto& file : {options.attestation, options.requirements}) {
+    if (file) check_outputs(targets, *file);
+  }
+  check_peers(options);
   if (options.attestation)
     probe::read_power_attestation(*options.attestation);  // what is wrong is said before any work
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
@@ -123,9 +142,9 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   } else {
     report.health = judge_health(report.record, catalog, nodes);
   }
-  if (options.output) save_file(*options.output, session, record_json(report.record));
   write_outputs(requests, session,
                 [&](const std::string& format, bool colour) { return print(report, format, colour); });
+  if (options.output) save_file(*options.output, session, record_json(report.record));
   return report.passed() ? kYes : kNo;
 }
 
@@ -158,10 +177,11 @@ void add_probe_verb(CLI::App& program, Session& session) {
               "judge what other tools wrote: nccl-tests, nvbandwidth, fio, iperf3, perftest, llama-bench; repeatable")
           ->take_all()
           ->excludes(replay);
-  verb->add_flag("--checklist", options->checklist,
-                 "the environment: power, network, storage, clock, a verdict for each");
+  CLI::Option* checklist = verb->add_flag("--checklist", options->checklist,
+                                          "the environment: power, network, storage, clock, a verdict for each");
   verb->add_option("--requirements", options->requirements,
-                   "what the checklist requires, instead of catalogs/checklist.yaml");
+                   "what the checklist requires, instead of catalogs/checklist.yaml")
+      ->needs(checklist);
   verb->add_option("--profile", options->depth, "quick (to 2 minutes), standard (to 10) or full")
       ->check(CLI::IsMember(kDepths))
       ->excludes(replay)
@@ -172,13 +192,19 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(import);
   verb->add_option("--storage", options->probe.storage,
                    "measure the storage in this folder: a file is written and removed")
+      ->check(CLI::ExistingDirectory)
       ->excludes(replay)
       ->excludes(import);
   verb->add_option("--peer", options->probe.peer, "measure the network to HOST[:PORT], where iperf3 -s runs")
+      ->check([](const std::string& host) -> std::string {
+        const std::size_t first = host.find_first_not_of('[');
+        return first == std::string::npos || host[first] == '-' ? host + " is no host" : "";
+      })
       ->excludes(replay)
       ->excludes(import);
   verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
-  verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable");
+  verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable")
+      ->excludes(checklist);
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
   verb->add_option("--fleet", options->fleet, "not supported yet: many nodes");
   verb->footer(kFooter);

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A name nobody else has, gone when the measurement ends, however it ends.
+// A name nobody else has, gone when the measurement ends; when the program is ended first, fio (--unlink) removes it.
 class ScratchFile {
  public:
   explicit ScratchFile(const fs::path& folder) : path_(folder / fmt::format("fathom-probe-{}.tmp", ::getpid())) {}
@@ -36,6 +36,7 @@ std::vector<std::string> fio_command(const StorageRules& rules, const fs::path& 
                                      int depth, int jobs, const char* engine) {
   return {"fio",
           "--name=probe",
+          "--unlink=1",
           "--filename=" + file.string(),
           fmt::format("--size={:.0f}", rules.file.value),
           fmt::format("--rw={}", pattern),
@@ -89,16 +90,16 @@ std::vector<Result> measure_storage(const StorageRules& rules, const fs::path& f
     return std::vector{without_figure("host.storage", "host", status, why)};
   };
   std::error_code trouble;
-  if (!fs::is_directory(folder, trouble)) return nothing(Status::kNotRun, "there is no folder " + folder.string());
+  if (!fs::is_directory(folder, trouble)) return nothing(Status::kUnknown, "there is no folder " + folder.string());
   if (!is_storage(file_system)) {
     return nothing(Status::kNotSupported,
                    fmt::format("{} is on {}, which is no storage", folder.string(), file_system));
   }
   if (::access(folder.c_str(), W_OK) != 0)
-    return nothing(Status::kNotRun, "no permission to write into " + folder.string());
+    return nothing(Status::kUnknown, "no permission to write into " + folder.string());
   const fs::space_info space = fs::space(folder, trouble);
   if (trouble || static_cast<double>(space.available) < 2 * rules.file.value) {
-    return nothing(Status::kNotRun, fmt::format("{} needs {} of room", folder.string(), to_string(rules.file * 2)));
+    return nothing(Status::kUnknown, fmt::format("{} needs {} of room", folder.string(), to_string(rules.file * 2)));
   }
   const ScratchFile scratch(folder);
   if (system.run({"fio", "--version"}, Seconds(10)).succeeded()) return measure_with_fio(rules, scratch.path(), system);

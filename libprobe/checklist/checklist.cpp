@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
+#include <set>
+#include <sstream>
 
 #include "input/reader.h"
 #include "units/number.h"
@@ -18,19 +20,20 @@ namespace {
 // ---------------------------------------------------------------------------------------------------------------------
 // Power
 
-std::optional<std::chrono::sys_days> day_of(const std::string& date) {
-  int year = 0, month = 0, day = 0;
-  if (std::sscanf(date.c_str(), "%d-%d-%d", &year, &month, &day) != 3) return std::nullopt;
-  const std::chrono::year_month_day ymd{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
-                                        std::chrono::day(static_cast<unsigned>(day))};
-  return ymd.ok() ? std::optional(std::chrono::sys_days(ymd)) : std::nullopt;
-}
-
 // Of the UPSs that answer, what speaks against them.
 std::string trouble_with_ups(const MachineRecord& record, const Requirements& required) {
+  static const std::pair<const char*, const char*> kTroubles[] = {
+      {"OB", "is on battery"},      {"LB", "has a low battery"}, {"RB", "asks for a new battery"},
+      {"OVER", "carries too much"}, {"BYPASS", "is bypassed"},   {"OFF", "is off"},
+      {"FSD", "is being shut down"}};
   for (const Ups& ups : record.ups) {
-    if (ups.status.find("OL") == std::string::npos) return fmt::format("{} is not on line: {}", ups.name, ups.status);
-    if (ups.status.find("RB") != std::string::npos) return ups.name + " asks for a new battery";
+    if (ups.status.empty()) continue;
+    std::istringstream text(ups.status);
+    const std::set<std::string> words{std::istream_iterator<std::string>(text), {}};
+    for (const auto& [word, meaning] : kTroubles) {
+      if (words.contains(word)) return fmt::format("{} {}: {}", ups.name, meaning, ups.status);
+    }
+    if (!words.contains("OL")) return fmt::format("{} is not on line: {}", ups.name, ups.status);
     if (ups.runtime && *ups.runtime < required.ups_runtime.value) {
       return fmt::format("{} lasts {} at this load, required are {}", ups.name, to_string(*ups.runtime),
                          to_string(required.ups_runtime.value));
@@ -45,13 +48,21 @@ ChecklistLine power(const MachineRecord& record, const Requirements& required) {
       .item = "power redundancy",
       .required = "a lost feed is survived, shown by a drill",
       .status = Status::kNeedsAttestation,
-      .measured = record.ups.empty() ? "" : fmt::format("{} UPS answer", record.ups.size()),
+      .measured = record.ups.empty() ? "" : fmt::format("{} UPS known", record.ups.size()),
       .why = "no instrument here can cut the power; not supported yet: Redfish",
       .next = "hold the drill, write who, when and the evidence into a file, and give it: --attestation FILE"};
   if (const std::string trouble = trouble_with_ups(record, required); !trouble.empty()) {
     line.status = Status::kFailed;
     line.why = trouble;
     line.next = "mend the UPS before the drill";
+    return line;
+  }
+  const auto silent =
+      std::find_if(record.ups.begin(), record.ups.end(), [](const Ups& ups) { return ups.status.empty(); });
+  if (silent != record.ups.end()) {
+    line.status = Status::kUnknown;
+    line.why = fmt::format("{} gave no answer{}", silent->name, silent->why.empty() ? "" : ": " + silent->why);
+    line.next = "mend the connection to the UPS: upsc " + silent->name;
     return line;
   }
   if (!record.power_attestation) return line;
@@ -76,27 +87,38 @@ ChecklistLine power(const MachineRecord& record, const Requirements& required) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Network and storage
 
-std::vector<const Result*> results_named(const MachineRecord& record, const std::string& name) {
-  std::vector<const Result*> found;
+// With what can be told of a figure without any catalog: wrong data, zeros and wrong units are void.
+std::vector<Result> results_named(const MachineRecord& record, const std::string& name) {
+  std::vector<Result> found;
   for (const Result& r : record.results) {
-    if (r.name.starts_with(name)) found.push_back(&r);
+    if (!r.name.starts_with(name)) continue;
+    found.push_back(r);
+    hold_against(found.back(), gross_limit(r));
   }
   return found;
 }
 
-const Result* with_shape(const std::vector<const Result*>& results, const char* key, const char* value) {
-  const auto it = std::find_if(results.begin(), results.end(), [&](const Result* r) {
-    const auto found = r->shape.find(key);
-    return found != r->shape.end() && found->second == value;
-  });
-  return it == results.end() ? nullptr : *it;
+bool has_shape(const Result& r, const char* key, const char* value) {
+  const auto found = r.shape.find(key);
+  return found != r.shape.end() && found->second == value;
+}
+
+// Of several figures of one thing the one that says least for it: a void one, else the slowest.
+template <class Predicate>
+const Result* worst_figure(const std::vector<Result>& results, Predicate is_meant) {
+  const Result* worst = nullptr;
+  const auto rank = [](const Result& r) { return has_data(r.status) ? r.figure->median : -1.0; };
+  for (const Result& r : results) {
+    if (r.figure && is_meant(r) && (worst == nullptr || rank(r) < rank(*worst))) worst = &r;
+  }
+  return worst;
 }
 
 // Why there is nothing to judge: what the first result without a figure says, or that there is none.
-void nothing_measured(ChecklistLine& line, const std::vector<const Result*>& results, const std::string& how) {
-  const auto without = std::find_if(results.begin(), results.end(), [](const Result* r) { return !r->figure; });
-  line.status = without == results.end() ? Status::kNotRun : (*without)->status;
-  line.why = without == results.end() || (*without)->why.empty() ? "it was not measured" : (*without)->why;
+void nothing_measured(ChecklistLine& line, const std::vector<Result>& results, const std::string& how) {
+  const auto without = std::find_if(results.begin(), results.end(), [](const Result& r) { return !r.figure; });
+  line.status = without == results.end() ? Status::kNotRun : without->status;
+  line.why = without == results.end() || without->why.empty() ? "it was not measured" : without->why;
   line.next = how;
 }
 
@@ -115,10 +137,12 @@ ChecklistLine network(const MachineRecord& record, const Requirements& required)
                      .measured = {},
                      .why = {},
                      .next = {}};
-  const std::vector<const Result*> results = results_named(record, "host.network");
-  const Result *sends = with_shape(results, "direction", "send"),
-               *receives = with_shape(results, "direction", "receive");
-  if (sends == nullptr || receives == nullptr || !sends->figure || !receives->figure) {
+  const std::vector<Result> results = results_named(record, "host.network");
+  const auto of_direction = [&](const char* direction) {
+    return worst_figure(results, [&](const Result& r) { return has_shape(r, "direction", direction); });
+  };
+  const Result *sends = of_direction("send"), *receives = of_direction("receive");
+  if (sends == nullptr || receives == nullptr) {
     nothing_measured(line, results, "start iperf3 -s on another node and name it here: --peer HOST");
     return line;
   }
@@ -156,13 +180,11 @@ ChecklistLine storage(const MachineRecord& record, const Requirements& required)
     line.next = "name a folder on the storage that will hold the weights: --storage DIR";
     return line;
   }
-  const std::vector<const Result*> results = results_named(record, "host.storage");
-  const Result* random = nullptr;
-  for (const Result* r : results) {
-    const bool small = r->shape.contains("block_bytes") && r->shape.at("block_bytes") == "4096";
-    if (small && r->unit == Unit::kOperationsPerSecond && r->figure && r->name == "host.storage.random_read")
-      random = r;
-  }
+  const std::vector<Result> results = results_named(record, "host.storage");
+  const Result* random = worst_figure(results, [](const Result& r) {
+    return has_shape(r, "block_bytes", "4096") && r.unit == Unit::kOperationsPerSecond &&
+           r.name == "host.storage.random_read";
+  });
   if (random == nullptr) {
     nothing_measured(line, results, "name a folder on the storage that will hold the weights: --storage DIR");
     return line;
@@ -172,6 +194,10 @@ ChecklistLine storage(const MachineRecord& record, const Requirements& required)
   if (!has_data(random->status)) {
     line.status = random->status;
     line.why = random->why;
+  } else if (random->protocol.cache != "O_DIRECT") {
+    line.status = Status::kUnknown;
+    line.why = "it was not read past the page cache, so memory may have answered";
+    line.next = "measure it with direct=1";
   } else if (random->figure->median < required.storage.value) {
     line.status = Status::kFailed;
     line.why = "below what is required";

@@ -93,10 +93,39 @@ bool exceeds(const Result& result, const Peak& peak) {
   return more_is_better(result.unit) ? median > kMostOfPeak * peak.value : median * kMostOfPeak < peak.value;
 }
 
+std::optional<Peak> gross_limit(const Result& result) {
+  const bool storage = result.name.starts_with("host.storage");
+  if (!storage && !result.name.starts_with("host.network")) return std::nullopt;
+  const std::string source = storage ? "what storage can answer" : "what a network card can carry";
+  if (result.unit == Unit::kBytesPerSecond) return Peak{1e12, source};
+  if (result.unit == Unit::kOperationsPerSecond) return Peak{1e9, source};
+  return std::nullopt;
+}
+
+bool is_wrong(const Result& result) {
+  return result.status == Status::kIncorrect || (result.correctness && !result.correctness->correct);
+}
+
+bool has_no_data(const Result& result) {
+  const auto nothing = [](double value) { return !std::isfinite(value) || value <= 0; };
+  return result.figure && (nothing(result.figure->median) || nothing(result.figure->min));
+}
+
+bool is_usable(const Result& result, const std::optional<Peak>& peak) {
+  return result.figure && has_data(result.status) && !is_wrong(result) && !has_no_data(result) &&
+         !(peak && exceeds(result, *peak));
+}
+
 void hold_against(Result& result, const std::optional<Peak>& peak) {
-  if (!peak || !has_data(result.status) || !exceeds(result, *peak)) return;
-  result.status = Status::kImplausible;
-  result.why = fmt::format("better than the {} of {}", text_of(result.unit, peak->value), peak->source);
+  if (!has_data(result.status) || is_usable(result, peak)) return;
+  result.status = is_wrong(result) ? Status::kIncorrect : Status::kImplausible;
+  if (is_wrong(result)) {
+    result.why = "the data is wrong: " + result.correctness->method;
+  } else if (!result.figure || has_no_data(result)) {
+    result.why = "zeros are no data";
+  } else {
+    result.why = fmt::format("better than the {} of {}", text_of(result.unit, peak->value), peak->source);
+  }
 }
 
 }  // namespace fathom::probe

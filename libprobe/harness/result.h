@@ -82,6 +82,14 @@ struct Peak {
 // No machine exceeds its peak; 2 % are for clocks that are not what they are called.
 inline constexpr double kMostOfPeak = 1.02;
 bool exceeds(const Result& result, const Peak& peak);
-void hold_against(Result& result, const std::optional<Peak>& peak);  // an impossible figure becomes implausible
+// Of storage and network, which no catalog knows: what no node does, so that a wrong unit is seen. Not a measure of speed.
+std::optional<Peak> gross_limit(const Result& result);
+
+bool is_wrong(const Result& result);     // what was moved or computed is not what it must be
+bool has_no_data(const Result& result);  // zeros and negatives beside a figure that was written
+// Measured, right, no zeros, within the limit: whether a figure may be compared, whatever status stands beside it.
+bool is_usable(const Result& result, const std::optional<Peak>& peak);
+// A figure that is not usable loses its status: wrong data is incorrect, zeros and the impossible are implausible.
+void hold_against(Result& result, const std::optional<Peak>& peak);
 
 }  // namespace fathom::probe

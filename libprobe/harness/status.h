@@ -16,8 +16,8 @@ enum class Status {
   kImplausible,       // above what the hardware can do, or no data: the figure is void
   kNeedsAttestation,  // no instrument can tell: a person has to
   kNotSupported,      // this machine, file system or build cannot do it
-  kNotRun,            // not asked for, no tool, no permission, no time
-  kUnknown,           // run, and the answer could not be had
+  kNotRun,            // not asked for, or no memory for it
+  kUnknown,           // asked for, and the answer could not be had: no tool, no permission, no room
 };
 inline constexpr Status kLastStatus = Status::kUnknown;
 

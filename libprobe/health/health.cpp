@@ -76,6 +76,12 @@ bool has_figures(const MachineRecord& record) {
   return std::any_of(record.results.begin(), record.results.end(), [](const Result& r) { return has_data(r.status); });
 }
 
+// What stands for the GPUs of a live run says that their cases are missing.
+bool leaves_out_gpus(const MachineRecord& record) {
+  return std::any_of(record.results.begin(), record.results.end(),
+                     [](const Result& r) { return r.device == "gpu" && r.status == Status::kNotSupported; });
+}
+
 }  // namespace
 
 HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
@@ -84,14 +90,19 @@ HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
   const HealthCase machine{record, catalog};
   judge_devices(machine, report.findings);
   judge_results(machine, report.findings);
+  judge_unmeasured(machine, report.findings);
   judge_peers(machine, report.findings);
-  judge_fleet(machine, other_nodes, report.findings);
+  const std::vector<std::string> not_compared = judge_fleet(machine, other_nodes, report.findings);
   judge_surroundings(machine, report.findings);
   std::stable_sort(report.findings.begin(), report.findings.end(),
                    [](const HealthFinding& a, const HealthFinding& b) { return a.health > b.health; });
   if (!has_figures(record) && report.findings.empty()) report.health = Health::kUnknown;
   for (const HealthFinding& finding : report.findings) report.health = std::max(report.health, finding.health);
   report.notes = notes_of(record);
+  report.notes.insert(report.notes.end(), not_compared.begin(), not_compared.end());
+  report.host_alone = leaves_out_gpus(record);
+  if (report.host_alone)
+    report.notes.insert(report.notes.begin(), "judged is the host alone; GPUs are not measured yet");
   if (record.profile == "imported")
     report.notes.emplace_back("judged is what the file has, and nothing else of the node");
   return report;

@@ -27,6 +27,7 @@ struct HealthFinding {
 
 struct HealthReport {
   Health health = Health::kHealthy;  // of the node
+  bool host_alone = false;           // a live run, whose GPUs nobody measured
   std::vector<HealthFinding> findings;
   std::vector<std::string> notes;  // settings that cost speed, and are no fault of a part
 };

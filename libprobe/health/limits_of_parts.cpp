@@ -42,6 +42,7 @@ std::optional<Dtype> dtype_of(const Result& result) {
 }
 
 std::optional<Peak> host_peak(const Result& result, const MachineRecord& record, const Catalog& catalog) {
+  if (const std::optional<Peak> gross = gross_limit(result)) return gross;
   const Cpu* cpu = record.processor ? catalog_entry(*record.processor, catalog) : nullptr;
   if (cpu == nullptr) return std::nullopt;
   // A virtual machine may spread over more sockets than it shows.

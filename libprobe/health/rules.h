@@ -12,11 +12,13 @@ struct HealthCase {
 
 using Findings = std::vector<HealthFinding>;
 
-void judge_devices(const HealthCase& machine, Findings& findings);  // what the driver tells: errors, clocks, links
-void judge_results(const HealthCase& machine, Findings& findings);  // each figure on its own, and by the catalog
-void judge_peers(const HealthCase& machine, Findings& findings);    // figures against those of like devices
-void judge_fleet(const HealthCase& machine, const std::vector<MachineRecord>& nodes,
-                 Findings& findings);                                    // other nodes
+void judge_devices(const HealthCase& machine, Findings& findings);     // what the driver tells: errors, clocks, links
+void judge_unmeasured(const HealthCase& machine, Findings& findings);  // devices without a usable figure
+void judge_results(const HealthCase& machine, Findings& findings);     // each figure on its own, and by the catalog
+void judge_peers(const HealthCase& machine, Findings& findings);       // figures against those of like devices
+// Figures against those of other nodes; returns which of them have none to compare with.
+std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vector<MachineRecord>& nodes,
+                                     Findings& findings);
 void judge_surroundings(const HealthCase& machine, Findings& findings);  // clock and storage that only look well
 
 // Whether a figure may be compared at all: it was measured, its data was right, and hardware can do it.

@@ -1,6 +1,8 @@
 // What the driver tells of a GPU, without any figure.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "health/limits_of_parts.h"
 #include "health/rules.h"
 #include "units/text.h"
@@ -13,6 +15,7 @@ namespace {
 constexpr unsigned kFaults = 0x8 | 0x20 | 0x40 | 0x80;
 constexpr unsigned kSoftwarePowerCap = 0x4;  // on products of large matrices it is how the card works
 constexpr double kLeastClock = 0.90;         // of the highest, where no power cap explains it
+constexpr double kLeastCapped = 0.50;        // and where one does: further down the limit itself is the fault
 
 std::string reasons_text(unsigned mask) {
   std::string text;
@@ -26,13 +29,26 @@ std::string reasons_text(unsigned mask) {
   return text;
 }
 
-// Of the device, and of every result that was measured on it.
+bool is_of(const Gpu& gpu, const Result& result) {
+  const std::vector<std::string> devices = devices_of(result.device);
+  return std::find(devices.begin(), devices.end(), gpu.device) != devices.end();
+}
+
+// Of the device, and of every result that was measured on it, alone or with others.
 unsigned reasons_of(const Gpu& gpu, const MachineRecord& record) {
   unsigned mask = gpu.throttle_reasons.value_or(0);
   for (const Result& result : record.results) {
-    if (result.device == gpu.device) mask |= result.protocol.throttle_reasons.value_or(0);
+    if (is_of(gpu, result)) mask |= result.protocol.throttle_reasons.value_or(0);
   }
   return mask;
+}
+
+// Arithmetic draws the power that a cap is for; a cap that copies or waiting run into holds a card down.
+bool is_capped_by_work(const Gpu& gpu, const MachineRecord& record) {
+  return std::any_of(record.results.begin(), record.results.end(), [&](const Result& r) {
+    const bool computes = r.name.starts_with("gpu.gemm") || r.name.starts_with("gpu.attention");
+    return computes && is_of(gpu, r) && (r.protocol.throttle_reasons.value_or(0) & kSoftwarePowerCap) != 0;
+  });
 }
 
 void judge_errors(const Gpu& gpu, Findings& findings) {
@@ -60,8 +76,8 @@ void judge_errors(const Gpu& gpu, Findings& findings) {
 
 void judge_clock(const Gpu& gpu, const MachineRecord& record, Findings& findings) {
   const unsigned mask = reasons_of(gpu, record);
-  const bool slow =
-      gpu.clock && gpu.clock_max && *gpu.clock_max > Hertz(0) && *gpu.clock / *gpu.clock_max < kLeastClock;
+  const double least = is_capped_by_work(gpu, record) ? kLeastCapped : kLeastClock;
+  const bool slow = gpu.clock && gpu.clock_max && *gpu.clock_max > Hertz(0) && *gpu.clock / *gpu.clock_max < least;
   HealthFinding finding{
       .rule = "probe.throttled",
       .health = Health::kDegraded,
@@ -74,7 +90,7 @@ void judge_clock(const Gpu& gpu, const MachineRecord& record, Findings& findings
   if ((mask & kFaults) != 0) {
     finding.measured += " (" + reasons_text(mask) + ")";
     findings.push_back(finding);
-  } else if (slow && (mask & kSoftwarePowerCap) == 0) {
+  } else if (slow) {
     finding.source = "the device's highest clock";
     finding.next =
         "nvidia-smi -q -d CLOCK,PERFORMANCE says who holds the clock down; nvidia-smi -rgc takes a lock away";

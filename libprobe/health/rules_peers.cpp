@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 
 #include "harness/statistics.h"
 #include "health/limits_of_parts.h"
@@ -19,7 +18,7 @@ constexpr double kLeastMad = 0.005;                      // of the median: quant
 constexpr std::size_t kEnoughForScores = 6;
 
 // Results that differ in nothing but their device, of devices of one kind.
-using PeerKey = std::tuple<std::string, std::string, std::string, std::string, std::string, std::string, int>;
+using PeerKey = std::vector<std::string>;
 
 // Empty: nobody knows what it is, so nothing is like it.
 std::string kind_of(const std::string& device, const MachineRecord& record) {
@@ -43,7 +42,10 @@ PeerKey key_of(const Result& r, const MachineRecord& record) {
           r.protocol.engine,
           r.protocol.kernel,
           r.protocol.pattern,
-          static_cast<int>(r.unit)};
+          r.protocol.cache,
+          r.protocol.launch,
+          r.protocol.statistic,
+          key_of(r.unit)};
 }
 
 double goodness(const Result& r) { return more_is_better(r.unit) ? r.figure->median : 1 / r.figure->median; }
@@ -106,23 +108,38 @@ void judge_peers(const HealthCase& machine, Findings& findings) {
   }
 }
 
-void judge_fleet(const HealthCase& machine, const std::vector<MachineRecord>& nodes, Findings& findings) {
-  std::map<PeerKey, std::vector<double>> elsewhere;
+std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vector<MachineRecord>& nodes,
+                                     Findings& findings) {
+  struct Elsewhere {
+    std::vector<double> figures;
+    int nodes = 0;
+  };
+  const Groups own = groups_of(machine);
+  std::map<PeerKey, Elsewhere> elsewhere;
+  std::vector<std::string> notes;
   for (const MachineRecord& node : nodes) {
+    bool is_comparable = false;
     for (const auto& [key, results] : groups_of({node, machine.catalog})) {
-      for (const Result* r : results) elsewhere[key].push_back(goodness(*r));
+      is_comparable |= own.contains(key);
+      ++elsewhere[key].nodes;
+      for (const Result* r : results) elsewhere[key].figures.push_back(goodness(*r));
+    }
+    if (!is_comparable) {
+      notes.push_back(fmt::format("no figure of {} is comparable: other devices, shapes or protocols", node.node));
     }
   }
-  for (const auto& [key, results] : groups_of(machine)) {
+  for (const auto& [key, results] : own) {
     for (const Result* one : results) {
-      std::optional<HealthFinding> finding = compared(*one, elsewhere[key]);
+      const Elsewhere& others = elsewhere[key];
+      std::optional<HealthFinding> finding = compared(*one, others.figures);
       if (!finding) continue;
       finding->rule = "probe.slower-than-fleet";
-      finding->source = fmt::format("{} other nodes", nodes.size());
+      finding->source = fmt::format("{} other node{}", others.nodes, others.nodes == 1 ? "" : "s");
       finding->next = "compare clocks, settings and firmware with a node that is as fast as the others";
       findings.push_back(*std::move(finding));
     }
   }
+  return notes;
 }
 
 }  // namespace fathom::probe

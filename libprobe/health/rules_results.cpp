@@ -12,13 +12,6 @@ namespace fathom::probe {
 
 namespace {
 
-bool is_wrong(const Result& r) { return r.status == Status::kIncorrect || (r.correctness && !r.correctness->correct); }
-
-bool has_no_data(const Result& r) {
-  const auto nothing = [](double value) { return !std::isfinite(value) || value <= 0; };
-  return r.figure && (nothing(r.figure->median) || nothing(r.figure->min));
-}
-
 HealthFinding finding_of(const Result& r, const char* rule, Health health) {
   return {.rule = rule,
           .health = health,
@@ -117,9 +110,25 @@ bool is_unstable(const Result& r) {
 }  // namespace
 
 bool is_usable(const Result& r, const HealthCase& machine) {
-  if (!r.figure || !has_data(r.status) || is_wrong(r) || has_no_data(r)) return false;
-  const std::optional<Peak> peak = peak_of(r, machine.record, machine.catalog);
-  return !peak || !exceeds(r, *peak);
+  return is_usable(r, peak_of(r, machine.record, machine.catalog));
+}
+
+void judge_unmeasured(const HealthCase& machine, Findings& findings) {
+  for (const Gpu& gpu : machine.record.gpus) {
+    const auto is_of_it = [&](const Result& r) {
+      const std::vector<std::string> devices = devices_of(r.device);
+      return std::find(devices.begin(), devices.end(), gpu.device) != devices.end() && is_usable(r, machine);
+    };
+    if (std::any_of(machine.record.results.begin(), machine.record.results.end(), is_of_it)) continue;
+    findings.push_back({.rule = "probe.not-measured",
+                        .health = Health::kUnknown,
+                        .device = gpu.device,
+                        .what = gpu.name,
+                        .measured = "no figure of it that can be used",
+                        .expected = "at least one",
+                        .source = "the inventory",
+                        .next = "measure it with nccl-tests or nvbandwidth, and --import what they write"});
+  }
 }
 
 void judge_results(const HealthCase& machine, Findings& findings) {

@@ -118,13 +118,30 @@ void read_rank(const std::string& line, RankDevices& ranks) {
   ranks.add(*(on + 1), static_cast<int>(*number), name);
 }
 
+// "#       size         count      type   redop    root     time …" has as many columns as the rows, older versions fewer.
+std::size_t columns_of_header(const std::string& line) {
+  const std::vector<std::string> words = words_of_line(line.substr(1));
+  return !words.empty() && words[0] == "size" ? words.size() : 0;
+}
+
+// Of a test that was cut off, the last row may be cut off, too.
+void check_row(const std::vector<std::string>& words, std::size_t columns, const std::string& file, int line) {
+  constexpr std::size_t kFewest = 11;  // size, count, type, and four for each place
+  if (columns >= kFewest && words.size() == columns) return;
+  throw InputError(file, Position{.line = line, .column = 1},
+                   columns < kFewest ? "there is no line \"#  size  count  type …\" that tells the columns of this row"
+                                     : fmt::format("the row has {} of {} columns", words.size(), columns),
+                   "take the row out, or measure again");
+}
+
+bool is_row(const std::vector<std::string>& words) {
+  return !words.empty() && number_in(words[0]) && (words.size() == 1 || number_in(words[1]));
+}
+
 // size count type redop root | time algbw busbw #wrong | the same in place
-std::vector<Row> rows_of_line(const std::string& line) {
-  const std::vector<std::string> words = words_of_line(line);
+std::vector<Row> rows_of(const std::vector<std::string>& words) {
+  const auto bytes = number_in(words[0]);
   std::vector<Row> rows;
-  if (words.size() < 11) return rows;
-  const auto bytes = number_in(words[0]), count = number_in(words[1]);
-  if (!bytes || !count) return rows;
   for (const auto& [place, first] : {std::pair("out", words.size() - 8), std::pair("in", words.size() - 4)}) {
     const auto time = number_in(words[first]);
     if (!time) continue;
@@ -176,13 +193,22 @@ void import_nccl_tests_text(const std::string& text, const std::string& file_nam
   std::string operation, engine = "nccl-tests";
   RankDevices ranks;
   std::vector<Row> rows;
+  std::size_t columns = 0;
+  int number = 0;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
+    ++number;
     if (line.starts_with("# Collective test starting")) operation = operation_in(line.substr(line.find(':') + 1));
     if (line.starts_with("# nccl-tests version")) engine = "nccl-tests " + words_of_line(line + " ?")[3];
     if (line.starts_with("#") && line.find(" Rank ") != std::string::npos) read_rank(line, ranks);
-    if (line.starts_with("#")) continue;
-    for (const Row& row : rows_of_line(line)) rows.push_back(row);
+    if (line.starts_with("#")) {
+      if (const std::size_t told = columns_of_header(line); told > 0) columns = told;
+      continue;
+    }
+    const std::vector<std::string> words = words_of_line(line);
+    if (!is_row(words)) continue;
+    check_row(words, columns, file_name, number);
+    for (const Row& row : rows_of(words)) rows.push_back(row);
   }
   if (operation.empty()) operation = operation_in(std::filesystem::path(file_name).filename().string());
   if (operation.empty()) fail_operation(file_name);

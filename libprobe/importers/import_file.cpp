@@ -65,11 +65,26 @@ MachineRecord import_text(const std::string& text, const std::string& file_name)
     if (brace == std::string::npos) fail_unknown(file_name);
     import_json(parse_tool_json(text, file_name), record);
   }
+  for (const Result& r : record.results) {
+    if (r.device != "gpu0" || record.gpu(r.device) != nullptr) continue;  // llama-bench tells no more of them
+    Gpu gpu;
+    gpu.device = r.device;
+    gpu.name = kUnknownGpu;
+    record.gpus.push_back(std::move(gpu));
+  }
   if (record.results.empty()) throw InputError(file_name, {}, "there is no measurement in it");
   return record;
 }
 
 void join(MachineRecord& record, const MachineRecord& more) {
+  const auto is_same = [](const Result& a, const Result& b) {
+    return a.name == b.name && a.device == b.device && a.shape == b.shape && a.protocol == b.protocol && a.figure &&
+           b.figure && a.figure->median == b.figure->median;
+  };
+  for (const Result& r : more.results) {
+    if (std::any_of(record.results.begin(), record.results.end(), [&](const Result& own) { return is_same(own, r); }))
+      throw InputError(more.node, {}, "its figure of " + r.name + " is there already: the file is imported twice");
+  }
   record.results.insert(record.results.end(), more.results.begin(), more.results.end());
   for (const Gpu& gpu : more.gpus) {
     const auto same =

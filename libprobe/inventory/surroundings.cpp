@@ -60,7 +60,7 @@ bool is_within(const std::string& path, const std::string& folder) {
 }
 
 Ups parse_ups(const std::string& name, const std::string& text) {
-  Ups ups{.name = name, .status = {}, .charge = {}, .load = {}, .runtime = {}};
+  Ups ups{.name = name, .status = {}, .why = {}, .charge = {}, .load = {}, .runtime = {}};
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     const std::size_t colon = line.find(": ");
@@ -132,7 +132,9 @@ std::vector<Ups> find_ups(const System& system) {
   if (!names.succeeded()) return found;
   for (const std::string& name : words_of(names.out)) {
     const CommandOutcome said = system.run({"upsc", name}, Seconds(10));
-    if (said.succeeded()) found.push_back(parse_ups(name, said.out));
+    Ups ups = parse_ups(name, said.succeeded() ? said.out : "");
+    if (ups.status.empty()) ups.why = said.succeeded() ? "no ups.status" : trouble_with("upsc", said);
+    found.push_back(std::move(ups));
   }
   return found;
 }
@@ -146,6 +148,7 @@ Attestation read_power_attestation(const std::filesystem::path& path) {
                 .person = reader.required<std::string>("person"),
                 .evidence = reader.required<std::string>("evidence")};
   reader.finish();
+  if (!day_of(a.date)) reader.fail("the date of the drill is no day", "write it as 2026-06-01");
   return a;
 }
 

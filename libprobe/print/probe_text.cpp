@@ -58,7 +58,7 @@ class ProbeWriter : private Page {
     const Health node = r_.health->health;
     std::string word = to_string(node);
     std::transform(word.begin(), word.end(), word.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
-    verdict(word, node == Health::kHealthy);
+    verdict(word + (r_.health->host_alone ? " (the host alone)" : ""), node == Health::kHealthy);
     if (r_.health->findings.empty()) item(node == Health::kHealthy ? "no finding" : "nothing was measured");
     for (const HealthFinding& f : r_.health->findings) finding(f);
     for (const std::string& note : r_.health->notes) item("note: " + note);

@@ -4,6 +4,7 @@
 // Unknown is absent, never 0.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -77,7 +78,8 @@ struct Attestation {
 };
 
 struct Ups {
-  std::string name, status;            // "OL": on line
+  std::string name, status;            // "OL": on line; empty when it gave no answer
+  std::string why;                     // it gave none: "Data stale"
   std::optional<double> charge, load;  // shares
   std::optional<Seconds> runtime;
 };
@@ -111,6 +113,9 @@ struct MachineRecord {
   const Gpu* gpu(const std::string& device) const;  // nullptr when there is none
   const Setting* setting(const std::string& name) const;
 };
+
+// "2026-06-01" and nothing else; absent for other texts and days that no calendar has.
+std::optional<std::chrono::sys_days> day_of(const std::string& date);
 
 inline constexpr int kMostFileResults = 100000;
 

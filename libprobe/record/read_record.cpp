@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
+#include <sstream>
 
 #include "input/content.h"
 #include "input/reader.h"
@@ -78,6 +80,7 @@ Statistics read_figure(const Context& at) {
   take("mad", s.mad);
   take("drift", s.drift);
   reader.finish();
+  if (s.low > s.high || s.q1 > s.q3 || s.min > s.max) reader.fail("low, q1 and min must not be above high, q3 and max");
   return s;
 }
 
@@ -148,6 +151,9 @@ Result read_result(const Context& at) {
   if (const Value* value = reader.take("correctness")) result.correctness = read_correctness(reader.context(*value));
   result.notes = reader.get<std::vector<std::string>>("notes", {});
   reader.finish();
+  if (result.figure && (result.status == Status::kNotRun || result.status == Status::kNotSupported)) {
+    reader.fail(fmt::format("a result that is {} has no figure", to_string(result.status)));
+  }
   if (has_data(result.status) && !result.figure) {
     std::string units;
     for (int i = 0; i <= static_cast<int>(kLastUnit); ++i) {
@@ -279,6 +285,7 @@ Ups read_ups(const Context& at) {
   Ups u;
   u.name = reader.required<std::string>("name");
   u.status = reader.required<std::string>("status");
+  u.why = reader.get<std::string>("why", {});
   u.charge = maybe_number(reader, "charge", 0, 10);
   u.load = maybe_number(reader, "load", 0, 10);
   u.runtime = maybe<Seconds>(reader, "runtime_s");
@@ -314,6 +321,23 @@ void read_environment(const Context& at, MachineRecord& record) {
   reader.finish();
 }
 
+// Every figure is of a part that the inventory has; "2 nodes" and other words are nobody's key.
+void check_devices(const MachineRecord& record, const Context& results) {
+  const auto is_key = [](const std::string& device) {
+    return device.size() > 3 && device.starts_with("gpu") &&
+           device.find_first_not_of("0123456789", 3) == std::string::npos;
+  };
+  for (std::size_t i = 0; i < record.results.size() && !record.gpus.empty(); ++i) {
+    std::string device = record.results[i].device;
+    std::replace(device.begin(), device.end(), '>', ',');
+    std::istringstream parts(device);
+    for (std::string part; std::getline(parts, part, ',');) {
+      if (!is_key(part) || record.gpu(part) != nullptr) continue;
+      Context{results.file, results.value.items[i]}.fail("the inventory has no " + in_quotes(part));
+    }
+  }
+}
+
 void check_format(const Document& document) {
   const Value* format = document.root.find("format");
   if (format == nullptr || format->text != "fathom-machine") {
@@ -333,6 +357,17 @@ void check_format(const Document& document) {
 }
 
 }  // namespace
+
+std::optional<std::chrono::sys_days> day_of(const std::string& date) {
+  int year = 0;
+  unsigned month = 0, day = 0;
+  int length = 0;
+  const bool is_plain = date.size() == 10 && date.find_first_not_of("0123456789-") == std::string::npos;
+  if (!is_plain || std::sscanf(date.c_str(), "%4d-%2u-%2u%n", &year, &month, &day, &length) != 3 || length != 10)
+    return std::nullopt;
+  const std::chrono::year_month_day ymd{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
+  return ymd.ok() ? std::optional(std::chrono::sys_days(ymd)) : std::nullopt;
+}
 
 const Gpu* MachineRecord::gpu(const std::string& device) const {
   const auto it = std::find_if(gpus.begin(), gpus.end(), [&](const Gpu& g) { return g.device == device; });
@@ -354,6 +389,7 @@ MachineRecord parse_record(std::string text, const std::string& file_name) {
   record.file = document.file;
   record.node = root.required<std::string>("node");
   record.date = root.required<std::string>("date");
+  if (!day_of(record.date)) root.context(root.need("date")).fail("the date is no day", "write it as 2026-06-01");
   record.tool = root.get<std::string>("tool", {});
   record.profile = root.get<std::string>("profile", {});
   record.system = root.get<std::string>("system", {});
@@ -362,6 +398,7 @@ MachineRecord parse_record(std::string text, const std::string& file_name) {
   if (const Value* value = root.take("environment")) read_environment(root.context(*value), record);
   root.need("results");
   record.results = list(root, "results", read_result);
+  check_devices(record, root.context(root.need("results")));
   root.finish();
   return record;
 }

@@ -139,6 +139,7 @@ Json clock_json(const ClockState& c) {
 
 Json ups_json(const Ups& u) {
   Json json{{"name", u.name}, {"status", u.status}};
+  put(json, "why", u.why);
   put(json, "charge", u.charge);
   put(json, "load", u.load);
   put(json, "runtime_s", u.runtime);

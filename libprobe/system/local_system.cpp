@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 
 #include "system/system.h"
 #include "units/number.h"
@@ -67,7 +69,8 @@ struct Arguments {
 };
 
 [[noreturn]] void become(Arguments& arguments, const Pipe& out, const Pipe& err) {
-  ::setpgid(0, 0);  // so that its own children end with it
+  ::setpgid(0, 0);                     // so that its own children end with it
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // and it ends with us, whatever ends us; fio removes its file then
   const int nothing = ::open("/dev/null", O_RDONLY);
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(out.write_end(), STDOUT_FILENO);
@@ -94,6 +97,16 @@ bool drain(const Pipe& out, const Pipe& err, CommandOutcome& outcome, std::chron
     }
   }
   return true;
+}
+
+// Closed outputs are no end: false when the time was up first.
+bool has_ended(pid_t child, int& status, std::chrono::steady_clock::time_point deadline) {
+  for (;;) {
+    const pid_t ended = ::waitpid(child, &status, WNOHANG);
+    if (ended == child || (ended < 0 && errno != EINTR)) return true;
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 class LocalSystem : public System {
@@ -127,10 +140,12 @@ class LocalSystem : public System {
     err.close_write();
     CommandOutcome outcome;
     const auto until = std::chrono::time_point_cast<std::chrono::steady_clock::duration>(deadline);
-    const bool ended = drain(out, err, outcome, until);
-    if (!ended) ::kill(-child, SIGKILL);
     int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    const bool ended = drain(out, err, outcome, until) && has_ended(child, status, until);
+    if (!ended) {
+      ::kill(-child, SIGKILL);
+      while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+      }
     }
     using End = CommandOutcome::End;
     if (!ended) {
@@ -139,7 +154,8 @@ class LocalSystem : public System {
       outcome.end = End::kKilled;
     } else {
       outcome.code = WEXITSTATUS(status);
-      outcome.end = outcome.code == kCannotExecute && outcome.out.empty() ? End::kNotFound : End::kExited;
+      outcome.end =
+          outcome.code == kCannotExecute && outcome.out.empty() && outcome.err.empty() ? End::kNotFound : End::kExited;
     }
     return outcome;
   }

@@ -11,6 +11,7 @@
 #include "input/content.h"
 #include "support/fake_system.h"
 #include "support/scratch_folder.h"
+#include "support/tool_output.h"
 
 namespace fathom::probe {
 namespace {
@@ -88,32 +89,35 @@ TEST(HostCases, WhatIsNoStorageIsNotMeasured) {
   const ScratchFolder folder;
   EXPECT_EQ(measure_storage({}, folder.path(), "tmpfs", FakeSystem()).at(0).status, Status::kNotSupported);
   EXPECT_EQ(measure_storage({}, folder.path(), "overlay", FakeSystem()).at(0).status, Status::kNotSupported);
-  EXPECT_EQ(measure_storage({}, folder.path() / "none", "ext4", FakeSystem()).at(0).status, Status::kNotRun);
-  EXPECT_EQ(measure_storage({.file = Bytes(1e18)}, folder.path(), "ext4", FakeSystem()).at(0).status, Status::kNotRun);
+  EXPECT_EQ(measure_storage({}, folder.path() / "none", "ext4", FakeSystem()).at(0).status, Status::kUnknown);
+  EXPECT_EQ(measure_storage({.file = Bytes(1e18)}, folder.path(), "ext4", FakeSystem()).at(0).status, Status::kUnknown);
 }
 
 TEST(HostCases, StorageGoesThroughFioWhereItIs) {
   const ScratchFolder folder;
   FakeSystem system;
   system.answers["fio --version"] = "fio-3.33\n";
-  system.answers["fio --name=probe"] =
+  system.answers["fio --name=probe --unlink=1"] =  // its file goes whoever ends it
       text_of_file(std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/tools/fio-3.33.json");
   const std::vector<Result> results = measure_storage({}, folder.path(), "ext4", system);
   ASSERT_EQ(results.size(), 2u);
   EXPECT_EQ(results[0].protocol.engine, "fio-3.33");
-  system.answers["fio --name=probe"] = "fio: engine failed\n";
+  system.answers["fio --name=probe --unlink=1"] = "fio: engine failed\n";
   EXPECT_THROW(measure_storage({}, folder.path(), "ext4", system), std::runtime_error) << "its case says so";
 }
 
 TEST(HostCases, TheNetworkIsMeasuredBothWays) {
   FakeSystem system;
   EXPECT_EQ(measure_network({}, "node2", system).at(0).why, "iperf3 is not installed");
-  const std::string out = text_of_file(std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/tools/iperf-3.12.json");
+  const std::string own = text_of_file(std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/tools/iperf-3.12.json");
+  const std::string out = between_two_nodes(own);
   system.answers["iperf3 -J -c fd00::2 -P 8 -t 10 -O 3 -p 5999"] = out;
   system.answers["iperf3 -J -c node2 -P 8 -t 10 -O 3"] = out;
   EXPECT_EQ(measure_network({}, "node2", system).size(), 2u);
   EXPECT_EQ(measure_network({}, "[fd00::2]:5999", system).size(), 2u);
-  EXPECT_EQ(measure_network({}, "fd00::3", system).at(0).status, Status::kNotRun);
+  EXPECT_EQ(measure_network({}, "fd00::3", system).at(0).status, Status::kUnknown) << "asked for, and no iperf3";
+  system.answers["iperf3 -J -c localhost"] = own;
+  EXPECT_EQ(measure_network({}, "localhost", system).at(0).status, Status::kNotSupported);
 }
 
 }  // namespace

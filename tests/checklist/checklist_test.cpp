@@ -108,6 +108,36 @@ TEST(Checklist, StorageThatIsMemoryIsNotSupported) {
       << "operations of another size are another figure";
 }
 
+// 912,000 operations/s, with one thing wrong.
+TEST(Checklist, AFigureThatIsVoidPassesNothing) {
+  const auto storage = [](const std::function<void(Result&)>& change) {
+    return with("storage", [&](MachineRecord& r) { change(named(r, "host.storage.random_read")); }).status;
+  };
+  EXPECT_EQ(storage([](Result& r) { r.protocol.cache = "page cache"; }), Status::kUnknown);
+  EXPECT_EQ(storage([](Result& r) { r.protocol.cache.clear(); }), Status::kUnknown);
+  EXPECT_EQ(storage([](Result& r) { r.correctness = Correctness{.method = "numbers", .correct = false}; }),
+            Status::kIncorrect);
+  EXPECT_EQ(storage([](Result& r) { r.figure = single_figure(912e15); }), Status::kImplausible);
+  EXPECT_EQ(storage([](Result& r) { r.figure = single_figure(0); }), Status::kImplausible);
+  EXPECT_EQ(
+      with("network", [](MachineRecord& r) { named(r, "host.network", 1).figure = single_figure(1.18e13); }).status,
+      Status::kImplausible);
+  EXPECT_EQ(with("network", [](MachineRecord& r) { named(r, "host.network").figure = single_figure(0); }).status,
+            Status::kImplausible);
+}
+
+TEST(Checklist, OfSeveralFiguresTheWorstCounts) {
+  for (const double slow : {3e5, 0.0}) {
+    for (const std::size_t place : {0u, 1u}) {
+      const ChecklistLine line = with("storage", [&](MachineRecord& r) {
+        r.results.push_back(named(r, "host.storage.random_read"));
+        named(r, "host.storage.random_read", place).figure = single_figure(slow);
+      });
+      EXPECT_EQ(line.status, slow > 0 ? Status::kFailed : Status::kImplausible) << place;
+    }
+  }
+}
+
 TEST(Checklist, ADrillIsAttestedAndGrowsOld) {
   const auto drill = [](const std::string& date) {
     return with("power", [&](MachineRecord& r) { r.power_attestation->date = date; }).status;
@@ -115,14 +145,25 @@ TEST(Checklist, ADrillIsAttestedAndGrowsOld) {
   EXPECT_EQ(drill("2025-11-23"), Status::kPassed);
   EXPECT_EQ(drill("2025-11-21"), Status::kUnknown);
   EXPECT_EQ(drill("2027-01-01"), Status::kUnknown) << "in the future";
-  EXPECT_EQ(drill("last summer"), Status::kUnknown);
+  for (const char* date : {"last summer", "67562-06-01", "2026-06-01x", "2026-02-30", "2026-6-1", "-026-06-01"}) {
+    EXPECT_EQ(drill(date), Status::kUnknown) << date;
+  }
   EXPECT_EQ(with("power", [](MachineRecord& r) { r.power_attestation.reset(); }).status, Status::kNeedsAttestation);
 }
 
 TEST(Checklist, AUpsOnBatteryFailsWhateverIsAttested) {
   EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].status = "OB DISCHRG"; }).status, Status::kFailed);
   EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].runtime = Seconds(120); }).status, Status::kFailed);
-  EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].status = "OL RB"; }).status, Status::kFailed);
+  for (const char* status : {"OL RB", "OL LB", "OL OVER", "OL BYPASS", "OL OFF", "FSD OL", "BOLT"}) {
+    EXPECT_EQ(with("power", [&](MachineRecord& r) { r.ups[0].status = status; }).status, Status::kFailed) << status;
+  }
+  EXPECT_EQ(with("power", [](MachineRecord& r) { r.ups[0].status = "OL CHRG TRIM"; }).status, Status::kPassed);
+  const ChecklistLine silent = with("power", [](MachineRecord& r) {
+    r.ups[0].status.clear();
+    r.ups[0].why = "Data stale";
+  });
+  EXPECT_EQ(silent.status, Status::kUnknown);
+  EXPECT_NE(silent.why.find("Data stale"), std::string::npos);
 }
 
 TEST(Checklist, ASiteMayAskForMore) {

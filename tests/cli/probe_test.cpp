@@ -114,9 +114,42 @@ TEST(ProbeVerb, HoldsANodeAgainstOthers) {
   const ScratchFolder folder;
   const fs::path slow = folder.write("slow.json", probe::edited_machine("host.memory.read", "4.61e+11", "3.61e+11"));
   EXPECT_EQ(run_program("probe --replay " + slow.string()).code, 0);
-  const Answer run = run_program(fmt::format("probe --replay {} --peers {} {}", slow.string(), kMachine, kMachine));
+  const fs::path other = folder.write("other.json", content_of(kMachine));
+  const Answer run =
+      run_program(fmt::format("probe --replay {} --peers {} {}", slow.string(), kMachine, other.string()));
   EXPECT_EQ(run.code, 1);
   EXPECT_NE(run.out.find("probe.slower-than-fleet"), std::string::npos);
+}
+
+// 6.08 TB/s of a memory of 4.8: no printer may show it as a figure.
+TEST(ProbeVerb, APrintedFigureThatIsVoidSaysSo) {
+  const ScratchFolder folder;
+  const std::string file =
+      folder.write("fast.json", probe::edited_machine(R"("gpu.memory.read", "device": "gpu1")", R"("median": 4.07e+12)",
+                                                      R"("median": 6.08e+12)"));
+  EXPECT_NE(run_program("probe --replay " + file).out.find("implausible"), std::string::npos);
+  EXPECT_EQ(run_program("probe -f prometheus --replay " + file).out.find("6.08"), std::string::npos);
+  EXPECT_NE(run_program("probe -f junit --replay " + file).out.find("<skipped message=\"implausible"),
+            std::string::npos);
+}
+
+TEST(ProbeVerb, NeitherOverwritesItsInputsNorLosesItsReport) {
+  const ScratchFolder folder;
+  const std::string drill = folder.write("drill.yaml",
+                                         "format: fathom-attestation/1\nsubject: power redundancy\ndate: 2026-10-01\n"
+                                         "person: B. Tester\nevidence: protocol 13\n");
+  const std::string rules = folder.write("rules.yaml", content_of(FATHOM_SOURCE_DIR "/catalogs/checklist.yaml"));
+  for (const std::string& arguments :
+       {fmt::format("--checklist --attestation {0} -o {0}", drill),
+        fmt::format("--checklist --requirements {0} -f json={0}", rules), "--peers " + kMachine,
+        fmt::format("--peers {0} {0}", folder.write("peer.json", content_of(kMachine)).string())}) {
+    EXPECT_EQ(run_program("probe --replay " + kMachine + " " + arguments).code, 2) << arguments;
+  }
+  EXPECT_NE(content_of(drill).find("B. Tester"), std::string::npos);
+  const Answer run = run_program("probe --replay " + kMachine + " -o /proc/a.json");
+  EXPECT_EQ(run.code, 3);
+  EXPECT_TRUE(run.out.empty() || run.out.find("Verdict") != std::string::npos)
+      << "before any work, or after its report";
 }
 
 TEST(ProbeVerb, ImportsSeveralToolsAtOnce) {
@@ -171,6 +204,18 @@ TEST(ProbeVerb, RefusesWrongInputWithAHint) {
            {"--import " + kMachine, "--replay"},
            {"--import " + folder.write("c.txt", "nothing").string(), "known are"},
            {"--only host.memori", "host.memory"},
+           {"--only host.network --peer=--logfile=x", "no host"},
+           {"--only host.network --peer=[--logfile=x]", "no host"},
+           {"--replay " + kMachine + " --requirements " + kMachine, "--checklist"},
+           {"--replay " + kMachine + " --checklist --peers " + kMachine, "--checklist"},
+           {"--replay " + kMachine + " --checklist --attestation " +
+                folder
+                    .write("e.yaml",
+                           "format: fathom-attestation/1\nsubject: power redundancy\ndate: 67562-06-01\nperson: A\n"
+                           "evidence: b\n")
+                    .string(),
+            "no day"},
+           {"--only host.storage --storage /no/such/folder", "does not exist"},
            {"--replay " + kMachine + " --only host", "excludes"},
            {"--fleet hosts.yaml", "not supported yet"},
            {"--profile slow", "quick"},

@@ -126,6 +126,33 @@ TEST(Health, APowerCapExplainsALowClock) {
   EXPECT_EQ(report.findings.front().device, "gpu1");
 }
 
+// 600 of 1980 MHz is no work of a power cap, and a cap that copies alone ran into excuses nothing.
+TEST(Health, APowerCapDoesNotExplainEveryClock) {
+  MachineRecord record = invented_machine();
+  record.gpus[1].clock = Hertz(600e6);
+  record.gpus[1].throttle_reasons = 6;
+  HealthReport report = judge_health(record, shipped());
+  ASSERT_EQ(report.findings.size(), 1u) << listed(report);
+  EXPECT_EQ(report.findings.front().rule, "probe.throttled");
+  record.gpus[1].clock = Hertz(1455e6);
+  EXPECT_EQ(judge_health(record, shipped()).health, Health::kHealthy);
+  for (Result& r : record.results) {
+    if (r.name == "gpu.gemm") r.protocol.throttle_reasons = 0;
+    if (r.name == "gpu.copy.h2d") r.protocol.throttle_reasons = 4;
+  }
+  report = judge_health(record, shipped());
+  ASSERT_EQ(report.findings.size(), 1u) << listed(report);
+  EXPECT_EQ(report.findings.front().device, "gpu1");
+}
+
+TEST(Health, ASlowdownThatAGroupSawIsThatOfItsDevices) {
+  MachineRecord record = invented_machine();
+  for (Result& r : record.results) {
+    if (r.name == "collective.all_reduce" || r.device == "gpu0>gpu1") r.protocol.throttle_reasons = 0x40;
+  }
+  EXPECT_EQ(judge_health(record, shipped()).findings.size(), 4u);
+}
+
 TEST(Health, AllGpusSlowTogetherAreFoundByTheCatalog) {
   MachineRecord record = invented_machine();
   for (Result& result : record.results) {
@@ -159,6 +186,35 @@ TEST(Health, ASlowNodeIsFoundByOtherNodes) {
     for (Gpu& gpu : node.gpus) gpu.name = "NVIDIA H100 80GB HBM3";
   }
   EXPECT_EQ(judge_health(slow, shipped(), of_another_kind).health, Health::kHealthy);
+}
+
+// Another cache, launch or statistic is another figure: neither like devices nor other nodes are held against it.
+TEST(Health, FiguresOfAnotherProtocolAreNotCompared) {
+  for (std::string Protocol::*part : {&Protocol::cache, &Protocol::launch, &Protocol::statistic}) {
+    MachineRecord record = invented_machine();
+    for (Result& r : record.results) {
+      if (r.name == "gpu.copy.h2d" && r.device == "gpu2") {
+        r.figure = single_figure(r.figure->median * 0.93);
+        r.protocol.*part = "another";
+      }
+    }
+    EXPECT_EQ(judge_health(record, shipped()).health, Health::kHealthy);
+  }
+}
+
+TEST(Health, NodesThatCannotBeComparedAreNamed) {
+  MachineRecord other = invented_machine(), slow = invented_machine();
+  other.node = "node9";
+  other.processor->name = "Another CPU";
+  for (Gpu& gpu : other.gpus) gpu.name = "NVIDIA H100 80GB HBM3";
+  for (Result& r : slow.results) {
+    if (r.name == "host.memory.read") r.figure = single_figure(r.figure->median * 0.92);
+  }
+  const HealthReport report = judge_health(slow, shipped(), {invented_machine(), other});
+  ASSERT_EQ(report.findings.size(), 1u) << listed(report);
+  EXPECT_EQ(report.findings.front().source, "1 other node") << "and not of two";
+  ASSERT_EQ(report.notes.size(), 1u);
+  EXPECT_NE(report.notes[0].find("no figure of node9"), std::string::npos);
 }
 
 // What a cache gives is no figure of the memory.
@@ -198,6 +254,47 @@ TEST(Health, OfTwoTheSlowerIsFound) {
   ASSERT_EQ(report.findings.size(), 1u) << listed(report);
   EXPECT_EQ(report.findings.front().device, "gpu1");
   EXPECT_EQ(report.findings.front().health, Health::kSuspect);
+}
+
+// gpu2 is in the inventory, and nothing that is left tells anything of it.
+TEST(Health, AGpuWithoutFiguresIsUnknown) {
+  MachineRecord record = invented_machine();
+  std::erase_if(record.results, [](const Result& r) { return r.device.find("gpu2") != std::string::npos; });
+  HealthReport report = judge_health(record, shipped());
+  EXPECT_EQ(report.health, Health::kUnknown);
+  ASSERT_EQ(report.findings.size(), 1u) << listed(report);
+  EXPECT_EQ(report.findings.front().rule, "probe.not-measured");
+  EXPECT_EQ(report.findings.front().device, "gpu2");
+  std::erase_if(record.results, [](const Result& r) { return r.device != "host"; });
+  report = judge_health(record, shipped());
+  EXPECT_EQ(report.health, Health::kUnknown);
+  EXPECT_EQ(report.findings.size(), 4u) << listed(report);
+}
+
+// A live run measures no GPU yet, and must not call any of them healthy.
+TEST(Health, WithoutCasesForGpusTheHostAloneIsJudged) {
+  MachineRecord record = invented_machine();
+  EXPECT_FALSE(judge_health(record, shipped()).host_alone);
+  record.gpus.clear();
+  std::erase_if(record.results, [](const Result& r) { return r.device != "host"; });
+  record.results.push_back(without_figure("gpu.gemm", "gpu", Status::kNotSupported, "not supported yet"));
+  const HealthReport report = judge_health(record, shipped());
+  EXPECT_TRUE(report.host_alone);
+  ASSERT_EQ(report.notes.size(), 1u);
+  EXPECT_NE(report.notes[0].find("the host alone"), std::string::npos);
+}
+
+// No catalog knows storage and network; a wrong unit is seen all the same.
+TEST(Health, AbsurdStorageAndNetworksAreVoid) {
+  for (const char* name : {"host.storage.random_read", "host.network"}) {
+    MachineRecord record = invented_machine();
+    for (Result& r : record.results) {
+      if (r.name == name) r.figure = single_figure(9.12e17);
+    }
+    const HealthReport report = judge_health(record, shipped());
+    EXPECT_EQ(report.health, Health::kUnknown) << name;
+    EXPECT_EQ(report.findings.front().rule, "probe.implausible") << name;
+  }
 }
 
 TEST(Health, NothingMeasuredIsUnknown) {

@@ -5,6 +5,7 @@
 
 #include "input/content.h"
 #include "input/error.h"
+#include "support/tool_output.h"
 
 namespace fathom::probe {
 namespace {
@@ -58,7 +59,7 @@ TEST(Importers, FioThatEndedWithAnErrorIsUnknown) {
 
 // iperf3 3.12 writes sock_bufsize twice; the omitted first second is no sample.
 TEST(Importers, IperfTakesTheIntervalsThatCount) {
-  const Result r = imported("iperf-3.12.json").results.at(0);
+  const Result r = import_text(between_two_nodes(text_of_file(kTools / "iperf-3.12.json")), "i.json").results.at(0);
   EXPECT_EQ(r.name, "host.network");
   EXPECT_EQ(r.shape.at("direction"), "send");
   EXPECT_EQ(r.shape.at("streams"), "2");
@@ -71,6 +72,28 @@ TEST(Importers, IperfTakesTheIntervalsThatCount) {
           .results.at(0);
   EXPECT_EQ(refused.status, Status::kUnknown);
   EXPECT_EQ(refused.why, "iperf3: unable to connect");
+}
+
+TEST(Importers, IperfOfANodeWithItselfMeasuresNoNetwork) {
+  const Result own = imported("iperf-3.12.json").results.at(0);
+  EXPECT_EQ(own.status, Status::kNotSupported);
+  EXPECT_FALSE(own.figure);
+  std::string text = text_of_file(kTools / "iperf-3.12.json");
+  for (std::size_t at; (at = text.find("127.0.0.1")) != std::string::npos;) text.replace(at, 9, "192.0.2.7");
+  EXPECT_EQ(import_text(text, "i.json").results.at(0).status, Status::kNotSupported) << "by its own address";
+}
+
+// Cut off behind the first place, in the second, and in a number.
+TEST(Importers, NcclTestsTextThatWasCutOffIsRefused) {
+  const std::string text = text_of_file(kTools / "all_reduce.txt");
+  const std::size_t row = text.find("1073741824     268435456");
+  for (const char* behind : {"366.05       0", "4390.0", "244.03  366.05       0   4390.0  244.59", "1073741824"}) {
+    const std::string cut = text.substr(0, text.find(behind, row) + std::string(behind).size());
+    EXPECT_NE(refusal_of(cut, "all_reduce.txt").find(" of 13 columns"), std::string::npos) << behind;
+  }
+  std::string headless = text;
+  headless.replace(text.find("#       size"), 12, "#       mass");
+  EXPECT_NE(refusal_of(headless, "all_reduce.txt").find("columns"), std::string::npos);
 }
 
 TEST(Importers, NcclTestsTextHasBothPlacesOfEverySize) {
@@ -123,6 +146,11 @@ TEST(Importers, SeveralOutputsAreOneMachine) {
   EXPECT_EQ(record.results.size(), 10u);
   ASSERT_EQ(record.gpus.size(), 4u);
   for (const Gpu& gpu : record.gpus) EXPECT_EQ(gpu.name, "NVIDIA H200");
+}
+
+TEST(Importers, AFileCountsOnce) {
+  MachineRecord record = imported("all_reduce.txt");
+  EXPECT_THROW(join(record, imported("all_reduce.txt")), InputError);
 }
 
 TEST(Importers, PerftestIsReadWithAndWithoutQuotes) {

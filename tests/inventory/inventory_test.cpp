@@ -166,6 +166,13 @@ TEST(Surroundings, UpsAreThoseThatNutKnows) {
   EXPECT_EQ(ups[0].status, "OL CHRG");
   EXPECT_DOUBLE_EQ(*ups[0].charge, 0.97);
   EXPECT_EQ(ups[0].runtime, Seconds(840));
+  system.answers["upsc -l"] = "rack1 rack2 rack3\n";
+  system.answers["upsc rack3"] = "driver.name: usbhid-ups\n";
+  const std::vector<Ups> silent = find_ups(system);
+  ASSERT_EQ(silent.size(), 3u) << "one that gives no answer is there all the same";
+  EXPECT_EQ(silent[1].status, "");
+  EXPECT_FALSE(silent[1].why.empty());
+  EXPECT_FALSE(silent[2].why.empty());
 }
 
 TEST(Surroundings, AnAttestationIsReadStrictly) {

@@ -67,6 +67,19 @@ TEST(MachineRecord, OtherFilesAreRefusedWithWhatWasExpected) {
   EXPECT_NE(refusal_of(with("")).message().find("results"), std::string::npos);
 }
 
+TEST(MachineRecord, WhatCannotBeIsRefused) {
+  const auto refused = [](const char* anchor, const char* before, const char* after) {
+    return refusal_of(edited_machine(anchor, before, after)).message();
+  };
+  const char* const copy = R"("gpu.copy.h2d", "device": "gpu0")";
+  EXPECT_NE(refused(copy, R"("q1": 5.49792e+10)", R"("q1": 5.6e+10)").find("q1"), std::string::npos);
+  EXPECT_NE(refused(copy, R"("min": 5.45376e+10)", R"("min": 6e+10)").find("min"), std::string::npos);
+  EXPECT_NE(refused(copy, R"("status": "passed")", R"("status": "not_run")").find("no figure"), std::string::npos);
+  EXPECT_NE(refused(copy, R"("device": "gpu0")", R"("device": "gpu9")").find("gpu9"), std::string::npos);
+  EXPECT_NE(refused("gpu.peer.copy", "gpu0>gpu1", "gpu0>gpu7").find("gpu7"), std::string::npos);
+  EXPECT_NE(refused("\"date\"", "2026-11-22", "yesterday").find("no day"), std::string::npos);
+}
+
 TEST(MachineRecord, UnknownKeysAndWordsAreRefusedWithASuggestion) {
   EXPECT_EQ(refusal_of(with(R"("inventry": {}, "results": [])")).suggestion(), "inventory");
   EXPECT_EQ(
