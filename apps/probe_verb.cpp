@@ -12,6 +12,7 @@
 #include "catalog/catalog.h"
 #include "health/limits_of_parts.h"
 #include "importers/importers.h"
+#include "input/error.h"
 #include "inventory/surroundings.h"
 #include "machine/machine.h"
 #include "output.h"
@@ -108,6 +109,17 @@ void check_peers(const ProbeVerbOptions& options) {
   }
 }
 
+// What is saved can be replayed: a record that is too long, or has what readers refuse, is refused here.
+void save_record(const fs::path& file, const Session& session, const probe::MachineRecord& record) {
+  const std::string text = record_json(record);
+  try {
+    probe::parse_record(text, file.string());
+  } catch (const InputError& error) {
+    throw InputError(file.string(), {}, "not written, because it could not be replayed: " + error.message());
+  }
+  save_file(file, session, text);
+}
+
 int run_verb(const ProbeVerbOptions& options, const Session& session) {
   if (!options.fleet.empty()) {
     throw CLI::ValidationError(
@@ -144,7 +156,7 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   }
   write_outputs(requests, session,
                 [&](const std::string& format, bool colour) { return print(report, format, colour); });
-  if (options.output) save_file(*options.output, session, record_json(report.record));
+  if (options.output) save_record(*options.output, session, report.record);
   return report.passed() ? kYes : kNo;
 }
 

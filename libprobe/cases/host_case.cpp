@@ -37,4 +37,8 @@ Bytes beyond_cache(Bytes last_level_cache, Bytes most) {
   return size < last_level_cache * 2 ? Bytes(0) : size;
 }
 
+const char* cache_of(const HostRules& rules) {
+  return rules.last_level_cache > Bytes(0) ? "beyond LLC" : "LLC of unknown size";
+}
+
 }  // namespace fathom::probe

@@ -28,5 +28,6 @@ Repeated repeat_watched(const HostRules& rules, const System& system, Result& re
 // So large that no cache holds it: four times the last-level cache (the rule of STREAM), 256 MiB at least, and never more than
 // `most`. Below twice the cache there is nothing to be measured, which is said as 0.
 Bytes beyond_cache(Bytes last_level_cache, Bytes most);
+const char* cache_of(const HostRules& rules);  // what the protocol says of such buffers
 
 }  // namespace fathom::probe

@@ -99,7 +99,7 @@ class MemoryCase {
     Result result = without_figure(name, "host", Status::kNotRun, "");
     result.shape = {{"threads", fmt::format("{}", team_.size())}, {"array_bytes", fmt::format("{}", n_ * 8)}};
     const Repeated timed = repeat_watched(rules_, system_, result, body);
-    fill(result, static_cast<double>(n_) * bytes_per_element, timed, "whole numbers below 2^20", "beyond LLC");
+    fill(result, static_cast<double>(n_) * bytes_per_element, timed, "whole numbers below 2^20", cache_of(rules_));
     const double wrong = error();
     result.correctness = Correctness{.method = compared, .worst_error = wrong, .correct = wrong < 1e-12};
     if (!result.correctness->correct) {

@@ -141,7 +141,7 @@ Result measure(const char* name, const host::MatmulPath& path, const Weights& we
   const double products =
       2.0 * static_cast<double>(shape.tokens) * static_cast<double>(shape.rows) * static_cast<double>(shape.cols);
   fill(result, unit == Unit::kBytesPerSecond ? weights.size : products, timed, "random",
-       unit == Unit::kBytesPerSecond ? "beyond LLC" : "the same weights each time");
+       unit == Unit::kBytesPerSecond ? cache_of(rules) : "the same weights each time");
   result.correctness = Correctness{.method = "32 elements against sums in double",
                                    .worst_error = worst_error(weights.matrix, x, y, shape)};
   result.correctness->correct = result.correctness->worst_error <= kMostError;

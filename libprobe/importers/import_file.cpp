@@ -17,10 +17,15 @@ namespace {
       "--out_json, llama-bench -o json or md");
 }
 
+bool is_control(char c) {
+  return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f;
+}
+
 void check_text(const std::string& text, const std::string& file) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = code_point_at(text, at).length;
-    if (length == 0 || text[at] == '\0') throw InputError(file, {}, "this is no text: it is not valid UTF-8");
+    if (length == 0 || is_control(text[at]))
+      throw InputError(file, {}, "this is no text: it is not valid UTF-8, or has control characters");
     at += length;
   }
 }
@@ -63,7 +68,9 @@ MachineRecord import_text(const std::string& text, const std::string& file_name)
   } else {
     const std::size_t brace = text.find_first_of("{[");
     if (brace == std::string::npos) fail_unknown(file_name);
-    import_json(parse_tool_json(text, file_name), record);
+    const Document json = parse_tool_json(text, file_name);
+    check_texts(json.file, json.root);
+    import_json(json, record);
   }
   for (const Result& r : record.results) {
     if (r.device != "gpu0" || record.gpu(r.device) != nullptr) continue;  // llama-bench tells no more of them
@@ -78,8 +85,8 @@ MachineRecord import_text(const std::string& text, const std::string& file_name)
 
 void join(MachineRecord& record, const MachineRecord& more) {
   const auto is_same = [](const Result& a, const Result& b) {
-    return a.name == b.name && a.device == b.device && a.shape == b.shape && a.protocol == b.protocol && a.figure &&
-           b.figure && a.figure->median == b.figure->median;
+    return a.figure && b.figure && a.figure->median == b.figure->median && a.name == b.name && a.device == b.device &&
+           a.shape == b.shape && a.protocol == b.protocol;
   };
   for (const Result& r : more.results) {
     if (std::any_of(record.results.begin(), record.results.end(), [&](const Result& own) { return is_same(own, r); }))

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "harness/result.h"
+#include "input/value.h"
 
 namespace fathom::probe {
 
@@ -116,6 +117,9 @@ struct MachineRecord {
 
 // "2026-06-01" and nothing else; absent for other texts and days that no calendar has.
 std::optional<std::chrono::sys_days> day_of(const std::string& date);
+
+// Texts are printed on terminals, which control characters would drive: throws InputError with the place of the first.
+void check_texts(const std::string& file, const Value& value);
 
 inline constexpr int kMostFileResults = 100000;
 

@@ -379,9 +379,22 @@ const Setting* MachineRecord::setting(const std::string& name) const {
   return it == settings.end() ? nullptr : &*it;
 }
 
+void check_texts(const std::string& file, const Value& value) {
+  const auto drives = [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; };
+  if (std::any_of(value.text.begin(), value.text.end(), drives))
+    throw InputError(file, value.at, "the text has a control character");
+  for (const Value& item : value.items) check_texts(file, item);
+  for (const Entry& entry : value.entries) {
+    if (std::any_of(entry.key.begin(), entry.key.end(), drives))
+      throw InputError(file, entry.at, "the key has a control character");
+    check_texts(file, entry.value);
+  }
+}
+
 MachineRecord parse_record(std::string text, const std::string& file_name) {
   const Document document = parse_yaml(std::move(text), file_name);
   check_format(document);
+  check_texts(document.file, document.root);
   MapReader root(document.file, document.root, "the record");
   root.take("format");
   root.take("format_version");

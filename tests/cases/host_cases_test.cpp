@@ -58,6 +58,13 @@ TEST(HostCases, BuffersAreFourTimesTheCacheWhereThereIsRoom) {
   EXPECT_EQ(beyond_cache(Bytes(0), Bytes(1e9)), Bytes(268435456));
 }
 
+TEST(HostCases, ACacheOfUnknownSizeIsSaidToBe) {
+  HostRules rules = quick();
+  EXPECT_EQ(cache_of(rules), std::string("beyond LLC"));
+  rules.last_level_cache = Bytes(0);
+  EXPECT_EQ(measure_host_memory(rules, FakeSystem()).at(0).protocol.cache, "LLC of unknown size");
+}
+
 TEST(HostCases, ProductsAreRightOnEveryInstructionSetAndFormat) {
   const std::vector<host::Storage> formats = {host::Storage::kBf16, host::Storage::kFp8Block128,
                                               host::Storage::kInt4G128, host::Storage::kFp32};

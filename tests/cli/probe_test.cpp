@@ -171,6 +171,23 @@ TEST(ProbeVerb, SavesWhatItReplays) {
   EXPECT_EQ(run_program(fmt::format("probe --replay {0} -o {0}", first)).code, 2) << "never over its input";
 }
 
+// 10,000 results have more values than a reader takes.
+TEST(ProbeVerb, SavesNothingThatItWouldNotReplay) {
+  const ScratchFolder folder;
+  std::string jobs;
+  for (int i = 1; i <= 12000; ++i) {
+    jobs +=
+        fmt::format(R"({}{{"jobname": "a", "job options": {{"rw": "randread", "bs": "4k"}}, "read": {{"iops": {}}}}})",
+                    i == 1 ? "" : ",", i);
+  }
+  const fs::path large = folder.write("fio.json", R"({"fio version": "fio-3.36", "jobs": [)" + jobs + "]}");
+  const fs::path record = folder.path() / "record.json";
+  const Answer run = run_program(fmt::format("probe --import {} -o {}", large.string(), record.string()));
+  EXPECT_EQ(run.code, 2);
+  EXPECT_NE(run.err.find("could not be replayed"), std::string::npos) << run.err.substr(0, 300);
+  EXPECT_FALSE(fs::exists(record));
+}
+
 // On whatever machine the tests run: no GPU, no tool, no permission is a word in the record, and no crash.
 TEST(ProbeVerb, MeasuresThisMachineWithWhatItHas) {
   const ScratchFolder folder;

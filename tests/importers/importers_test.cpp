@@ -186,6 +186,13 @@ TEST(Importers, WhatWasImportedCanBeSavedAndReplayed) {
   }
 }
 
+TEST(Importers, TextsDriveNoTerminal) {
+  std::string text = text_of_file(kTools / "all_reduce.txt");
+  text.insert(text.find("NVIDIA"), "\x1b[2J");
+  EXPECT_NE(refusal_of(text, "all_reduce.txt").find("control"), std::string::npos);
+  EXPECT_NE(refusal_of(R"({"fio version": "\u001b[2J", "jobs": []})").find("control"), std::string::npos);
+}
+
 TEST(Importers, OtherFilesAreRefusedWithAReason) {
   EXPECT_NE(refusal_of("hello").find("no output"), std::string::npos);
   EXPECT_NE(refusal_of("{}").find("no output"), std::string::npos);

@@ -80,6 +80,13 @@ TEST(MachineRecord, WhatCannotBeIsRefused) {
   EXPECT_NE(refused("\"date\"", "2026-11-22", "yesterday").find("no day"), std::string::npos);
 }
 
+TEST(MachineRecord, TextsDriveNoTerminal) {
+  const std::string name = edited_machine("\"node\"", "invented-4-gpus", R"(\u001b[2Jnode)");
+  EXPECT_NE(refusal_of(name).message().find("control character"), std::string::npos);
+  const std::string shape = edited_machine("host.memory.read", "array_bytes", R"(\u001b[2J)");
+  EXPECT_NE(refusal_of(shape).message().find("control character"), std::string::npos);
+}
+
 TEST(MachineRecord, UnknownKeysAndWordsAreRefusedWithASuggestion) {
   EXPECT_EQ(refusal_of(with(R"("inventry": {}, "results": [])")).suggestion(), "inventory");
   EXPECT_EQ(
