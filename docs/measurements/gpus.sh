@@ -14,7 +14,7 @@ cluster() { # model, weights, sequences, tokens in, tokens out, layout
   local layout=${6:-tp1}
   cat <<END
 format: fathom-cluster/1
-title: $1 $2, $layout on one node, $3 at once
+title: ${1##*/} $2, $layout on one node, $3 at once
 date: 2026-11
 
 sites:
