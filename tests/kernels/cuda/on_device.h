@@ -67,6 +67,18 @@ class Random {
   std::normal_distribution<float> normal_;
 };
 
+inline std::vector<float> normals(Random& random, std::size_t count) {
+  std::vector<float> x(count);
+  for (float& v : x) v = random.normal();
+  return x;
+}
+
+inline std::vector<std::uint16_t> bf16_normals(Random& random, std::size_t count) {
+  std::vector<std::uint16_t> x(count);
+  for (std::uint16_t& v : x) v = random.bf16();
+  return x;
+}
+
 // |a - b| / |b|; a NaN or an infinity counts as no agreement at all.
 inline double distance(const std::vector<float>& a, const std::vector<float>& b) {
   double error = 0, size = 0;
