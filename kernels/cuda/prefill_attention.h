@@ -24,6 +24,7 @@ struct PrefillTile {
 struct PrefillAttention {
   int tiles = 0;
   const PrefillTile* tile = nullptr;          // [tiles], on the device
+  int rows = 0;                               // of q and out
   int heads = 0, kv_heads = 0, head_dim = 0;  // head_dim 64 or 128
   float scale = 1;
   std::int64_t window = 0;               // a row sees its last `window` tokens; 0: all
@@ -42,6 +43,8 @@ void prefill_attention(const Launch& how, const PrefillAttention& op);
 struct ExpandedAttention {
   int tiles = 0;
   const PrefillTile* tile = nullptr;
+  int rows = 0;    // of q and out
+  int tokens = 0;  // of the next two arrays
   int heads = 0;
   float scale = 1;
   const std::uint16_t* q = nullptr;              // [rows, heads, 192]

@@ -97,6 +97,7 @@ void check(const std::vector<Chunk>& chunks, int heads, int kv_heads, int d, int
   const OnDevice<std::int32_t> table(paged.table);
   PrefillAttention op{.tiles = static_cast<int>(tiles.size()),
                       .tile = tile.data(),
+                      .rows = rows_of(chunks),
                       .heads = heads,
                       .kv_heads = kv_heads,
                       .head_dim = d,
@@ -178,6 +179,8 @@ void check_expanded(const std::vector<Chunk>& chunks, int heads) {
   const OnDevice<std::int32_t> first_device(first_expanded);
   ExpandedAttention op{.tiles = static_cast<int>(tiles.size()),
                        .tile = tile.data(),
+                       .rows = rows_of(chunks),
+                       .tokens = tokens,
                        .heads = heads,
                        .scale = scale,
                        .q = q_device.data(),
