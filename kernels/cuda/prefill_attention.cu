@@ -281,7 +281,7 @@ __global__ __launch_bounds__(kThreads) void prefill_plain(const __grid_constant_
 template <class Source, class Op>
 void run(const char* name, const Launch& how, const Op& op, int window) {
   if (op.tiles == 0) return;
-  if (op.plain || device_traits().compute < 80) {
+  if (op.kernel == PrefillKernel::kPlain || device_traits().compute < 80) {
     launch(name, prefill_plain<Source, Op>, dim3(op.heads, op.tiles, kPrefillRows / kWarps), kThreads, 0, how, op,
            window);
     return;
@@ -296,7 +296,7 @@ void run(const char* name, const Launch& how, const Op& op, int window) {
 }  // namespace
 
 void prefill_attention(const Launch& how, const PrefillAttention& op) {
-  if (!op.plain && prefill_by_warpgroups(how, op)) return;
+  if (op.kernel == PrefillKernel::kNewest && prefill_by_warpgroups(how, op)) return;
   const int window = static_cast<int>(op.window);
   if (op.head_dim == 128) {
     run<Paged<128>>("prefill_attention", how, op, window);
@@ -308,7 +308,7 @@ void prefill_attention(const Launch& how, const PrefillAttention& op) {
 }
 
 void expanded_attention(const Launch& how, const ExpandedAttention& op) {
-  if (!op.plain && prefill_by_warpgroups(how, op)) return;
+  if (op.kernel == PrefillKernel::kNewest && prefill_by_warpgroups(how, op)) return;
   run<Expanded>("expanded_attention", how, op, 0);
 }
 

@@ -20,6 +20,9 @@ struct PrefillTile {
   std::int32_t position = 0;             // of the first row in its sequence
 };
 
+// Which of the kernels: the newest that the device has, or one for older devices, which tests ask for.
+enum class PrefillKernel { kNewest, kWarpProducts /* 8.0 and later */, kPlain /* any */ };
+
 // Heads over pages as decode_attention.h has them.
 struct PrefillAttention {
   int tiles = 0;
@@ -34,7 +37,7 @@ struct PrefillAttention {
   const std::int32_t* table = nullptr;
   int table_stride = 0;
   std::uint16_t* out = nullptr;  // [rows, heads, head_dim]
-  bool plain = false;            // the kernel for devices before 8.0
+  PrefillKernel kernel = PrefillKernel::kNewest;
 };
 void prefill_attention(const Launch& how, const PrefillAttention& op);
 
@@ -53,7 +56,7 @@ struct ExpandedAttention {
   std::int64_t rotary_stride = 0;                // a multiple of 8
   const std::int32_t* first_expanded = nullptr;  // of each sequence, where its first token is in the two
   std::uint16_t* out = nullptr;                  // [rows, heads, 128]
-  bool plain = false;
+  PrefillKernel kernel = PrefillKernel::kNewest;
 };
 void expanded_attention(const Launch& how, const ExpandedAttention& op);
 

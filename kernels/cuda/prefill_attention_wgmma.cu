@@ -428,7 +428,9 @@ struct Consumer {
 
 template <class Source>
 __global__ __launch_bounds__(kThreads, 1) void prefill(const __grid_constant__ Source source, int items, int section) {
-#ifdef FATHOM_WARPGROUP_PRODUCTS
+#ifndef FATHOM_WARPGROUP_PRODUCTS
+  __trap();
+#endif
   extern __shared__ __align__(1024) char memory[];
   auto& shared = *reinterpret_cast<Shared<Source>*>(memory);
   start_successor();
@@ -442,9 +444,6 @@ __global__ __launch_bounds__(kThreads, 1) void prefill(const __grid_constant__ S
     take_registers<kConsumerRegisters>();
     Consumer<Source>{source, shared}.run(items, section);
   }
-#else
-  __trap();
-#endif
 }
 
 template <class Source, class Op>
