@@ -30,28 +30,40 @@ struct alignas(1024) Tile {
   std::uint16_t column[kColumns][kTokens][kSwizzledValues];
 };
 
+// What the blocks do, one item of every block a round. Heads go by sections, whose keys and values fit the second-level cache. In a
+// section all heads of the longest tile come first, and every other round is dealt backwards: who had the longest of a round has
+// the shortest of the next. A section begins a round; the places that this leaves free would have had short items.
+struct Deal {
+  int tiles, heads, together;  // heads of a section
+
+  __device__ int rounds_of_section() const { return (tiles * together + gridDim.x - 1) / gridDim.x; }
+  __device__ int rounds() const { return (heads + together - 1) / together * rounds_of_section(); }
+  __device__ bool item(int round, int& tile, int& head) const {
+    const int blocks = gridDim.x, block = round % 2 == 0 ? blockIdx.x : blocks - 1 - blockIdx.x;
+    const int each = rounds_of_section(), first_head = round / each * together,
+              present = min(together, heads - first_head), number = round % each * blocks + block;
+    tile = number / present;
+    head = first_head + number % present;
+    return tile < tiles;
+  }
+};
+
 // Rows of one head and the tokens [begin, end) that they may see.
 struct Item {
   PrefillTile tile;
-  int head, begin, end;
+  int head = 0, begin = 0, end = 0;
 
-  __device__ Item(const PrefillTile* tiles, int tile_count, int heads, int section, int window, int number) {
-    // Heads go by sections, whose keys and values fit the second-level cache; in a section all heads of the longest tile come first.
-    const int first_head = number / (tile_count * section) * section, place = number - first_head * tile_count,
-              together = min(section, heads - first_head);
-    tile = tiles[place / together];
-    head = first_head + place % together;
+  // Without rows where the block has nothing to do this round.
+  template <class Source>
+  __device__ Item(const Source& source, const Deal& deal, int round) {
+    int number;
+    if (!deal.item(round, number, head)) return;
+    tile = source.op.tile[number];
     end = tile.position + tile.rows;
-    begin = window > 0 ? max(0, tile.position + 1 - window) / kPageTokens * kPageTokens : 0;
+    begin = source.window() > 0 ? max(0, tile.position + 1 - source.window()) / kPageTokens * kPageTokens : 0;
   }
   __device__ int steps() const { return tile.rows > 0 ? (end - begin + kTokens - 1) / kTokens : 0; }
 };
-
-// The round-th item of this block. Lengths fall with the number: who had the longest of a round has the shortest of the next.
-__device__ inline int item_number(int round) {
-  const int blocks = gridDim.x, block = blockIdx.x;
-  return round * blocks + (round % 2 == 0 ? block : blocks - 1 - block);
-}
 
 MappedArray mapped_queries(const std::uint16_t* q, int rows, int heads, int key) {
   const auto head_bytes = static_cast<std::uint64_t>(key) * 2;
@@ -198,10 +210,8 @@ struct Producer {
   Turn queries, keys, values;
   unsigned ragged = 0;
 
-  __device__ void run(int items, int section) {
-    for (int round = 0; item_number(round) < items; ++round) {
-      bring(Item(source.op.tile, source.op.tiles, source.op.heads, section, source.window(), item_number(round)));
-    }
+  __device__ void run(const Deal& deal) {
+    for (int round = 0; round < deal.rounds(); ++round) bring(Item(source, deal, round));
   }
   __device__ void bring(const Item& item) {
     const int steps = item.steps();
@@ -300,11 +310,9 @@ struct Consumer {
   float score[kValues] = {}, sum[kValues] = {};
   unsigned weight[kTokens / 16][4];
 
-  __device__ void run(int items, int section) {
+  __device__ void run(const Deal& deal) {
     if (group == 1) announce_at(1, kConsumers * kWarpgroup);  // the other one issues first
-    for (int round = 0; item_number(round) < items; ++round) {
-      attend(Item(source.op.tile, source.op.tiles, source.op.heads, section, source.window(), item_number(round)));
-    }
+    for (int round = 0; round < deal.rounds(); ++round) attend(Item(source, deal, round));
   }
 
   // Between the two only one warpgroup issues products, and they take turns.
@@ -427,7 +435,7 @@ struct Consumer {
 };
 
 template <class Source>
-__global__ __launch_bounds__(kThreads, 1) void prefill(const __grid_constant__ Source source, int items, int section) {
+__global__ __launch_bounds__(kThreads, 1) void prefill(const __grid_constant__ Source source, const Deal deal) {
 #ifndef FATHOM_WARPGROUP_PRODUCTS
   __trap();
 #endif
@@ -439,40 +447,45 @@ __global__ __launch_bounds__(kThreads, 1) void prefill(const __grid_constant__ S
   wait_for_predecessor();
   if (threadIdx.x < kWarpgroup) {
     give_registers<kProducerRegisters>();
-    if (threadIdx.x < 32) Producer<Source>{source, shared}.run(items, section);
+    if (threadIdx.x < 32) Producer<Source>{source, shared}.run(deal);
   } else {
     take_registers<kConsumerRegisters>();
-    Consumer<Source>{source, shared}.run(items, section);
+    Consumer<Source>{source, shared}.run(deal);
   }
 }
 
-template <class Source, class Op>
-void run(const char* name, const Launch& how, const Op& op, int section) {
-  if (op.tiles == 0) return;
-  const DeviceTraits& device = device_traits();
-  static bool allowed[64] = {};
-  int number = 0;
-  check(cudaGetDevice(&number), "device");
-  if (!allowed[number]) allow_shared_memory(prefill<Source>, sizeof(Shared<Source>)), allowed[number] = true;
-  const int items = op.tiles * op.heads;
-  launch(name, prefill<Source>, dim3(std::min(items, device.multiprocessors)), kThreads, sizeof(Shared<Source>), how,
-         Source(op), items, section);
-}
+// Keys and values of so many bytes stay in the second-level cache while a section's tiles pass over them.
+constexpr std::int64_t kCachedBytes = 32 << 20;
 
-// Keys and values of so many heads fit the second-level cache for some thousands of tokens: 4 KB per token.
-constexpr int kHeadsTogether = 8;
+// `kv_heads` have `context` tokens each, or more.
+template <class Source, class Op>
+void run(const char* name, const Launch& how, const Op& op, int kv_heads, std::int64_t context) {
+  if (op.tiles == 0) return;
+  static bool allowed[64] = {};
+  int device = 0;
+  check(cudaGetDevice(&device), "device");
+  if (!allowed[device]) allow_shared_memory(prefill<Source>, sizeof(Shared<Source>)), allowed[device] = true;
+
+  const int group = op.heads / kv_heads, places = device_traits().multiprocessors;
+  const std::int64_t head_bytes = context * (Source::kKey + kValue) * 2;
+  const int cached = static_cast<int>(std::max<std::int64_t>(1, kCachedBytes / head_bytes)) * group;
+  const int together = std::min(op.heads, std::max(cached, (places + op.tiles - 1) / op.tiles));
+  const int blocks = std::min(places, op.tiles * together);
+  launch(name, prefill<Source>, dim3(blocks), kThreads, sizeof(Shared<Source>), how, Source(op),
+         Deal{op.tiles, op.heads, together});
+}
 
 }  // namespace
 
 bool prefill_by_warpgroups(const Launch& how, const PrefillAttention& op) {
   if (device_traits().compute != 90 || op.head_dim != Paged::kKey) return false;
-  run<Paged>("prefill_attention", how, op, kHeadsTogether * op.heads / op.kv_heads);
+  run<Paged>("prefill_attention", how, op, op.kv_heads, std::int64_t{op.tiles} * kPrefillRows);
   return true;
 }
 
 bool prefill_by_warpgroups(const Launch& how, const ExpandedAttention& op) {
   if (device_traits().compute != 90) return false;
-  run<Expanded>("expanded_attention", how, op, kHeadsTogether);
+  run<Expanded>("expanded_attention", how, op, op.heads, op.tokens);
   return true;
 }
 
