@@ -1,7 +1,8 @@
 // Prompts on Hopper: a block has 128 rows of a head. One warp has keys and values brought to shared memory, 128 tokens at a time; two
-// warpgroups of 64 rows each compute. A warpgroup issues the products of its next scores and of its last weights with values,
-// then lets the other one issue, and takes the softmax of those scores while the tensor cores work for the other. Blocks stay for
-// several items, so that the first keys of one arrive while the last rows of another are written.
+// warpgroups of 64 rows each compute. A warpgroup issues the products of its next scores and those of its last weights with values,
+// and takes the softmax of those scores while the tensor cores are busy with the rest and with the other warpgroup; that the two
+// take turns need not be arranged (it was, and changed nothing). Blocks stay for several items, so that the first keys of one arrive
+// while the last rows of another are written.
 #include <algorithm>
 
 #include "cuda/attention_split.cuh"
@@ -32,16 +33,18 @@ struct alignas(1024) Tile {
 
 // What the blocks do, one item of every block a round. Heads go by sections, whose keys and values fit the second-level cache. In a
 // section all heads of the longest tile come first, and every other round is dealt backwards: who had the longest of a round has
-// the shortest of the next. A section begins a round; the places that this leaves free would have had short items.
+// the shortest of the next. A section begins a round, with the other direction than the one before; the places that this leaves free
+// would have had short items.
 struct Deal {
   int tiles, heads, together;  // heads of a section
 
   __device__ int rounds_of_section() const { return (tiles * together + gridDim.x - 1) / gridDim.x; }
   __device__ int rounds() const { return (heads + together - 1) / together * rounds_of_section(); }
   __device__ bool item(int round, int& tile, int& head) const {
-    const int blocks = gridDim.x, block = round % 2 == 0 ? blockIdx.x : blocks - 1 - blockIdx.x;
-    const int each = rounds_of_section(), first_head = round / each * together,
-              present = min(together, heads - first_head), number = round % each * blocks + block;
+    const int each = rounds_of_section(), section = round / each, place = round % each;
+    const int block = (section + place) % 2 == 0 ? blockIdx.x : gridDim.x - 1 - blockIdx.x;
+    const int first_head = section * together, present = min(together, heads - first_head);
+    const int number = place * gridDim.x + block;
     tile = number / present;
     head = first_head + number % present;
     return tile < tiles;
@@ -311,16 +314,9 @@ struct Consumer {
   unsigned weight[kTokens / 16][4];
 
   __device__ void run(const Deal& deal) {
-    if (group == 1) announce_at(1, kConsumers * kWarpgroup);  // the other one issues first
     for (int round = 0; round < deal.rounds(); ++round) attend(Item(source, deal, round));
   }
 
-  // Between the two only one warpgroup issues products, and they take turns.
-  __device__ void begin_turn() const {
-    meet_at(1 + group, kConsumers * kWarpgroup);
-    begin_products();
-  }
-  __device__ void end_turn() const { announce_at(2 - group, kConsumers * kWarpgroup); }
   __device__ void release(Exchange& there) const {
     if (threadIdx.x % 32 == 0) there.empty.arrive();
   }
@@ -370,9 +366,8 @@ struct Consumer {
     shared.queries_there.full.wait(queries.count++ % 2);
 
     shared.keys_there[keys.stage()].full.wait(keys.parity());
-    begin_turn();
+    begin_products();
     multiply_queries();
-    end_turn();
     wait_for_products<0>();
     settle(score);
     release(shared.keys_there[keys.stage()]);
@@ -384,16 +379,16 @@ struct Consumer {
     for (int step = 1; step < steps; ++step) {
       shared.keys_there[keys.stage()].full.wait(keys.parity());
       shared.values_there[values.stage()].full.wait(values.parity());
-      begin_turn();
+      begin_products();
       multiply_queries();
       multiply_values();
-      end_turn();
       wait_for_products<1>();
       settle(score);
       release(shared.keys_there[keys.stage()]);
       ++keys.count;
       mask(item, item.begin + step * kTokens);
       softmax.weigh(score, shrink);
+      settle(score);  // or the compiler takes the softmax to after the wait
       wait_for_products<0>();
       settle(sum);
       release(shared.values_there[values.stage()]);
@@ -405,9 +400,8 @@ struct Consumer {
     release(shared.queries_there);
 
     shared.values_there[values.stage()].full.wait(values.parity());
-    begin_turn();
+    begin_products();
     multiply_values();
-    end_turn();
     wait_for_products<0>();
     settle(sum);
     release(shared.values_there[values.stage()]);
@@ -454,10 +448,10 @@ __global__ __launch_bounds__(kThreads, 1) void prefill(const __grid_constant__ S
   }
 }
 
-// Keys and values of so many bytes stay in the second-level cache while a section's tiles pass over them.
-constexpr std::int64_t kCachedBytes = 32 << 20;
+// Keys and values of a section: what measured best of 8 to 256 MiB.
+constexpr std::int64_t kSectionBytes = 32 << 20;
 
-// `kv_heads` have `context` tokens each, or more.
+// `kv_heads` have `context` tokens each, or more. Sections are alike, and each has an item for every block.
 template <class Source, class Op>
 void run(const char* name, const Launch& how, const Op& op, int kv_heads, std::int64_t context) {
   if (op.tiles == 0) return;
@@ -466,13 +460,12 @@ void run(const char* name, const Launch& how, const Op& op, int kv_heads, std::i
   check(cudaGetDevice(&device), "device");
   if (!allowed[device]) allow_shared_memory(prefill<Source>, sizeof(Shared<Source>)), allowed[device] = true;
 
-  const int group = op.heads / kv_heads, places = device_traits().multiprocessors;
-  const std::int64_t head_bytes = context * (Source::kKey + kValue) * 2;
-  const int cached = static_cast<int>(std::max<std::int64_t>(1, kCachedBytes / head_bytes)) * group;
-  const int together = std::min(op.heads, std::max(cached, (places + op.tiles - 1) / op.tiles));
-  const int blocks = std::min(places, op.tiles * together);
+  const std::int64_t bytes = kv_heads * context * kValue * 4;
+  const int items = op.tiles * op.heads, blocks = std::min(items, device_traits().multiprocessors);
+  const auto sections =
+      static_cast<int>(std::min<std::int64_t>((bytes + kSectionBytes - 1) / kSectionBytes, items / blocks));
   launch(name, prefill<Source>, dim3(blocks), kThreads, sizeof(Shared<Source>), how, Source(op),
-         Deal{op.tiles, op.heads, together});
+         Deal{op.tiles, op.heads, (op.heads + sections - 1) / sections});
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Hopper's warpgroup products, one function each, and what four warps need around them: registers moved between warpgroups, named
-// barriers, matrices in shared memory.
+// Hopper's warpgroup products, one function each, and what they need around them: matrices in shared memory, registers moved between
+// warpgroups.
 //
 // A product runs in the background on 64 rows: lane 4 g + t of warp w holds of the sums rows 16 w + g and 16 w + g + 8, of every eight
 // columns 2t and 2t+1, as sum[8 columns][4]; of A what m16n8k16 of mma.cuh has. begin_products() comes after the last ordinary
@@ -106,14 +106,6 @@ __device__ inline void give_registers() {
 #ifdef FATHOM_WARPGROUP_PRODUCTS
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
 #endif
-}
-
-// Barriers 1 to 15 of a block, for `threads` in all, of which some only announce themselves.
-__device__ inline void meet_at(int barrier, int threads) {
-  asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
-}
-__device__ inline void announce_at(int barrier, int threads) {
-  asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
 }
 
 }  // namespace fathom::cuda
