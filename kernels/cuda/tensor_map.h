@@ -9,7 +9,7 @@
 namespace fathom::cuda {
 
 // Of bf16. Dimension 0 is contiguous; `bytes[i]` from one place of dimension i + 1 to the next, a multiple of 16. Boxes are 64 values
-// wide, so that swizzle_matrix() of wgmma.cuh can name what arrives.
+// wide, so that swizzled_matrix() of wgmma.cuh can name what arrives.
 struct MappedArray {
   const void* data = nullptr;  // at a multiple of 16
   std::uint64_t size[4] = {1, 1, 1, 1};

@@ -63,29 +63,20 @@ __device__ inline void settle(Value (&sums)[kCount]) {
   "%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47," \
   "%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}"
 
-// 64 rows times 128 columns over 16 inputs; rows of `a` and of `b` are 16 inputs of a row or column of the product. `add`: to what
-// the sums hold.
-__device__ inline void multiply_rows(float (&sum)[64], std::uint64_t a, std::uint64_t b, bool add) {
+// 64 rows times 128 columns over 16 inputs, A in registers. A row of `b` is one column of the product, or with kAcross one input of
+// all columns. `add`: to what the sums hold.
+template <bool kAcross>
+__device__ inline void multiply(float (&sum)[64], const unsigned (&a)[4], std::uint64_t b, bool add) {
 #ifdef FATHOM_WARPGROUP_PRODUCTS
   asm volatile(
       "{\n"
       ".reg .pred add;\n"
-      "setp.ne.b32 add, %66, 0;\n"
+      "setp.ne.b32 add, %69, 0;\n"
       "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " FATHOM_64_NAMES
-      ", %64, %65, add, 1, 1, 0, 0;\n"
+      ", {%64,%65,%66,%67}, %68, add, 1, 1, %70;\n"
       "}\n"
       : FATHOM_SUMS_64
-      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
-#endif
-}
-
-// The same added to the sums, with A in registers and a row of `b` one input of all columns.
-__device__ inline void multiply_across(float (&sum)[64], const unsigned (&a)[4], std::uint64_t b) {
-#ifdef FATHOM_WARPGROUP_PRODUCTS
-  asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " FATHOM_64_NAMES
-               ", {%64,%65,%66,%67}, %68, 1, 1, 1, 1;\n"
-               : FATHOM_SUMS_64
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)), "n"(kAcross ? 1 : 0));
 #endif
 }
 
