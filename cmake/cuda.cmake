@@ -35,11 +35,11 @@ if(NOT cuda_architectures)
     string(REGEX REPLACE "[.]" "" cuda_architectures "${capabilities}")
     string(REGEX REPLACE "[\r\n]+" ";" cuda_architectures "${cuda_architectures}")
     list(REMOVE_DUPLICATES cuda_architectures)
-    list(TRANSFORM cuda_architectures REPLACE "^(90|100)$" "\\1a")  # their own instructions
   else()
     set(cuda_architectures 90a)
   endif()
 endif()
+list(TRANSFORM cuda_architectures REPLACE "^(90|100)$" "\\1a")  # their own instructions, which kernels take for granted there
 set(cuda_targets "")
 foreach(architecture IN LISTS cuda_architectures)
   list(APPEND cuda_targets "-gencode=arch=compute_${architecture},code=sm_${architecture}")
