@@ -35,6 +35,7 @@ struct PlanOperator {
   Bytes bytes{};       // through its memory
   Bytes wire_bytes{};  // sent by it
   std::string bound;   // "memory", "compute", "latency", "network", "host memory"
+  std::string source;  // of its time: "measured", "interpolated", "extrapolated", "catalog"; empty in older plans
 };
 
 struct PlanMemoryRow {
@@ -154,6 +155,8 @@ struct PlanProfile {  // the measured rates that were used
   std::string file, fnv64;
   std::string machine, date, accelerator, engine;
   std::vector<std::string> covered, uncovered;  // operators of the pools whose time does and does not come from it
+  std::vector<std::string> extrapolated;        // of the covered, those outside of the shapes that were measured
+  std::vector<std::string> fits;                // how well its surfaces and curves predict what they have not seen
 };
 
 struct Plan {

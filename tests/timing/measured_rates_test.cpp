@@ -43,8 +43,8 @@ TEST(MeasuredRates, ARowReplacesTheCatalogForItsKindAndFormatOnly) {
   const OperatorTime t = operator_time(product(), after, Layout{});
   EXPECT_NEAR(t.time.value, 1.01e-3, 1e-12);
   EXPECT_EQ(t.bound, Bound::kMemory);
-  EXPECT_TRUE(is_measured(product(), after, Layout{}));
-  EXPECT_FALSE(is_measured(product(), before, Layout{}));
+  EXPECT_EQ(origin_of(product(), after, Layout{}), FigureOrigin::kInterpolated);
+  EXPECT_EQ(origin_of(product(), before, Layout{}), FigureOrigin::kCatalog);
   const Operator other = product(Format::kInt8);
   EXPECT_EQ(operator_time(other, after, Layout{}).time, operator_time(other, before, Layout{}).time);
 }
@@ -80,7 +80,7 @@ TEST(MeasuredRates, CollectivesComeFromTheProfileForTheirNumberOfRanksWithinANod
   op.ranks = 2;  // 2 (n-1)/n of the payload is sent: 1 MB at 1 GB/s, and 7 us
   EXPECT_NEAR(operator_time(op, rates, Layout{.tp = 2}).time.value, 1.007e-3, 1e-12);
   op.ranks = 4;
-  EXPECT_FALSE(is_measured(op, rates, Layout{.tp = 4}));
+  EXPECT_EQ(origin_of(op, rates, Layout{.tp = 4}), FigureOrigin::kCatalog);
 }
 
 // What an expert-parallel group waits for is its busiest rank, measured or not.
