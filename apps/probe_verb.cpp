@@ -17,6 +17,7 @@
 #include "machine/machine.h"
 #include "output.h"
 #include "print/probe_report.h"
+#include "rates/rates.h"
 #include "verbs.h"
 
 namespace fathom {
@@ -34,7 +35,7 @@ struct ProbeVerbOptions {
   std::vector<fs::path> imports, peers;
   std::string depth = "quick";
   std::string name, fleet;
-  bool checklist = false;
+  bool checklist = false, fits = false;
   probe::ProbeOptions probe;
 };
 
@@ -120,6 +121,16 @@ void save_record(const fs::path& file, const Session& session, const probe::Mach
   save_file(file, session, text);
 }
 
+// What `plan --profile` makes of the record: how well its curves and surfaces predict figures that they have not seen.
+int print_fits(const probe::MachineRecord& record, const Catalog& catalog) {
+  const probe::RecordRates rates = rates_of(record, catalog);
+  const std::vector<std::string> fits = fit_texts(fit_profile(rates.measurements));
+  for (const std::string& fit : fits) std::cout << fit << "\n";
+  for (const std::string& unused : rates.unused) std::cout << "not used by a plan: " << unused << "\n";
+  if (fits.empty()) std::cout << "no product in four shapes, and no collective in three sizes: a plan takes nothing\n";
+  return fits.empty() ? kNo : kYes;
+}
+
 int run_verb(const ProbeVerbOptions& options, const Session& session) {
   if (!options.fleet.empty()) {
     throw CLI::ValidationError(
@@ -149,6 +160,7 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   probe::ProbeReport report;
   report.version = FATHOM_VERSION;
   report.record = machine_of(options, session, catalog);
+  if (options.fits) return print_fits(report.record, catalog);
   if (options.checklist) {
     report.checklist = check_environment(report.record, requirements);
   } else {
@@ -172,7 +184,7 @@ constexpr const char* kFooter =
     "Exit codes, in every format: 0 healthy (with --checklist: every line passed); 1 findings, or not all of it could "
     "be "
     "told; 2 wrong usage or input; 3 trouble with this machine.\n"
-    "Not supported yet: CUDA and NCCL cases, --fleet, Redfish, fits of measured surfaces.";
+    "Not supported yet: CUDA and NCCL cases, --fleet, Redfish.";
 
 }  // namespace
 
@@ -214,6 +226,8 @@ void add_probe_verb(CLI::App& program, Session& session) {
       })
       ->excludes(replay)
       ->excludes(import);
+  verb->add_flag("--fits", options->fits, "instead of a verdict, how well plan --profile predicts from this record")
+      ->excludes(checklist);
   verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
   verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable")
       ->excludes(checklist);

@@ -28,14 +28,14 @@ struct PlanField {
 struct PlanOperator {
   std::string name;  // key of every later comparison
   std::string kind;
-  double count = 0;    // executions per step
-  Seconds time{};      // all executions of one step, on the slowest stage
-  double share = 0;    // of that stage's step
-  Flops flops{};       // one rank, all executions
-  Bytes bytes{};       // through its memory
-  Bytes wire_bytes{};  // sent by it
-  std::string bound;   // "memory", "compute", "latency", "network", "host memory"
-  std::string source;  // of its time: "measured", "interpolated", "extrapolated", "catalog"; empty in older plans
+  double count = 0;         // executions per step
+  Seconds time{};           // all executions of one step, on the slowest stage
+  double share = 0;         // of that stage's step
+  Flops flops{};            // one rank, all executions
+  Bytes bytes{};            // through its memory
+  Bytes wire_bytes{};       // sent by it
+  std::string bound;        // "memory", "compute", "latency", "network", "host memory"
+  std::string source = {};  // of its time: "measured", "interpolated", "extrapolated", "catalog"; empty in older plans
 };
 
 struct PlanMemoryRow {
