@@ -17,6 +17,7 @@
 #include "machine/machine.h"
 #include "output.h"
 #include "print/probe_report.h"
+#include "probe_fleet.h"
 #include "rates/rates.h"
 #include "verbs.h"
 
@@ -34,7 +35,8 @@ struct ProbeVerbOptions {
   std::optional<fs::path> output, replay, requirements, attestation;
   std::vector<fs::path> imports, peers;
   std::string depth = "quick";
-  std::string name, fleet;
+  std::string name;
+  FleetOptions fleet;
   bool checklist = false, fits = false;
   probe::ProbeOptions probe;
 };
@@ -67,9 +69,13 @@ probe::MachineRecord imported(const std::vector<fs::path>& files) {
   return record;
 }
 
+probe::Depth depth_of(const ProbeVerbOptions& options) {
+  return static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
+}
+
 probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session) {
   probe::ProbeOptions how = options.probe;
-  how.depth = static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
+  how.depth = depth_of(options);
   if (options.checklist && how.only.empty()) how.only = {"host.storage", "host.network"};
   const std::unique_ptr<probe::System> system = probe::local_system();
   const std::unique_ptr<probe::Machine> host = host_machine(*system, how), gpus = probe::gpu_machine();
@@ -131,12 +137,16 @@ int print_fits(const probe::MachineRecord& record, const Catalog& catalog) {
   return fits.empty() ? kNo : kYes;
 }
 
+int run_fleet(const ProbeVerbOptions& options, const Session& session) {
+  const std::vector<OutputRequest> requests = parse_outputs(options.formats, {"text", "json", "md"});
+  check_outputs(files_of(requests), options.fleet.hosts);
+  FleetOptions fleet = options.fleet;
+  fleet.depth = depth_of(options);
+  return probe_fleet(fleet, requests, session);
+}
+
 int run_verb(const ProbeVerbOptions& options, const Session& session) {
-  if (!options.fleet.empty()) {
-    throw CLI::ValidationError(
-        "--fleet",
-        "not supported yet: run fathom probe -o FILE on each node, and hold them against each other with --peers");
-  }
+  if (!options.fleet.hosts.empty()) return run_fleet(options, session);
   const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
   std::vector<fs::path> targets = files_of(requests);
   if (options.output) targets.push_back(*options.output);
@@ -184,7 +194,21 @@ constexpr const char* kFooter =
     "Exit codes, in every format: 0 healthy (with --checklist: every line passed); 1 findings, or not all of it could "
     "be "
     "told; 2 wrong usage or input; 3 trouble with this machine.\n"
-    "Not supported yet: CUDA and NCCL cases, --fleet, Redfish.";
+    "Not supported yet: CUDA and NCCL cases, Redfish.";
+
+// Options of one node make no sense for many: those that its own probe takes stand in hosts.yaml.
+void add_fleet_options(CLI::App& verb, ProbeVerbOptions& options) {
+  CLI::Option* fleet = verb.add_option("--fleet", options.fleet.hosts,
+                                       "the nodes of this hosts.yaml: prints the launch; with --run runs it");
+  for (const char* name : {"--replay", "--import", "--checklist", "--only", "--storage", "--peer", "--attestation",
+                           "--peers", "--name", "--output", "--fits"})
+    fleet->excludes(verb.get_option(name));
+  CLI::Option* run =
+      verb.add_flag("--run", options.fleet.run, "probe them, gather their records, judge each and all")->needs(fleet);
+  verb.add_flag("--judge", options.fleet.judge, "judge records that were gathered before")->needs(fleet)->excludes(run);
+  verb.add_flag("--pairs", options.fleet.pairs, "and the network between every two of them, by iperf3")->needs(fleet);
+  verb.add_option("--records", options.fleet.records, "folder of their records: fleet")->needs(fleet);
+}
 
 }  // namespace
 
@@ -232,7 +256,7 @@ void add_probe_verb(CLI::App& program, Session& session) {
   verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable")
       ->excludes(checklist);
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
-  verb->add_option("--fleet", options->fleet, "not supported yet: many nodes");
+  add_fleet_options(*verb, *options);
   verb->footer(kFooter);
   verb->callback([options, &session] { session.run = [options, &session] { return run_asked(*options, session); }; });
 }
