@@ -66,12 +66,12 @@ probe::MachineRecord imported(const std::vector<fs::path>& files) {
   return record;
 }
 
-probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session) {
+probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session, const Catalog& catalog) {
   probe::ProbeOptions how = options.probe;
   how.depth = static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
   if (options.checklist && how.only.empty()) how.only = {"host.storage", "host.network"};
   const std::unique_ptr<probe::System> system = probe::local_system();
-  const std::unique_ptr<probe::Machine> host = host_machine(*system, how), gpus = probe::gpu_machine();
+  const std::unique_ptr<probe::Machine> host = host_machine(*system, how), gpus = gpu_machine(catalog, how);
   const probe::Progress tell = progress(session);
   probe::MachineRecord record = run_probe({host.get(), gpus.get()}, how, tell);
   if (tell) std::cerr << "\r\033[K" << std::flush;
@@ -87,7 +87,7 @@ probe::MachineRecord machine_of(const ProbeVerbOptions& options, const Session& 
   } else if (!options.imports.empty()) {
     record = imported(options.imports);
   } else {
-    record = measure(options, session);
+    record = measure(options, session, catalog);
   }
   hold_against_peaks(record, catalog);
   if (!options.name.empty()) record.node = options.name;

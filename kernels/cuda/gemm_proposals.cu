@@ -46,6 +46,12 @@ cublasComputeType_t arithmetic(NumberType type) {
 
 }  // namespace
 
+std::string cublaslt_version() {
+  const std::size_t version = cublasLtGetVersion();  // 10000 major + 100 minor + patch
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
+}
+
 GemmProposals::GemmProposals(NumberType type, std::int64_t rows, std::int64_t cols, int tokens, void* workspace,
                              std::size_t workspace_bytes, int most)
     : type_(type), workspace_(workspace), workspace_bytes_(workspace_bytes) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "cuda/random_numbers.h"
@@ -19,6 +20,8 @@ constexpr ProductType product_type(NumberType operands) {
          : operands == NumberType::kInt8 ? ProductType::kInt32
                                          : ProductType::kAsOperands;
 }
+
+std::string cublaslt_version();  // "13.1.0"
 
 // Rows without gaps; w, x and y start at multiples of 256 bytes, which cuBLASLt takes for granted unless told otherwise.
 class GemmProposals {

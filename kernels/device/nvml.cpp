@@ -15,6 +15,7 @@ constexpr int kSmClock = 1, kMemoryClock = 2;
 constexpr int kCoreTemperature = 0;
 constexpr int kUncorrected = 1, kVolatile = 0;
 constexpr int kNvLinkPeers = 2;
+constexpr unsigned kHostBridge = 30;  // of a common ancestor on PCIe; 40 and more are beyond it
 constexpr unsigned kMostNvLinks = 18;
 constexpr unsigned kTextLength = 96;
 
@@ -49,6 +50,7 @@ struct NvmlDevice::Functions {
   int (*ecc)(void*, int, int, unsigned long long*) = nullptr;
   int (*remapped)(void*, unsigned*, unsigned*, unsigned*, unsigned*) = nullptr;
   int (*peers)(void*, void*, int, int*) = nullptr;
+  int (*ancestor)(void*, void*, unsigned*) = nullptr;
   int (*processes)(void*, unsigned*, Process*) = nullptr;
   bool started = false;
 
@@ -79,6 +81,7 @@ struct NvmlDevice::Functions {
     take(ecc, "nvmlDeviceGetTotalEccErrors");
     take(remapped, "nvmlDeviceGetRemappedRows");
     take(peers, "nvmlDeviceGetP2PStatus");
+    take(ancestor, "nvmlDeviceGetTopologyCommonAncestor");
     take(processes, "nvmlDeviceGetComputeRunningProcesses_v3");
     started = init != nullptr && by_bus != nullptr && init() == kSuccess;
   }
@@ -241,6 +244,12 @@ std::optional<bool> NvmlDevice::nvlink_to(const NvmlDevice& other) const {
     return std::nullopt;
   }
   return status == 0;
+}
+
+std::string NvmlDevice::path_to(const NvmlDevice& other) const {
+  unsigned level = 0;
+  if (functions_->ancestor == nullptr || functions_->ancestor(handle_, other.handle_, &level) != kSuccess) return {};
+  return level <= kHostBridge ? "pcie" : "sys";
 }
 
 std::optional<int> NvmlDevice::processes() const {

@@ -37,7 +37,9 @@ class NvmlDevice {
   std::optional<std::int64_t> ecc_uncorrected() const;  // since the driver was loaded
   std::optional<bool> remap_pending() const;
   std::optional<bool> nvlink_to(const NvmlDevice& other) const;  // peers by NVLink, or through its switches
-  std::optional<int> processes() const;                          // that compute on it, this one included
+  // How far apart on PCIe: "pcie" within one host bridge, "sys" beyond it.
+  std::string path_to(const NvmlDevice& other) const;
+  std::optional<int> processes() const;  // that compute on it, this one included
 
  private:
   friend class Nvml;

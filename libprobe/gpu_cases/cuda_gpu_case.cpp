@@ -1,0 +1,65 @@
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "gpu_cases/gpu_case.h"
+
+namespace fathom::probe {
+
+namespace {
+
+std::vector<Result> of_one(Card& card, const std::string& name,
+                           const std::function<std::vector<Result>(Card&)>& measure) {
+  try {
+    card.use();
+    return measure(card);
+  } catch (const std::bad_alloc&) {
+    return {without_figure(name, card.device(), Status::kNotRun, "there is not enough free memory on the device")};
+  } catch (const std::exception& error) {
+    return {without_figure(name, card.device(), Status::kUnknown, error.what())};
+  }
+}
+
+std::vector<Result> joined(std::vector<std::vector<Result>> parts) {
+  std::vector<Result> all;
+  for (std::vector<Result>& part : parts) {
+    for (Result& result : part) all.push_back(std::move(result));
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<Result> on_every_card(const Cards& cards, const std::string& name,
+                                  const std::function<std::vector<Result>(Card&)>& measure) {
+  std::vector<std::vector<Result>> parts(cards.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < cards.size(); ++i) {
+    threads.emplace_back([&, i] { parts[i] = of_one(*cards[i], name, measure); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return joined(std::move(parts));
+}
+
+std::vector<Result> in_turn(const Cards& cards, const std::string& name,
+                            const std::function<std::vector<Result>(Card&)>& measure) {
+  std::vector<std::vector<Result>> parts;
+  for (const auto& card : cards) parts.push_back(of_one(*card, name, measure));
+  return joined(std::move(parts));
+}
+
+Result card_result(std::string name, const Card& card, Unit unit, std::map<std::string, std::string> shape) {
+  Result result = without_figure(std::move(name), card.device(), Status::kNotRun, "");
+  result.unit = unit;
+  result.shape = std::move(shape);
+  return result;
+}
+
+void check(Result& result, const std::string& method, double worst, double most) {
+  result.correctness = Correctness{.method = method, .worst_error = worst, .correct = worst <= most};
+  if (result.correctness->correct) return;
+  result.status = Status::kIncorrect;
+  result.why = fmt::format("off by {:.2g}: {}", worst, method);
+}
+
+}  // namespace fathom::probe

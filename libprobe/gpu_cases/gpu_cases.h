@@ -1,0 +1,11 @@
+// The cases of GPUs, by name as docs/probe.md has them. Each runs on the cards given; all of them are of one machine.
+#pragma once
+
+#include "gpu_cases/gpu_case.h"
+
+namespace fathom::probe {
+
+std::vector<Result> measure_gpu_memory(const Cards& cards, const GpuRules& rules);
+std::vector<Result> measure_gpu_gemm(const Cards& cards, const GpuRules& rules);
+
+}  // namespace fathom::probe

@@ -1,0 +1,106 @@
+// NVIDIA's GPUs, through CUDA and NVML.
+#include <cuda_runtime_api.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "gpu_cases/gpu_cases.h"
+#include "inventory/gpus.h"
+#include "machine/machine.h"
+
+namespace fathom::probe {
+
+namespace {
+
+GpuRules rules_of(Depth depth) {
+  switch (depth) {
+    case Depth::kQuick:
+      return {};
+    case Depth::kStandard:
+      return {.detail = Detail::kMany, .figure = Seconds(0.5), .settle = Seconds(1), .most_settle = Seconds(10)};
+    case Depth::kFull:
+      return {.detail = Detail::kAll, .figure = Seconds(2), .settle = Seconds(1), .most_settle = Seconds(10)};
+  }
+  return {};
+}
+
+CudaGpu gpu_of(int ordinal) {
+  cudaDeviceProp properties{};
+  cuda_ok(cudaGetDeviceProperties(&properties, ordinal), "cudaGetDeviceProperties");
+  std::array<char, 20> bus{};
+  cuda_ok(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), ordinal), "cudaDeviceGetPCIBusId");
+  return {.name = properties.name, .bus = bus.data(), .memory = Bytes(static_cast<double>(properties.totalGlobalMem))};
+}
+
+bool can_reach(int from, int to) {
+  int possible = 0;
+  return cudaDeviceCanAccessPeer(&possible, from, to) == cudaSuccess && possible != 0;
+}
+
+class CudaMachine : public Machine {
+ public:
+  CudaMachine(int devices, const Catalog& catalog, const ProbeOptions& options)
+      : catalog_(catalog), options_(options), rules_(rules_of(options.depth)) {
+    for (int i = 0; i < devices; ++i) gpus_.push_back(gpu_of(i));
+  }
+
+  // Where no case of theirs was asked for, they are left out: whoever is not measured is not judged.
+  void describe(MachineRecord& record) const override {
+    const std::vector<std::string> names = gpu_case_names();
+    if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return is_wanted(name, options_); })) return;
+    find_gpus(gpus_, nvml_, can_reach, record);
+    const auto add = [&](const char* name, const std::string& value) {
+      if (!value.empty()) record.settings.push_back({name, value});
+    };
+    add("nvidia_driver", nvml_.driver());
+    add("nvml", nvml_.missing());
+  }
+
+  std::vector<Case> cases() const override {
+    std::vector<Case> cases = {{"gpu.memory", [this] { return measure_gpu_memory(cards(), rules_); }},
+                               {"gpu.gemm", [this] { return measure_gpu_gemm(cards(), rules_); }}};
+    return cases;
+  }
+
+  void conclude(MachineRecord& record) const override {
+    for (std::size_t i = 0; i < std::min(cards_.size(), record.gpus.size()); ++i) {
+      if (cards_[i]->under_load().samples > 0)
+        conclude_gpu({.watch = cards_[i]->under_load(), .pcie_generation = {}, .pcie_width = {}}, record.gpus[i]);
+    }
+  }
+
+ private:
+  // Made when the first case runs: a context takes memory, and a second of time.
+  const Cards& cards() const {
+    while (cards_.size() < gpus_.size()) {
+      cards_.push_back(std::make_unique<Card>(static_cast<int>(cards_.size()), nvml_.device(gpus_[cards_.size()].bus)));
+    }
+    return cards_;
+  }
+
+  const Catalog& catalog_;
+  const ProbeOptions options_;
+  const GpuRules rules_;
+  const Nvml nvml_;
+  std::vector<CudaGpu> gpus_;
+  mutable Cards cards_;
+};
+
+}  // namespace
+
+std::unique_ptr<Machine> gpu_machine(const Catalog& catalog, const ProbeOptions& options) {
+  int devices = 0;
+  const cudaError_t status = cudaGetDeviceCount(&devices);
+  if (status == cudaErrorInsufficientDriver) {
+    return without_gpus(fmt::format("there is no driver of NVIDIA, or none that is new enough for CUDA {}.{}",
+                                    CUDART_VERSION / 1000, CUDART_VERSION / 10 % 100));
+  }
+  if (status == cudaErrorNoDevice || (status == cudaSuccess && devices == 0)) {
+    return without_gpus("the driver shows no device: there is none, or CUDA_VISIBLE_DEVICES hides it");
+  }
+  if (status != cudaSuccess) return without_gpus(fmt::format("CUDA: {}", cudaGetErrorString(status)));
+  return std::make_unique<CudaMachine>(devices, catalog, options);
+}
+
+}  // namespace fathom::probe
