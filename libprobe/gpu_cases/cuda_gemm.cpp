@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "cuda/gemm_proposals.h"
+#include "gpu_cases/card_weights.h"
 #include "gpu_cases/gpu_cases.h"
 #include "host/convert.h"
 
@@ -25,9 +25,6 @@ constexpr Type kTypes[] = {{"bf16", NumberType::kBf16},
                            {"int8", NumberType::kInt8}};
 
 constexpr int kProposals = 8, kChecked = 32;
-// Of the sizes of what was summed. Rounding a product to bf16 costs 2^-9 of it, and a sum is a hundredth of what was summed; an element
-// that is wrong is off by that hundredth.
-constexpr double kMostError = 1e-3;
 constexpr double kLeastSample =
     0.02;  // seconds: as long as a layer's products follow each other, and gaps do not cool it
 
@@ -83,11 +80,13 @@ class Square {
     };
   }
 
+  // Twice over, because clocks still move: each proposal by its better time.
   void find_the_best() {
     const RepeatRules brief{
         .least = 3, .budget = Seconds(0), .warm_up = Seconds(0.005), .least_sample = Seconds(0.005)};
     double least = 0;
-    for (int proposal = 0; proposal < proposals_.count(); ++proposal) {
+    for (int i = 0; i < 2 * proposals_.count(); ++i) {
+      const int proposal = i % proposals_.count();
       const double time = median_of(time_on_card(card_, {.repeat = brief}, product(proposal)).repeated.seconds);
       if (least > 0 && time >= least) continue;
       least = time;
@@ -101,6 +100,8 @@ class Square {
                            {{"dtype", type_.name}, {"m", size}, {"n", size}, {"k", size}});
     RepeatRules repeat = rules_.repeat();
     repeat.least_sample = Seconds(kLeastSample);
+    repeat.least = 15;
+    warm_up(card_, rules_.settle_products, rules_.most_settle, product(best_));
     cuda_ok(cudaMemset(y_.as<void>(), 0xff, y_.bytes()), "cudaMemset");
     const TimedOnCard timed = time_on_card(card_, {.repeat = repeat}, product(best_));
     const double cubed = static_cast<double>(size_) * static_cast<double>(size_) * static_cast<double>(size_);
@@ -112,14 +113,18 @@ class Square {
          timed);
     r.notes.push_back(
         fmt::format("proposal {} of {}, algorithm {}", best_ + 1, proposals_.count(), proposals_.algorithm(best_)));
-    check(r, fmt::format("{} elements against sums in double", kChecked), worst_error(), kMostError);
+    check(r, fmt::format("{} elements against sums in double", kChecked), worst_error(), kMostProductError);
     return r;
   }
 
  private:
-  std::vector<std::uint8_t> row(const CardMemory& matrix, std::int64_t index) const {
-    const std::size_t bytes = static_cast<std::size_t>(size_) * size_of(type_.type);
-    return on_host<std::uint8_t>(matrix.as<std::uint8_t>() + static_cast<std::size_t>(index) * bytes, bytes);
+  std::vector<double> row(const CardMemory& matrix, std::int64_t index) const {
+    const std::size_t size = size_of(type_.type), bytes = static_cast<std::size_t>(size_) * size;
+    const auto codes =
+        on_host<std::uint8_t>(matrix.as<std::uint8_t>() + static_cast<std::size_t>(index) * bytes, bytes);
+    std::vector<double> values;
+    for (std::size_t at = 0; at < bytes; at += size) values.push_back(number(type_.type, &codes[at]));
+    return values;
   }
 
   double result_at(std::int64_t token, std::int64_t column) const {
@@ -140,15 +145,7 @@ class Square {
     double worst = 0;
     for (std::int64_t i = 0; i < kChecked; ++i) {
       const std::int64_t token = i * 2654435761 % size_, column = i * 40503 * 7 % size_;
-      const std::vector<std::uint8_t> w = row(w_, column), x = row(x_, token);
-      double sum = 0, sizes = 0;
-      for (std::size_t k = 0; k < w.size(); k += size_of(type_.type)) {
-        const double term = number(type_.type, &w[k]) * number(type_.type, &x[k]);
-        sum += term;
-        sizes += std::abs(term);
-      }
-      const double got = result_at(token, column);
-      worst = std::max(worst, std::isfinite(got) ? std::abs(got - sum) / std::max(sizes, 1e-30) : 1e30);
+      worst = std::max(worst, product_error(result_at(token, column), row(w_, column), row(x_, token)));
     }
     return worst;
   }

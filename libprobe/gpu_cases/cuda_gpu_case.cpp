@@ -10,14 +10,12 @@ namespace {
 
 std::vector<Result> of_one(Card& card, const std::string& name,
                            const std::function<std::vector<Result>(Card&)>& measure) {
-  try {
+  std::vector<Result> results;
+  attempt(results, name, card, [&] {
     card.use();
-    return measure(card);
-  } catch (const std::bad_alloc&) {
-    return {without_figure(name, card.device(), Status::kNotRun, "there is not enough free memory on the device")};
-  } catch (const std::exception& error) {
-    return {without_figure(name, card.device(), Status::kUnknown, error.what())};
-  }
+    results = measure(card);
+  });
+  return results;
 }
 
 std::vector<Result> joined(std::vector<std::vector<Result>> parts) {
@@ -46,6 +44,20 @@ std::vector<Result> in_turn(const Cards& cards, const std::string& name,
   std::vector<std::vector<Result>> parts;
   for (const auto& card : cards) parts.push_back(of_one(*card, name, measure));
   return joined(std::move(parts));
+}
+
+void attempt(std::vector<Result>& results, const std::string& name, const Card& card,
+             const std::function<void()>& measure) {
+  const auto missing = [&](Status status, const char* why) {
+    results.push_back(without_figure(name, card.device(), status, why));
+  };
+  try {
+    measure();
+  } catch (const std::bad_alloc&) {
+    missing(Status::kNotRun, "there is not enough free memory on the device");
+  } catch (const std::exception& error) {
+    missing(Status::kUnknown, error.what());
+  }
 }
 
 Result card_result(std::string name, const Card& card, Unit unit, std::map<std::string, std::string> shape) {

@@ -65,9 +65,10 @@ class Memory {
     return best;
   }
 
-  Result figure(const char* name, std::size_t bytes, double moved, const CardBody& body, const char* kernel) {
+  Result figure(const char* name, std::size_t bytes, double moved, const CardBody& body, const char* kernel,
+                Launches launches = Launches::kGraph) {
     Result r = card_result(name, card_, Unit::kBytesPerSecond, {{"bytes", fmt::format("{}", bytes)}});
-    const TimedOnCard timed = time_on_card(card_, {.repeat = rules_.repeat()}, body);
+    const TimedOnCard timed = time_on_card(card_, {.repeat = rules_.repeat(), .launches = launches}, body);
     const bool cached = bytes < 3 * card_.second_level_cache();
     fill(r, {.amount = moved, .engine = "builtin", .kernel = kernel, .cache = cached ? "L2 as it fits" : "beyond L2"},
          timed);
@@ -124,6 +125,7 @@ class Memory {
     return r;
   }
 
+  // Not from a graph: there the copy engine does it, 2.8 instead of 4.3 TB/s on an H200.
   Result copy() {
     Result r = figure(
         "gpu.memory.copy", bytes_, 2.0 * static_cast<double>(bytes_),
@@ -131,7 +133,7 @@ class Memory {
           cuda_ok(cudaMemcpyAsync(to_.as<void>(), from_.as<void>(), bytes_, cudaMemcpyDeviceToDevice, launch.stream),
                   "cudaMemcpyAsync");
         },
-        "cudaMemcpyAsync; bytes read and written");
+        "cudaMemcpyAsync; bytes read and written", Launches::kEager);
     cuda_ok(cudaMemset(sum_.as<void>(), 0, sum_.bytes()), "cudaMemset");
     cuda::count_others(how(), to_.as<void>(), bytes_, seed_, sum_.as<unsigned long long>());
     card_.stream().wait();

@@ -17,11 +17,16 @@ enum class Detail { kFew, kMany, kAll };  // of shapes
 
 struct GpuRules {
   Detail detail = Detail::kFew;
-  Seconds figure{0.15};         // that one may take
-  Seconds settle{0.4};          // at least, before the first of a case
-  Seconds most_settle{3};       // at most
-  RepeatRules repeat() const {  // the same for every figure
+  Seconds figure{0.15};        // that one may take
+  Seconds point{0.02};         // the same of one among many, of a grid of shapes
+  Seconds settle{0.4};         // at least, before the first of a case
+  Seconds settle_products{1};  // before each large product: the power limit is found by and by
+  Seconds most_settle{3};      // at most
+  RepeatRules repeat() const {
     return {.least = 9, .most = 400, .budget = figure, .warm_up = Seconds(0.02), .least_sample = Seconds(1e-3)};
+  }
+  RepeatRules repeat_point() const {
+    return {.least = 7, .most = 400, .budget = point, .warm_up = Seconds(0.004), .least_sample = Seconds(5e-4)};
   }
 };
 
@@ -32,6 +37,10 @@ std::vector<Result> on_every_card(const Cards& cards, const std::string& name,
 // The same one after another: what they share (a slot, a link, the host) is theirs alone.
 std::vector<Result> in_turn(const Cards& cards, const std::string& name,
                             const std::function<std::vector<Result>(Card&)>& measure);
+
+// Runs `measure`, which adds results; where it fails, a result says so and the next may go on.
+void attempt(std::vector<Result>& results, const std::string& name, const Card& card,
+             const std::function<void()>& measure);
 
 Result card_result(std::string name, const Card& card, Unit unit, std::map<std::string, std::string> shape);
 // `worst` of something that must be below `most`.

@@ -2,10 +2,15 @@
 #pragma once
 
 #include "gpu_cases/gpu_case.h"
+#include "shapes/model_shapes.h"
 
 namespace fathom::probe {
 
 std::vector<Result> measure_gpu_memory(const Cards& cards, const GpuRules& rules);
 std::vector<Result> measure_gpu_gemm(const Cards& cards, const GpuRules& rules);
+std::vector<Result> measure_gpu_linear(const Cards& cards, const GpuRules& rules, const ModelShapes& shapes);
+std::vector<Result> measure_gpu_experts(const Cards& cards, const GpuRules& rules, const ModelShapes& shapes);
+std::vector<Result> measure_gpu_attention(const Cards& cards, const GpuRules& rules, const ModelShapes& shapes);
+std::vector<Result> measure_gpu_launch(const Cards& cards, const GpuRules& rules);
 
 }  // namespace fathom::probe

@@ -18,11 +18,26 @@ GpuRules rules_of(Depth depth) {
     case Depth::kQuick:
       return {};
     case Depth::kStandard:
-      return {.detail = Detail::kMany, .figure = Seconds(0.5), .settle = Seconds(1), .most_settle = Seconds(10)};
+      return {.detail = Detail::kMany,
+              .figure = Seconds(0.5),
+              .point = Seconds(0.05),
+              .settle = Seconds(1),
+              .most_settle = Seconds(10)};
     case Depth::kFull:
-      return {.detail = Detail::kAll, .figure = Seconds(2), .settle = Seconds(1), .most_settle = Seconds(10)};
+      return {.detail = Detail::kAll,
+              .figure = Seconds(2),
+              .point = Seconds(0.3),
+              .settle = Seconds(1),
+              .most_settle = Seconds(10)};
   }
   return {};
+}
+
+// Dense and grouped heads; latent attention and experts; then the same as a rank of a larger group has them.
+std::vector<ModelShare> models_of(Depth depth) {
+  std::vector<ModelShare> models = {{"llama-3.1-8b"}, {"deepseek-v2-lite"}};
+  if (depth != Depth::kQuick) models.insert(models.end(), {{"qwen2.5-32b"}, {"llama-3.1-70b", 4}, {"deepseek-r1", 8}});
+  return models;
 }
 
 CudaGpu gpu_of(int ordinal) {
@@ -58,9 +73,12 @@ class CudaMachine : public Machine {
   }
 
   std::vector<Case> cases() const override {
-    std::vector<Case> cases = {{"gpu.memory", [this] { return measure_gpu_memory(cards(), rules_); }},
-                               {"gpu.gemm", [this] { return measure_gpu_gemm(cards(), rules_); }}};
-    return cases;
+    return {{"gpu.memory", [this] { return measure_gpu_memory(cards(), rules_); }},
+            {"gpu.gemm", [this] { return measure_gpu_gemm(cards(), rules_); }},
+            {"gpu.linear", [this] { return measure_gpu_linear(cards(), rules_, shapes()); }},
+            {"gpu.experts", [this] { return measure_gpu_experts(cards(), rules_, shapes()); }},
+            {"gpu.attention", [this] { return measure_gpu_attention(cards(), rules_, shapes()); }},
+            {"gpu.launch", [this] { return measure_gpu_launch(cards(), rules_); }}};
   }
 
   void conclude(MachineRecord& record) const override {
@@ -78,6 +96,8 @@ class CudaMachine : public Machine {
     }
     return cards_;
   }
+
+  ModelShapes shapes() const { return shapes_of(models_of(options_.depth), catalog_); }
 
   const Catalog& catalog_;
   const ProbeOptions options_;
