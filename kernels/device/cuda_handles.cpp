@@ -36,7 +36,9 @@ CudaEvent::~CudaEvent() {
   if (event_ != nullptr) cudaEventDestroy(event_);
 }
 
-CudaGraph::CudaGraph(cudaStream_t stream, const std::function<void()>& launches) {
+namespace {
+
+cudaGraph_t captured_from(cudaStream_t stream, const std::function<void()>& launches) {
   cudaGraph_t captured = nullptr;
   cuda_ok(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
   try {
@@ -47,6 +49,15 @@ CudaGraph::CudaGraph(cudaStream_t stream, const std::function<void()>& launches)
     throw;
   }
   cuda_ok(cudaStreamEndCapture(stream, &captured), "cudaStreamEndCapture");
+  return captured;
+}
+
+}  // namespace
+
+CudaGraph::CudaGraph(cudaStream_t stream, const std::function<void()>& launches)
+    : CudaGraph(stream, captured_from(stream, launches)) {}
+
+CudaGraph::CudaGraph(cudaStream_t stream, cudaGraph_t captured) {
   const cudaError_t status = cudaGraphInstantiate(&graph_, captured, 0);
   cudaGraphDestroy(captured);
   cuda_ok(status, "cudaGraphInstantiate");

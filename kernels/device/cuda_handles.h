@@ -63,6 +63,9 @@ class CudaGraph {
  public:
   // What `launches` puts into the stream.
   CudaGraph(cudaStream_t stream, const std::function<void()>& launches);
+  // What was captured already, and is destroyed; to be launched on this stream.
+  CudaGraph(cudaStream_t stream, cudaGraph_t captured);
+  CudaGraph(CudaGraph&& other) noexcept : graph_(std::exchange(other.graph_, nullptr)) {}
   CudaGraph(const CudaGraph&) = delete;
   CudaGraph& operator=(const CudaGraph&) = delete;
   ~CudaGraph();

@@ -73,7 +73,10 @@ class Card {
 
   const std::optional<NvmlDevice>& nvml() const { return nvml_; }
   void watch() { sampler_.start(); }
-  std::optional<DeviceWatch> watched();                          // since watch()
+  std::optional<DeviceWatch> watched();  // since watch()
+  void look_at_slot();                   // while something is copied: a slot at rest sleeps
+  const std::optional<int>& pcie_generation() const { return pcie_generation_; }
+  const std::optional<int>& pcie_width() const { return pcie_width_; }
   const DeviceWatch& under_load() const { return under_load_; }  // all that was watched
 
  private:
@@ -87,6 +90,7 @@ class Card {
   std::uint32_t held_ = 0;
   NvmlSampler sampler_;
   DeviceWatch under_load_;
+  std::optional<int> pcie_generation_, pcie_width_;
   CardMemory workspace_memory_, counters_;
   cuda::Workspace workspace_;
 };

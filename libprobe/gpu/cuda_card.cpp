@@ -97,4 +97,10 @@ std::optional<DeviceWatch> Card::watched() {
   return seen;
 }
 
+void Card::look_at_slot() {
+  if (!nvml_) return;
+  pcie_generation_ = nvml_->pcie_generation();
+  pcie_width_ = nvml_->pcie_width();
+}
+
 }  // namespace fathom::probe

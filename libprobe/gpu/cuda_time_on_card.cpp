@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <stdexcept>
 
 #include "gpu/time_on_card.h"
 #include "harness/statistics.h"
@@ -13,47 +15,107 @@ constexpr double kBeyondCache = 3;                          // times the cache (
 constexpr int kMostCopies = 200;
 constexpr double kWindow = 0.2, kSteady = 0.01;
 
+constexpr double kPatience = 60;  // seconds for a sample: a collective that lost a rank waits for ever
+
 // Samples of `runs` launches each.
 class Sampled {
  public:
-  Sampled(Card& card, int runs, Launches launches, const CardBody& body)
-      : card_(card), runs_(runs), body_(body), begin_(), end_() {
-    if (launches == Launches::kGraph) {
-      graph_.emplace(card.stream(), [this] { put_in(); });
+  Sampled(const std::vector<Card*>& cards, int runs, Launches launches, const GroupBody& body)
+      : cards_(cards), runs_(runs), launches_(launches), body_(body) {
+    for (const Card* card : cards_) {
+      card->use();
+      begin_.emplace_back();
+      end_.emplace_back();
     }
+    if (launches == Launches::kGraph) capture();
   }
 
   // Seconds of one run.
   double take() {
-    const std::uint32_t number = card_.hold();
-    cuda_ok(cudaEventRecord(begin_, card_.stream()), "cudaEventRecord");
-    graph_ ? graph_->launch(card_.stream()) : put_in();
-    cuda_ok(cudaEventRecord(end_, card_.stream()), "cudaEventRecord");
-    card_.open(number);
-    cuda_ok(cudaEventSynchronize(end_), "the device");
-    float milliseconds = 0;
-    cuda_ok(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
-    return static_cast<double>(milliseconds) * 1e-3 / runs_;
+    if (body_.prepare) body_.prepare(runs_);
+    const std::vector<std::uint32_t> gates = begin();
+    graphs_.empty() ? put_in() : replay();
+    for (std::size_t i = 0; i < cards_.size(); ++i) record(end_[i], *cards_[i]);
+    for (std::size_t i = 0; i < gates.size(); ++i) cards_[i]->open(gates[i]);
+    float longest = 0;
+    for (std::size_t i = 0; i < cards_.size(); ++i) {
+      wait(end_[i]);
+      float milliseconds = 0;
+      cuda_ok(cudaEventElapsedTime(&milliseconds, begin_[i], end_[i]), "cudaEventElapsedTime");
+      longest = std::max(longest, milliseconds);
+    }
+    return static_cast<double>(longest) * 1e-3 / runs_;
   }
 
   int runs() const { return runs_; }
 
  private:
   void put_in() const {
-    for (int run = 0; run < runs_; ++run) body_({.stream = card_.stream()}, run);
+    for (int run = 0; run < runs_; ++run) body_.launch(run);
   }
 
-  Card& card_;
+  void capture() {
+    for (const Card* card : cards_) {
+      cuda_ok(cudaStreamBeginCapture(card->stream(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    }
+    std::exception_ptr failure;
+    try {
+      put_in();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    std::vector<cudaGraph_t> captured(cards_.size());
+    for (std::size_t i = 0; i < cards_.size(); ++i) cudaStreamEndCapture(cards_[i]->stream(), &captured[i]);
+    if (failure) std::rethrow_exception(failure);
+    for (std::size_t i = 0; i < cards_.size(); ++i) {
+      cards_[i]->use();
+      graphs_.emplace_back(cards_[i]->stream(), captured[i]);
+      cards_[i]->stream().wait();
+    }
+  }
+
+  std::vector<std::uint32_t> begin() {
+    std::vector<std::uint32_t> gates;
+    for (std::size_t i = 0; i < cards_.size(); ++i) {
+      cards_[i]->use();
+      if (launches_ != Launches::kFree) gates.push_back(cards_[i]->hold());
+      record(begin_[i], *cards_[i]);
+    }
+    return gates;
+  }
+
+  void replay() {
+    for (std::size_t i = 0; i < cards_.size(); ++i) {
+      cards_[i]->use();
+      graphs_[i].launch(cards_[i]->stream());
+    }
+  }
+
+  static void record(cudaEvent_t event, const Card& card) {
+    card.use();
+    cuda_ok(cudaEventRecord(event, card.stream()), "cudaEventRecord");
+  }
+
+  static void wait(cudaEvent_t event) {
+    const Now now = steady_clock();
+    const double begin = now();
+    for (cudaError_t status; (status = cudaEventQuery(event)) != cudaSuccess;) {
+      if (status != cudaErrorNotReady) cuda_ok(status, "the device");
+      if (now() - begin > kPatience) throw std::runtime_error("the devices did not finish within a minute");
+    }
+  }
+
+  const std::vector<Card*> cards_;
   int runs_;
-  const CardBody& body_;
-  CudaEvent begin_, end_;
-  std::optional<CudaGraph> graph_;
+  Launches launches_;
+  const GroupBody& body_;
+  std::vector<CudaEvent> begin_, end_;
+  std::vector<CudaGraph> graphs_;
 };
 
-double one_run(Card& card, const CardBody& body) {
-  body({.stream = card.stream()}, 0);
-  card.stream().wait();
-  Sampled one(card, 1, Launches::kEager, body);
+double one_run(const std::vector<Card*>& cards, const GroupBody& body) {
+  Sampled one(cards, 1, Launches::kFree, body);
+  one.take();  // loads modules, which must not wait behind a latch
   return std::min(one.take(), one.take());
 }
 
@@ -63,25 +125,39 @@ int runs_of(const CardRules& rules, double once) {
   return std::clamp(static_cast<int>(std::min(wanted, 1e6)), std::min(rules.least_runs, most), most);
 }
 
+GroupBody alone(const Card& card, const CardBody& body) {
+  return {.launch = [&](int run) { body({.stream = card.stream()}, run); }, .prepare = {}};
+}
+
 }  // namespace
 
 TimedOnCard time_on_card(Card& card, const CardRules& rules, const CardBody& body) {
-  Sampled samples(card, runs_of(rules, one_run(card, body)), rules.launches, body);
+  return time_on_cards({&card}, rules, alone(card, body));
+}
+
+TimedOnCard time_on_cards(const std::vector<Card*>& cards, const CardRules& rules, const GroupBody& body) {
+  Sampled samples(cards, runs_of(rules, one_run(cards, body)), rules.launches, body);
   RepeatRules repeat_rules = rules.repeat;
   repeat_rules.least_sample = Seconds(0);  // a sample is long enough as it is
   TimedOnCard timed;
   timed.launches = rules.launches;
-  card.watch();
+  for (Card* card : cards) card->watch();
   timed.repeated = repeat_samples(repeat_rules, steady_clock(), [&] { return samples.take(); });
   timed.repeated.warm_up_runs *= samples.runs();
-  timed.seen = card.watched();
+  for (Card* card : cards) {
+    const std::optional<DeviceWatch> seen = card->watched();
+    if (!seen) continue;
+    if (!timed.seen) timed.seen.emplace();
+    timed.seen->add(*seen);
+  }
   return timed;
 }
 
 void warm_up(Card& card, Seconds least, Seconds most, const CardBody& body) {
-  const double once = one_run(card, body);
-  Sampled samples(card, std::clamp(static_cast<int>(0.01 / std::max(once, 1e-7)), 1, kMostEagerRuns), Launches::kEager,
-                  body);
+  const GroupBody all = alone(card, body);
+  const double once = one_run({&card}, all);
+  Sampled samples({&card}, std::clamp(static_cast<int>(0.01 / std::max(once, 1e-7)), 1, kMostEagerRuns),
+                  Launches::kEager, all);
   const Now now = steady_clock();
   const double begin = now();
   double before = 0;

@@ -16,9 +16,12 @@ using CardBody = std::function<void(const cuda::Launch& how, int run)>;
 
 enum class Launches {
   kGraph,  // captured and replayed: the queue has one entry
-  kEager,  // each put into the queue
+  kEager,  // each put into the queue, which is held until all of them are there
+  kFree,   // each put into the queue, and begun at once: launching counts
 };
-constexpr const char* to_string(Launches launches) { return launches == Launches::kGraph ? "graph" : "eager"; }
+constexpr const char* to_string(Launches launches) {
+  return launches == Launches::kGraph ? "graph" : launches == Launches::kEager ? "eager, held" : "eager";
+}
 
 struct CardRules {
   RepeatRules repeat;
@@ -34,6 +37,13 @@ struct TimedOnCard {
 
 // Waits for the device at the end. Whatever body(…, 0) raises for the first time (modules, limits, plans) is outside of it.
 TimedOnCard time_on_card(Card& card, const CardRules& rules, const CardBody& body);
+
+// On several cards of one process at once: `body` puts one run into the streams of all of them; the time is that of the slowest.
+struct GroupBody {
+  std::function<void(int run)> launch;
+  std::function<void(int runs)> prepare = {};  // before each sample of so many runs, when the cards are at rest
+};
+TimedOnCard time_on_cards(const std::vector<Card*>& cards, const CardRules& rules, const GroupBody& body);
 
 // Runs it until two neighbouring spans of a fifth of a second take the same time within 1 %, for `least` to `most`: clocks climb for
 // a while, and fall when the power limit is reached.

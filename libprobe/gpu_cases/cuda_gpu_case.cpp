@@ -67,6 +67,35 @@ Result card_result(std::string name, const Card& card, Unit unit, std::map<std::
   return result;
 }
 
+std::vector<Card*> all_of(const Cards& cards) {
+  std::vector<Card*> all;
+  for (const auto& card : cards) all.push_back(card.get());
+  return all;
+}
+
+Result collective_result(const char* name, const std::vector<Card*>& cards, std::size_t bytes) {
+  Result r =
+      card_result(name, *cards.front(), Unit::kTime,
+                  {{"dtype", "bf16"}, {"bytes", fmt::format("{}", bytes)}, {"ranks", fmt::format("{}", cards.size())}});
+  r.device.clear();
+  for (const Card* card : cards) r.device += (r.device.empty() ? "" : ",") + card->device();
+  return r;
+}
+
+bool let_reach(const Card& from, const Card& to) {
+  int possible = 0;
+  cuda_ok(cudaDeviceCanAccessPeer(&possible, from.ordinal(), to.ordinal()), "cudaDeviceCanAccessPeer");
+  if (possible == 0) return false;
+  from.use();
+  const cudaError_t status = cudaDeviceEnablePeerAccess(to.ordinal(), 0);
+  if (status == cudaErrorPeerAccessAlreadyEnabled) {
+    cudaGetLastError();  // else the next call would report it
+  } else {
+    cuda_ok(status, "cudaDeviceEnablePeerAccess");
+  }
+  return true;
+}
+
 void check(Result& result, const std::string& method, double worst, double most) {
   result.correctness = Correctness{.method = method, .worst_error = worst, .correct = worst <= most};
   if (result.correctness->correct) return;

@@ -15,7 +15,7 @@ Result eager(Card& card, const GpuRules& rules, const CardMemory& counter) {
   RepeatRules repeat = rules.repeat();
   const Now now = steady_clock();
   TimedOnCard timed;
-  timed.launches = Launches::kEager;
+  timed.launches = Launches::kFree;
   timed.repeated = repeat_samples(repeat, now, [&] {
     const double before = now();
     for (int i = 0; i < kLaunches; ++i) cuda::do_nothing({.stream = card.stream()}, counter.as<std::uint32_t>());
@@ -31,7 +31,7 @@ Result round_trip(Card& card, const GpuRules& rules) {
   Result r = card_result("gpu.launch", card, Unit::kTime, {{"way", "round trip"}});
   const Now now = steady_clock();
   TimedOnCard timed;
-  timed.launches = Launches::kEager;
+  timed.launches = Launches::kFree;
   timed.repeated = repeat_samples(rules.repeat(), now, [&] {
     const double before = now();
     cuda::do_nothing({.stream = card.stream()}, nullptr);

@@ -43,6 +43,11 @@ void attempt(std::vector<Result>& results, const std::string& name, const Card& 
              const std::function<void()>& measure);
 
 Result card_result(std::string name, const Card& card, Unit unit, std::map<std::string, std::string> shape);
+std::vector<Card*> all_of(const Cards& cards);
+// Of a message of so many bytes between all of these, in bf16: a time.
+Result collective_result(const char* name, const std::vector<Card*>& cards, std::size_t bytes);
+// Lets a kernel of one reach the memory of the other; false where that cannot be.
+bool let_reach(const Card& from, const Card& to);
 // `worst` of something that must be below `most`.
 void check(Result& result, const std::string& method, double worst, double most);
 

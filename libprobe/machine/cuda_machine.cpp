@@ -73,18 +73,26 @@ class CudaMachine : public Machine {
   }
 
   std::vector<Case> cases() const override {
-    return {{"gpu.memory", [this] { return measure_gpu_memory(cards(), rules_); }},
+    return {{"gpu.power", [this] { return measure_gpu_power(cards(), rules_); }},
+            {"gpu.memory", [this] { return measure_gpu_memory(cards(), rules_); }},
             {"gpu.gemm", [this] { return measure_gpu_gemm(cards(), rules_); }},
             {"gpu.linear", [this] { return measure_gpu_linear(cards(), rules_, shapes()); }},
             {"gpu.experts", [this] { return measure_gpu_experts(cards(), rules_, shapes()); }},
             {"gpu.attention", [this] { return measure_gpu_attention(cards(), rules_, shapes()); }},
-            {"gpu.launch", [this] { return measure_gpu_launch(cards(), rules_); }}};
+            {"gpu.launch", [this] { return measure_gpu_launch(cards(), rules_); }},
+            {"gpu.copy", [this] { return measure_gpu_copies(cards(), rules_); }},
+            {"gpu.peer", [this] { return measure_gpu_peers(cards(), rules_); }},
+            {"collective", [this] { return collectives(); }}};
   }
 
   void conclude(MachineRecord& record) const override {
     for (std::size_t i = 0; i < std::min(cards_.size(), record.gpus.size()); ++i) {
-      if (cards_[i]->under_load().samples > 0)
-        conclude_gpu({.watch = cards_[i]->under_load(), .pcie_generation = {}, .pcie_width = {}}, record.gpus[i]);
+      if (cards_[i]->under_load().samples > 0) {
+        conclude_gpu({.watch = cards_[i]->under_load(),
+                      .pcie_generation = cards_[i]->pcie_generation(),
+                      .pcie_width = cards_[i]->pcie_width()},
+                     record.gpus[i]);
+      }
     }
   }
 
@@ -95,6 +103,15 @@ class CudaMachine : public Machine {
       cards_.push_back(std::make_unique<Card>(static_cast<int>(cards_.size()), nvml_.device(gpus_[cards_.size()].bus)));
     }
     return cards_;
+  }
+
+  std::vector<Result> collectives() const {
+    if (cards().size() < 2) {
+      return {without_figure("collective", "gpu0", Status::kNotSupported, "there is one GPU")};
+    }
+    std::vector<Result> results = measure_nccl(cards(), rules_);
+    for (Result& result : measure_small_sums(cards(), rules_)) results.push_back(std::move(result));
+    return results;
   }
 
   ModelShapes shapes() const { return shapes_of(models_of(options_.depth), catalog_); }
