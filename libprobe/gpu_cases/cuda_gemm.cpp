@@ -100,7 +100,7 @@ class Square {
                            {{"dtype", type_.name}, {"m", size}, {"n", size}, {"k", size}});
     RepeatRules repeat = rules_.repeat();
     repeat.least_sample = Seconds(kLeastSample);
-    repeat.least = 15;
+    repeat.least = 11;
     warm_up(card_, rules_.settle_products, rules_.most_settle, product(best_));
     cuda_ok(cudaMemset(y_.as<void>(), 0xff, y_.bytes()), "cudaMemset");
     const TimedOnCard timed = time_on_card(card_, {.repeat = repeat}, product(best_));

@@ -101,8 +101,7 @@ HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
   report.notes = notes_of(record);
   report.notes.insert(report.notes.end(), not_compared.begin(), not_compared.end());
   report.host_alone = leaves_out_gpus(record);
-  if (report.host_alone)
-    report.notes.insert(report.notes.begin(), "judged is the host alone: no GPU was measured");
+  if (report.host_alone) report.notes.insert(report.notes.begin(), "judged is the host alone: no GPU was measured");
   if (record.profile == "imported")
     report.notes.emplace_back("judged is what the file has, and nothing else of the node");
   return report;

@@ -35,8 +35,12 @@ GpuRules rules_of(Depth depth) {
 
 // Dense and grouped heads; latent attention and experts; then the same as a rank of a larger group has them.
 std::vector<ModelShare> models_of(Depth depth) {
-  std::vector<ModelShare> models = {{"llama-3.1-8b"}, {"deepseek-v2-lite"}};
-  if (depth != Depth::kQuick) models.insert(models.end(), {{"qwen2.5-32b"}, {"llama-3.1-70b", 4}, {"deepseek-r1", 8}});
+  const bool all = depth != Depth::kQuick;
+  std::vector<ModelShare> models = {{.model = "llama-3.1-8b"}, {.model = "deepseek-v2-lite", .products = all}};
+  if (all)
+    models.insert(
+        models.end(),
+        {{.model = "qwen2.5-32b"}, {.model = "llama-3.1-70b", .ranks = 4}, {.model = "deepseek-r1", .ranks = 8}});
   return models;
 }
 

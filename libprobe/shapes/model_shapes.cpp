@@ -66,7 +66,7 @@ ModelShapes shapes_of(const std::vector<ModelShare>& models, const Catalog& cata
   for (const ModelShare& share : models) {
     const ModelEntry& model = catalog.model(share.model);
     for (const Operator& op : operators_of(model, share.ranks)) {
-      add_operator(op, shapes);
+      if (share.products) add_operator(op, shapes);
     }
     add_layers(model, share.ranks, shapes);
   }

@@ -13,6 +13,7 @@ namespace fathom::probe {
 struct ModelShare {
   std::string model;  // id in the catalog
   int ranks = 1;
+  bool products = true;  // its dense products, too
 };
 
 struct ProductShape {
