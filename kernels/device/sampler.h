@@ -13,11 +13,11 @@ namespace fathom {
 // What was seen, from the first sample to the last.
 struct DeviceWatch {
   int samples = 0;
-  std::optional<double> mean_watts, most_watts;
-  std::optional<double> least_clock_hz, mean_clock_hz, most_clock_hz;  // of the multiprocessors
-  std::optional<double> memory_clock_hz;                               // last
-  std::optional<double> most_celsius;
-  std::optional<unsigned> event_reasons;  // or-ed
+  std::optional<double> mean_watts = {}, most_watts = {};
+  std::optional<double> least_clock_hz = {}, mean_clock_hz = {}, most_clock_hz = {};  // of the multiprocessors
+  std::optional<double> memory_clock_hz = {};                                         // last
+  std::optional<double> most_celsius = {};
+  std::optional<unsigned> event_reasons = {};  // or-ed
 
   void add(const DeviceWatch& later);  // means by their samples
 };

@@ -25,7 +25,7 @@ void find_gpus(const std::vector<CudaGpu>& gpus, const Nvml& nvml, const PeerAcc
 // What was seen while cases ran.
 struct GpuUnderLoad {
   DeviceWatch watch;
-  std::optional<int> pcie_generation, pcie_width;  // while something was copied
+  std::optional<int> pcie_generation = {}, pcie_width = {};  // while something was copied
 };
 void conclude_gpu(const GpuUnderLoad& seen, Gpu& gpu);
 
