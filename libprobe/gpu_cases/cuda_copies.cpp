@@ -97,13 +97,41 @@ std::vector<Result> measure(Card& card, const GpuRules& rules) {
 }
 
 // What the cards of a node get when all of them ask: shared switches and memory show only so.
-std::vector<Result> measure_together(const Cards& cards, const GpuRules& rules) {
-  GpuRules few = rules;
-  few.detail = Detail::kFew;
-  std::vector<Result> results =
-      on_every_card(cards, "gpu.copy", [&](Card& card) { return Copies(card, few, kLarge).measure(kLarge); });
-  for (Result& result : results) result.shape["together"] = fmt::format("{}", cards.size());
-  return results;
+Result together(const char* name, const Cards& cards, const GpuRules& rules, cudaMemcpyKind kind) {
+  std::vector<CardMemory> on_cards;
+  std::vector<PinnedBuffer> on_host;
+  for (const auto& card : cards) {
+    card->use();
+    on_cards.emplace_back(kLarge);
+    on_host.emplace_back(kLarge);
+    cuda::fill_random({.stream = card->stream()}, on_cards.back().as<void>(), kLarge, 0xffff, 0, kSeed);
+    card->stream().wait();
+    cuda_ok(cudaMemcpy(on_host.back().as<void>(), on_cards.back().as<void>(), kLarge, cudaMemcpyDeviceToHost),
+            "a copy");
+  }
+  const GroupBody body{
+      .launch =
+          [&](int) {
+            for (std::size_t i = 0; i < cards.size(); ++i) {
+              void *device = on_cards[i].as<void>(), *host = on_host[i].as<void>();
+              const bool up = kind == cudaMemcpyHostToDevice;
+              cards[i]->use();
+              cuda_ok(cudaMemcpyAsync(up ? device : host, up ? host : device, kLarge, kind, cards[i]->stream()),
+                      "cudaMemcpyAsync");
+            }
+          },
+      .prepare = {}};
+  Result r = card_result(
+      name, *cards.front(), Unit::kBytesPerSecond,
+      {{"bytes", fmt::format("{}", kLarge)}, {"directions", "1"}, {"together", fmt::format("{}", cards.size())}});
+  r.device = devices_text(all_of(cards));
+  fill(r,
+       {.amount = static_cast<double>(kLarge) * static_cast<double>(cards.size()),
+        .engine = "builtin",
+        .kernel = "cudaMemcpyAsync, pinned",
+        .cache = ""},
+       time_on_cards(all_of(cards), {.repeat = rules.repeat(), .launches = Launches::kEager}, body));
+  return r;
 }
 
 }  // namespace
@@ -111,7 +139,10 @@ std::vector<Result> measure_together(const Cards& cards, const GpuRules& rules) 
 std::vector<Result> measure_gpu_copies(const Cards& cards, const GpuRules& rules) {
   std::vector<Result> results = in_turn(cards, "gpu.copy", [&](Card& card) { return measure(card, rules); });
   if (cards.size() < 2) return results;
-  for (Result& result : measure_together(cards, rules)) results.push_back(std::move(result));
+  attempt(results, "gpu.copy", *cards.front(), [&] {
+    results.push_back(together("gpu.copy.h2d", cards, rules, cudaMemcpyHostToDevice));
+    results.push_back(together("gpu.copy.d2h", cards, rules, cudaMemcpyDeviceToHost));
+  });
   return results;
 }
 

@@ -111,8 +111,8 @@ class Square {
           .kernel = fmt::format("the best of {} proposals", kProposals),
           .pattern = pattern},
          timed);
-    r.notes.push_back(
-        fmt::format("proposal {} of {}, algorithm {}", best_ + 1, proposals_.count(), proposals_.algorithm(best_)));
+    r.notes.push_back(fmt::format("{}: proposal {} of {}, algorithm {}", type_.name, best_ + 1, proposals_.count(),
+                                  proposals_.algorithm(best_)));
     check(r, fmt::format("{} elements against sums in double", kChecked), worst_error(), kMostProductError);
     return r;
   }

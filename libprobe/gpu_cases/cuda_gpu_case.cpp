@@ -73,12 +73,17 @@ std::vector<Card*> all_of(const Cards& cards) {
   return all;
 }
 
+std::string devices_text(const std::vector<Card*>& cards) {
+  std::string text;
+  for (const Card* card : cards) text += (text.empty() ? "" : ",") + card->device();
+  return text;
+}
+
 Result collective_result(const char* name, const std::vector<Card*>& cards, std::size_t bytes) {
   Result r =
       card_result(name, *cards.front(), Unit::kTime,
                   {{"dtype", "bf16"}, {"bytes", fmt::format("{}", bytes)}, {"ranks", fmt::format("{}", cards.size())}});
-  r.device.clear();
-  for (const Card* card : cards) r.device += (r.device.empty() ? "" : ",") + card->device();
+  r.device = devices_text(cards);
   return r;
 }
 

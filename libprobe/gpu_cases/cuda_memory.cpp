@@ -35,7 +35,7 @@ class Memory {
     warm_up(card_, rules_.settle, rules_.most_settle, read_with({8, 8}, bytes_, 1));
     std::vector<Result> results = {read(), write(), copy()};
     for (std::size_t mib : {8, 16, 24, 32, 40, 48, 64, 96, 128, 256}) {
-      if (rules_.detail == Detail::kFew && mib != 16 && mib != 32 && mib != 64 && mib != 128) continue;
+      if (rules_.detail == Detail::kFew && mib != 16 && mib != 64 && mib != 128) continue;
       results.push_back(sweep(mib * kMiB));
     }
     return results;

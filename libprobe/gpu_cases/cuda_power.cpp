@@ -2,6 +2,7 @@
 // tells is a mean of the last second and sees a quarter of the time (arXiv 2312.02741).
 #include <fmt/format.h>
 
+#include <stdexcept>
 #include <thread>
 
 #include "cuda/gemm_proposals.h"
@@ -16,61 +17,77 @@ namespace {
 struct Load {
   const char* name;
   const char* pattern;
-  std::function<void()> one;  // some milliseconds of it
-  double work = 0;            // of one, in bytes or FLOP
-  const char* unit = "";      // of 1e9 of it
+  std::function<void()> put_in;  // some milliseconds of it into the stream
+  double work = 0;               // of one, in bytes or FLOP
+  const char* unit = "";         // of 1e9 of it
 };
 
 class Power {
  public:
-  Power(Card& card, const GpuRules& rules) : card_(card), seconds_(rules.detail == Detail::kFew ? 3 : 10) {}
+  Power(Card& card, const GpuRules& rules) : card_(card), windows_(rules.detail == Detail::kFew ? 3 : 10) {}
+
+  std::optional<double> energy() const { return card_.nvml() ? card_.nvml()->energy_j() : std::nullopt; }
 
   Result measure(const Load& load) {
     Result r = card_result("gpu.power", card_, Unit::kWatts, {{"load", load.name}});
-    run_for(1, load);  // the clocks settle
-    TimedOnCard timed;
-    timed.launches = Launches::kFree;
+    const Span settled = run(load, kSettle, 1).front();  // clocks
+    card_.watch();
+    const std::vector<Span> spans = run(load, kWindow, windows_);
+    const std::optional<DeviceWatch> seen = card_.watched();
     std::vector<double> watts;
     double joules = 0, work = 0;
-    card_.watch();
-    for (int i = 0; i < seconds_; ++i) {
-      const double before = energy(), begin = now_();
-      work += run_for(1, load);
-      const double spent = energy() - before;
-      joules += spent;
-      watts.push_back(spent / (now_() - begin));
+    for (const Span& span : spans) {
+      watts.push_back(span.joules / span.seconds);
+      joules += span.joules;
+      work += span.work;
     }
-    timed.seen = card_.watched();
     sum_up(r, watts);
     r.protocol.engine = "NVML";
     r.protocol.kernel = "energy counter, over seconds";
     r.protocol.pattern = load.pattern;
-    r.protocol.warm_up = Seconds(1);
-    if (timed.seen) {
-      r.protocol.temperature = timed.seen->most_celsius;
-      r.protocol.throttle_reasons = timed.seen->event_reasons;
+    r.protocol.warm_up = Seconds(settled.seconds);
+    if (seen) {
+      r.protocol.temperature = seen->most_celsius;
+      r.protocol.throttle_reasons = seen->event_reasons;
     }
     if (work > 0) r.notes.push_back(fmt::format("{}: {:.3g} J/{}", load.name, joules / work * 1e9, load.unit));
     return r;
   }
 
-  std::optional<double> energy_if_told() const { return card_.nvml() ? card_.nvml()->energy_j() : std::nullopt; }
-
  private:
-  double energy() const { return energy_if_told().value_or(0); }
+  static constexpr double kSettle = 1.5, kWindow = 1;  // seconds
 
-  // Returns the work done.
-  double run_for(double seconds, const Load& load) const {
-    double work = 0;
-    for (const double begin = now_(); now_() - begin < seconds;) {
-      load.one();
+  struct Span {
+    double seconds = 0, joules = 0, work = 0;
+  };
+
+  // The counter moves some ten times a second: a span is from one of its steps to another.
+  std::vector<Span> run(const Load& load, double least, int spans) {
+    std::vector<Span> done;
+    CudaEvent before;
+    const double deadline = now_() + 10 * least * (spans + 1);
+    double counter = energy().value_or(0), first = 0, begin = 0, work = 0;
+    while (std::ssize(done) < spans) {
+      load.put_in();
       work += load.work;
+      cuda_ok(cudaEventSynchronize(before), "the device");  // one is under way while the next is put in
+      cuda_ok(cudaEventRecord(before, card_.stream()), "cudaEventRecord");
+      const double now = energy().value_or(0), time = now_();
+      if (time > deadline) throw std::runtime_error("NVML's energy counter stands still");
+      if (now == counter) continue;
+      counter = now;
+      if (begin > 0 && time - begin < least) continue;
+      if (begin > 0) done.push_back({time - begin, now - first, work});
+      begin = time;
+      first = now;
+      work = 0;
     }
-    return work;
+    card_.stream().wait();
+    return done;
   }
 
   Card& card_;
-  int seconds_;
+  int windows_;
   Now now_ = steady_clock();
 };
 
@@ -79,10 +96,10 @@ std::vector<Result> measure(Card& card, const GpuRules& rules) {
   constexpr std::int64_t kSize = 8192;
   constexpr int kReads = 20, kProducts = 10;
   Power power(card, rules);
-  if (!power.energy_if_told()) {
+  if (!power.energy()) {
     return {without_figure("gpu.power", card.device(), Status::kNotSupported, "NVML has no energy counter for it")};
   }
-  std::vector<Result> results = {power.measure({.name = "idle, with a context", .pattern = "", .one = [] {
+  std::vector<Result> results = {power.measure({.name = "idle, with a context", .pattern = "", .put_in = [] {
                                                   std::this_thread::sleep_for(std::chrono::milliseconds(20));
                                                 }})};
   const cuda::Launch how{.stream = card.stream()};
@@ -91,13 +108,12 @@ std::vector<Result> measure(Card& card, const GpuRules& rules) {
     cuda::fill_random(how, memory.as<void>(), kBytes);
     results.push_back(power.measure({.name = "memory",
                                      .pattern = "random",
-                                     .one =
+                                     .put_in =
                                          [&] {
                                            for (int i = 0; i < kReads; ++i) {
                                              cuda::read_memory(how, {}, memory.as<void>(), kBytes, 1,
                                                                sum.as<unsigned long long>());
                                            }
-                                           card.stream().wait();
                                          },
                                      .work = static_cast<double>(kBytes) * kReads,
                                      .unit = "GB"}));
@@ -110,12 +126,11 @@ std::vector<Result> measure(Card& card, const GpuRules& rules) {
   if (product.count() == 0) return results;
   results.push_back(power.measure({.name = "arithmetic",
                                    .pattern = "normal",
-                                   .one =
+                                   .put_in =
                                        [&] {
                                          for (int i = 0; i < kProducts; ++i) {
                                            product.run(0, w.as<void>(), x.as<void>(), y.as<void>(), card.stream());
                                          }
-                                         card.stream().wait();
                                        },
                                    .work = 2.0 * kProducts * kSize * kSize * kSize,
                                    .unit = "GFLOP"}));

@@ -44,6 +44,7 @@ void attempt(std::vector<Result>& results, const std::string& name, const Card& 
 
 Result card_result(std::string name, const Card& card, Unit unit, std::map<std::string, std::string> shape);
 std::vector<Card*> all_of(const Cards& cards);
+std::string devices_text(const std::vector<Card*>& cards);  // "gpu0,gpu1"
 // Of a message of so many bytes between all of these, in bf16: a time.
 Result collective_result(const char* name, const std::vector<Card*>& cards, std::size_t bytes);
 // Lets a kernel of one reach the memory of the other; false where that cannot be.

@@ -271,6 +271,7 @@ std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, c
     const bool both_ways = result.shape.contains("directions") && result.shape.at("directions") == "2";
     std::optional<Peak> way;
     if (starts(result, "gpu.copy")) way = slot_peak(*gpu, catalog);
+    if (way) way->value *= static_cast<double>(devices.size());  // each has a slot of its own
     if (starts(result, "gpu.peer")) way = link_peak(devices, record, catalog);
     if (way && both_ways) way->value *= 2;
     return way;
