@@ -172,7 +172,7 @@ constexpr const char* kFooter =
     "Exit codes, in every format: 0 healthy (with --checklist: every line passed); 1 findings, or not all of it could "
     "be "
     "told; 2 wrong usage or input; 3 trouble with this machine.\n"
-    "Not supported yet: CUDA and NCCL cases, --fleet, Redfish, fits of measured surfaces.";
+    "Not supported yet: --fleet, Redfish, fits of measured surfaces.";
 
 }  // namespace
 

@@ -55,13 +55,14 @@ struct NvmlSampler::Thread {
       : thread([this, device, between] { sample(device, between); }) {}
 
   void sample(const NvmlDevice& device, std::chrono::milliseconds between) {
-    std::unique_lock lock(mutex);
-    while (!ended) {
-      lock.unlock();
+    std::unique_lock lock(mutex, std::defer_lock);
+    while (true) {  // once at least
       const DeviceWatch now = sample_of(device);
       lock.lock();
       seen.add(now);
       ending.wait_for(lock, between, [this] { return ended; });
+      if (ended) return;
+      lock.unlock();
     }
   }
 };

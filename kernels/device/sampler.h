@@ -32,7 +32,7 @@ class NvmlSampler {
   ~NvmlSampler();
 
   void start();  // from now on; later calls do nothing
-  // Ends it. Absent without a device, or when it ran too short for a sample.
+  // Ends it, after one sample at least. Absent without a device.
   std::optional<DeviceWatch> stop();
 
  private:

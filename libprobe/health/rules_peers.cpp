@@ -21,7 +21,7 @@ constexpr PeerLines kLinesUnderCap{.suspect = 0.90, .degraded = 0.85};
 // Of microseconds the host's share is some: eight bytes to either of those two took 2.16 and 2.28 us, a launch 3.0 and 3.3.
 constexpr PeerLines kLinesOfShortTimes{.suspect = 0.80, .degraded = 0.70};
 constexpr double kShortTime = 20e-6;
-constexpr unsigned kPowerCap = 0x4;  // of NVML's event reasons
+constexpr unsigned kPowerCap = 0x4;                      // of NVML's event reasons
 constexpr double kMostScore = 3.5, kLeastEffect = 0.03;  // from six on; both, because tight groups flag half a per cent
 constexpr double kLeastMad = 0.005;                      // of the median: quantised clocks have a MAD of 0
 constexpr std::size_t kEnoughForScores = 6;
