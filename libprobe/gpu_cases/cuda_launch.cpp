@@ -10,7 +10,7 @@ namespace {
 
 // Of the host's clock: how fast it fills the queue while the device empties it.
 Result eager(Card& card, const GpuRules& rules, const CardMemory& counter) {
-  Result r = card_result("gpu.launch", card, Unit::kTime, {{"way", "eager"}});
+  Result r = card_result("gpu.launch.eager", card, Unit::kTime, {});
   constexpr int kLaunches = 4000;  // some ms, in which the host is disturbed as often as in the next
   RepeatRules repeat = rules.repeat();
   const Now now = steady_clock();
@@ -29,7 +29,7 @@ Result eager(Card& card, const GpuRules& rules, const CardMemory& counter) {
 // From the call to the host's knowledge that it ran.
 Result round_trip(Card& card, const GpuRules& rules) {
   constexpr int kTrips = 200;
-  Result r = card_result("gpu.launch", card, Unit::kTime, {{"way", "round trip"}});
+  Result r = card_result("gpu.launch.round_trip", card, Unit::kTime, {});
   const Now now = steady_clock();
   TimedOnCard timed;
   timed.launches = Launches::kFree;
@@ -47,7 +47,7 @@ Result round_trip(Card& card, const GpuRules& rules) {
 
 // Of one node, on the device; `overlap` with programmatic dependence.
 Result captured(Card& card, const GpuRules& rules, bool overlap) {
-  Result r = card_result("gpu.launch", card, Unit::kTime, {{"way", overlap ? "graph, overlapping" : "graph"}});
+  Result r = card_result(overlap ? "gpu.launch.overlapping" : "gpu.launch.graph", card, Unit::kTime, {});
   const TimedOnCard timed =
       time_on_card(card, {.repeat = rules.repeat(), .least_runs = 500}, [&](cuda::Launch how, int run) {
         how.overlap = overlap && run > 0;
