@@ -10,8 +10,9 @@ namespace fathom::probe {
 
 namespace {
 
-constexpr int kMostGraphRuns = 2000, kMostEagerRuns = 500;  // a queue takes about a thousand launches
-constexpr double kBeyondCache = 3;                          // times the cache (CUTLASS' profiler takes as much)
+constexpr int kMostRuns = 2000;
+constexpr int kMostHeldRuns = 500;  // a queue takes about a thousand launches
+constexpr double kBeyondCache = 3;  // times the cache (CUTLASS' profiler takes as much)
 constexpr int kMostCopies = 200;
 constexpr double kWindow = 0.2, kSteady = 0.01;
 
@@ -121,7 +122,7 @@ double one_run(const std::vector<Card*>& cards, const GroupBody& body) {
 
 int runs_of(const CardRules& rules, double once) {
   const double wanted = std::ceil(rules.repeat.least_sample.value / std::max(once, 1e-7));
-  const int most = rules.launches == Launches::kGraph ? kMostGraphRuns : kMostEagerRuns;
+  const int most = rules.launches == Launches::kEager ? kMostHeldRuns : kMostRuns;
   return std::clamp(static_cast<int>(std::min(wanted, 1e6)), std::min(rules.least_runs, most), most);
 }
 
@@ -156,7 +157,7 @@ TimedOnCard time_on_cards(const std::vector<Card*>& cards, const CardRules& rule
 void warm_up(Card& card, Seconds least, Seconds most, const CardBody& body) {
   const GroupBody all = alone(card, body);
   const double once = one_run({&card}, all);
-  Sampled samples({&card}, std::clamp(static_cast<int>(0.01 / std::max(once, 1e-7)), 1, kMostEagerRuns),
+  Sampled samples({&card}, std::clamp(static_cast<int>(0.01 / std::max(once, 1e-7)), 1, kMostHeldRuns),
                   Launches::kEager, all);
   const Now now = steady_clock();
   const double begin = now();

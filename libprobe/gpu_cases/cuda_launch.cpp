@@ -28,7 +28,7 @@ Result eager(Card& card, const GpuRules& rules, const CardMemory& counter) {
 
 // From the call to the host's knowledge that it ran.
 Result round_trip(Card& card, const GpuRules& rules) {
-  constexpr int kTrips = 200;
+  constexpr int kTrips = 1000;
   Result r = card_result("gpu.launch.round_trip", card, Unit::kTime, {});
   const Now now = steady_clock();
   TimedOnCard timed;

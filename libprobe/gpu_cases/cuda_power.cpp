@@ -17,7 +17,7 @@ namespace {
 struct Load {
   const char* name;
   const char* pattern;
-  std::function<void()> put_in;  // some milliseconds of it into the stream
+  std::function<void()> put_in;  // some of it into the stream
   double work = 0;               // of one, in bytes or FLOP
   const char* unit = "";         // of 1e9 of it
 };
@@ -94,13 +94,13 @@ class Power {
 std::vector<Result> measure(Card& card, const GpuRules& rules) {
   constexpr std::size_t kBytes = std::size_t{1} << 30;
   constexpr std::int64_t kSize = 8192;
-  constexpr int kReads = 20, kProducts = 10;
+  constexpr int kReads = 200, kProducts = 30;  // 50 ms: asking NVML takes some of the while
   Power power(card, rules);
   if (!power.energy()) {
     return {without_figure("gpu.power", card.device(), Status::kNotSupported, "NVML has no energy counter for it")};
   }
   std::vector<Result> results = {power.measure({.name = "idle, with a context", .pattern = "", .put_in = [] {
-                                                  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                                                  std::this_thread::sleep_for(std::chrono::milliseconds(50));
                                                 }})};
   const cuda::Launch how{.stream = card.stream()};
   {

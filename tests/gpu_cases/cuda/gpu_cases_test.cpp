@@ -54,7 +54,7 @@ TEST(GpuCases, ProductsOfModelsAreRightInEveryFormat) {
   GpuRules rules = brief();
   rules.detail = Detail::kMany;
   const std::vector<Result> results = measure_gpu_linear(cards(), rules, small_shapes());
-  expect_right(results, 3 * 14);
+  expect_right(results, 14 + 2 * 9);
 }
 
 TEST(GpuCases, ExpertsAreRightInEveryFormat) {
