@@ -39,7 +39,7 @@ class NvmlDevice {
   std::optional<bool> nvlink_to(const NvmlDevice& other) const;  // peers by NVLink, or through its switches
   // How far apart on PCIe: "pcie" within one host bridge, "sys" beyond it.
   std::string path_to(const NvmlDevice& other) const;
-  std::optional<int> processes() const;  // that compute on it, this one included
+  std::optional<int> processes() const;  // that compute on it
 
  private:
   friend class Nvml;

@@ -51,6 +51,9 @@ std::vector<std::string> notes_of(const MachineRecord& record) {
   note("open_files", below(65536), "many connections and shards need more open files (ulimit -n)");
   note("stack_bytes", is("unlimited"), "glibc then gives threads 2 MB stacks, which NCCL may outgrow (ulimit -s 8192)");
   note("governor", is("powersave"), "clocks follow the load late (cpupower frequency-set -g performance)");
+  note(
+      "gpu_processes", [](const std::string& text) { return text != "0"; },
+      "others computed on the GPUs when the probe began");
   note("transparent_hugepages", is("never"), "large weights in 4 KiB pages cost translation misses");
   note(
       "clocksource",

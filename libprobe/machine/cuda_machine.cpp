@@ -74,6 +74,7 @@ class CudaMachine : public Machine {
     };
     add("nvidia_driver", nvml_.driver());
     add("nvml", nvml_.missing());
+    add("gpu_processes", others());
   }
 
   std::vector<Case> cases() const override {
@@ -101,6 +102,17 @@ class CudaMachine : public Machine {
   }
 
  private:
+  // Processes that compute on the GPUs before this one does; empty when nobody tells.
+  std::string others() const {
+    std::optional<int> all;
+    for (const CudaGpu& gpu : gpus_) {
+      const std::optional<NvmlDevice> device = nvml_.device(gpu.bus);
+      const std::optional<int> here = device ? device->processes() : std::nullopt;
+      if (here) all = all.value_or(0) + *here;
+    }
+    return all ? fmt::format("{}", *all) : "";
+  }
+
   // Made when the first case runs: a context takes memory, and a second of time.
   const Cards& cards() const {
     while (cards_.size() < gpus_.size()) {
