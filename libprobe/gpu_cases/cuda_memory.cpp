@@ -34,7 +34,8 @@ class Memory {
   std::vector<Result> measure() {
     warm_up(card_, rules_.settle, rules_.most_settle, read_with({8, 8}, bytes_, 1));
     std::vector<Result> results = {read(), write(), copy()};
-    for (std::size_t mib : {8, 16, 24, 32, 40, 48, 64, 96, 128, 256}) {
+    for (const std::size_t mib : {8, 16, 24, 32, 40, 48, 64, 96, 128, 256}) {
+      if (mib * kMiB > bytes_) break;
       if (rules_.detail == Detail::kFew && mib != 16 && mib != 64 && mib != 128) continue;
       results.push_back(sweep(mib * kMiB));
     }

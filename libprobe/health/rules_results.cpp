@@ -102,7 +102,9 @@ std::optional<HealthFinding> judge(const Result& r, const HealthCase& machine) {
   return against_reference(r, machine);
 }
 
+// Of launches one by one, what scatters is the host's share, on a machine that others use, too: no fault of a device.
 bool is_unstable(const Result& r) {
+  if (r.protocol.launch == "eager") return false;
   if (!r.figure || !has_data(r.status)) return false;
   return r.status == Status::kUnstable || r.figure->flutter() > kMostFlutter ||
          std::abs(r.figure->drift) > kMostFlutter;
