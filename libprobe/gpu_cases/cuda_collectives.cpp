@@ -151,6 +151,7 @@ class Collectives {
  private:
   Result measure(const Operation& operation, std::size_t part, Launches launches) {
     Result r = collective_result(operation.name, cards_, part * rooms_.size() * kValue);
+    r.shape["launch"] = to_string(launches);
     for (const Room& room : rooms_) {
       room.card->use();
       cuda_ok(cudaMemset(room.in(), 0xff, std::min(room.receive.bytes(), part * rooms_.size() * kValue)), "cudaMemset");

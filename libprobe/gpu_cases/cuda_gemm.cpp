@@ -98,6 +98,7 @@ class Square {
     const std::string size = fmt::format("{}", size_);
     Result r = card_result("gpu.gemm", card_, Unit::kFlopsPerSecond,
                            {{"dtype", type_.name}, {"m", size}, {"n", size}, {"k", size}});
+    if (pattern == std::string("zeros")) r.shape["numbers"] = pattern;
     RepeatRules repeat = rules_.repeat();
     repeat.least_sample = Seconds(kLeastSample);
     repeat.least = 11;

@@ -57,6 +57,8 @@ class SmallSum {
   Result measure(const GpuRules& rules) {
     const std::size_t bytes = shares_.front().partial.bytes();
     Result r = collective_result("collective.all_reduce", cards_, bytes);
+    r.shape["launch"] = to_string(Launches::kGraph);
+    r.shape["by"] = "fathom";
     const GroupBody body{.launch = [&](int run) { launch(run); }, .prepare = [&](int runs) { count_calls(runs); }};
     fill(r, {.engine = "fathom kernels", .kernel = "peer_reduce", .cache = ""},
          time_on_cards(cards_, {.repeat = rules.repeat()}, body));

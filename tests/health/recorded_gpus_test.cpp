@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "health/health.h"
 #include "health/limits_of_parts.h"
@@ -63,6 +64,14 @@ TEST(RecordedGpus, HaveFiguresOfEveryCaseAndAllOfThemAreRight) {
   for (const Result& r : record.results) {
     EXPECT_TRUE(has_data(r.status)) << r.name << ": " << r.why;
     EXPECT_TRUE(!r.correctness || r.correctness->correct) << r.name;
+  }
+}
+
+// A case, a device and a shape are one figure: printers name it so.
+TEST(RecordedGpus, NameNoFigureTwice) {
+  std::set<std::string> seen;
+  for (const Result& r : recorded("h200x2").results) {
+    EXPECT_TRUE(seen.insert(r.name + " " + r.device + " " + r.shape_text()).second) << r.name << ", " << r.shape_text();
   }
 }
 
