@@ -13,7 +13,7 @@ namespace fathom {
 struct NcclUniqueId {
   std::array<char, 128> bytes;
 };
-inline constexpr int kNcclSuccess = 0, kNcclInt8 = 0, kNcclFloat32 = 7, kNcclBfloat16 = 9, kNcclSum = 0;
+inline constexpr int kNcclSuccess = 0, kNcclFloat32 = 7, kNcclBfloat16 = 9, kNcclSum = 0;
 
 struct NcclLibrary {
   using Stream = CUstream_st*;

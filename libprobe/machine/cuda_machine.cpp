@@ -22,7 +22,7 @@ GpuRules rules_of(Depth depth) {
               .figure = Seconds(0.5),
               .point = Seconds(0.05),
               .settle = Seconds(1),
-              .most_settle = Seconds(10)};
+              .most_settle = Seconds(5)};
     case Depth::kFull:
       return {.detail = Detail::kAll,
               .figure = Seconds(2),
@@ -37,10 +37,11 @@ GpuRules rules_of(Depth depth) {
 std::vector<ModelShare> models_of(Depth depth) {
   const bool all = depth != Depth::kQuick;
   std::vector<ModelShare> models = {{.model = "llama-3.1-8b"}, {.model = "deepseek-v2-lite", .products = all}};
-  if (all)
-    models.insert(
-        models.end(),
-        {{.model = "qwen2.5-32b"}, {.model = "llama-3.1-70b", .ranks = 4}, {.model = "deepseek-r1", .ranks = 8}});
+  if (all) {
+    models.push_back({.model = "qwen2.5-32b"});
+    models.push_back({.model = "llama-3.1-70b", .ranks = 4});
+    models.push_back({.model = "deepseek-r1", .ranks = 8});
+  }
   return models;
 }
 
@@ -153,7 +154,11 @@ std::unique_ptr<Machine> gpu_machine(const Catalog& catalog, const ProbeOptions&
     return without_gpus("the driver shows no device: there is none, or CUDA_VISIBLE_DEVICES hides it");
   }
   if (status != cudaSuccess) return without_gpus(fmt::format("CUDA: {}", cudaGetErrorString(status)));
-  return std::make_unique<CudaMachine>(devices, catalog, options);
+  try {
+    return std::make_unique<CudaMachine>(devices, catalog, options);
+  } catch (const cuda::CudaError& error) {
+    return without_gpus(error.what());
+  }
 }
 
 }  // namespace fathom::probe
