@@ -164,7 +164,6 @@ struct Lines {
 };
 constexpr Lines kLinesOfBest{.suspect = 0.90, .degraded = 0.85};
 constexpr Lines kLinesOfBestCapped{.suspect = 0.75, .degraded = 0.70};
-constexpr unsigned kPowerCap = 0x4;  // of NVML's event reasons
 
 Reference of_measured(double value, const Lines& lines, const std::string& source) {
   return {.value = value, .suspect = lines.suspect * value, .degraded = lines.degraded * value, .source = source};
@@ -229,6 +228,11 @@ std::vector<std::string> devices_of(const std::string& device) {
     }
   }
   return devices;
+}
+
+bool was_capped(const Result& result) {
+  constexpr unsigned kSoftwarePowerCap = 0x4;
+  return (result.protocol.throttle_reasons.value_or(0) & kSoftwarePowerCap) != 0;
 }
 
 std::optional<double> number_of(const Result& result, const std::string& key) {
@@ -296,8 +300,8 @@ std::optional<Reference> reference_of(const Result& result, const MachineRecord&
                        number_of(result, "k").value_or(0) >= 8192;
     const auto dtype = result.shape.find("dtype");
     if (!large || dtype == result.shape.end()) return std::nullopt;
-    const bool capped = (result.protocol.throttle_reasons.value_or(0) & kPowerCap) != 0;
-    return measured_reference(*entry, "mamf_" + dtype->second, capped ? kLinesOfBestCapped : kLinesOfBest, catalog);
+    const Lines& lines = was_capped(result) ? kLinesOfBestCapped : kLinesOfBest;
+    return measured_reference(*entry, "mamf_" + dtype->second, lines, catalog);
   }
   const HealthThreshold* t = threshold_of(*entry, catalog);
   if (t == nullptr) return std::nullopt;

@@ -21,7 +21,6 @@ constexpr PeerLines kLinesUnderCap{.suspect = 0.90, .degraded = 0.85};
 // Of microseconds the host's share is some: eight bytes to either of those two took 2.16 and 2.28 us, a launch 3.0 and 3.3.
 constexpr PeerLines kLinesOfShortTimes{.suspect = 0.80, .degraded = 0.70};
 constexpr double kShortTime = 20e-6;
-constexpr unsigned kPowerCap = 0x4;                      // of NVML's event reasons
 constexpr double kMostScore = 3.5, kLeastEffect = 0.03;  // from six on; both, because tight groups flag half a per cent
 constexpr double kLeastMad = 0.005;                      // of the median: quantised clocks have a MAD of 0
 constexpr std::size_t kEnoughForScores = 6;
@@ -62,7 +61,7 @@ double goodness(const Result& r) { return more_is_better(r.unit) ? r.figure->med
 PeerLines lines_of(const Result& r) {
   if (r.unit == Unit::kTime && r.figure->median < kShortTime) return kLinesOfShortTimes;
   const bool computes = r.unit == Unit::kFlopsPerSecond || r.name.starts_with("gpu.linear");
-  return computes && (r.protocol.throttle_reasons.value_or(0) & kPowerCap) != 0 ? kLinesUnderCap : PeerLines{};
+  return computes && was_capped(r) ? kLinesUnderCap : PeerLines{};
 }
 
 // Of one among others like it; `others` without it, so that with two the slower one is seen, too.
