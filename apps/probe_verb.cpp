@@ -74,13 +74,13 @@ probe::Depth depth_of(const ProbeVerbOptions& options) {
   return static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
 }
 
-probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session) {
+probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session, const Catalog& catalog) {
   probe::ProbeOptions how = options.probe;
   how.depth = depth_of(options);
   if (!options.redfish.url.empty()) how.redfish = options.redfish;
   if (options.checklist && how.only.empty()) how.only = {"host.storage", "host.network"};
   const std::unique_ptr<probe::System> system = probe::local_system();
-  const std::unique_ptr<probe::Machine> host = host_machine(*system, how), gpus = probe::gpu_machine();
+  const std::unique_ptr<probe::Machine> host = host_machine(*system, how), gpus = gpu_machine(catalog, how);
   const probe::Progress tell = progress(session);
   probe::MachineRecord record = run_probe({host.get(), gpus.get()}, how, tell);
   if (tell) std::cerr << "\r\033[K" << std::flush;
@@ -96,7 +96,7 @@ probe::MachineRecord machine_of(const ProbeVerbOptions& options, const Session& 
   } else if (!options.imports.empty()) {
     record = imported(options.imports);
   } else {
-    record = measure(options, session);
+    record = measure(options, session, catalog);
   }
   hold_against_peaks(record, catalog);
   if (!options.name.empty()) record.node = options.name;
@@ -199,8 +199,7 @@ int run_asked(const ProbeVerbOptions& options, const Session& session) {
 constexpr const char* kFooter =
     "Exit codes, in every format: 0 healthy (with --checklist: every line passed); 1 findings, or not all of it could "
     "be "
-    "told; 2 wrong usage or input; 3 trouble with this machine.\n"
-    "Not supported yet: CUDA and NCCL cases.";
+    "told; 2 wrong usage or input; 3 trouble with this machine.";
 
 // Options of one node make no sense for many: those that its own probe takes stand in hosts.yaml.
 void add_fleet_options(CLI::App& verb, ProbeVerbOptions& options) {

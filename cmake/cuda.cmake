@@ -53,9 +53,7 @@ target_compile_options(kernels_cuda PRIVATE ${cuda_targets} $<$<CONFIG:Debug>:-O
 target_link_libraries(kernels_cuda PUBLIC CUDA::cudart_static PRIVATE CUDA::cublasLt)
 
 # kernels_cuda_bench: what each kernel reaches on this machine's GPU, and cuBLASLt's best algorithms beside them.
-file(GLOB cuda_bench_sources CONFIGURE_DEPENDS benchmarks/cuda/*.cpp benchmarks/cuda/*.cu)
+file(GLOB cuda_bench_sources CONFIGURE_DEPENDS benchmarks/cuda/*.cpp)
 add_executable(kernels_cuda_bench EXCLUDE_FROM_ALL ${cuda_bench_sources})
-set_target_properties(kernels_cuda_bench PROPERTIES CUDA_STANDARD 17)
-target_compile_options(kernels_cuda_bench PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:${cuda_targets}>)
 target_include_directories(kernels_cuda_bench PRIVATE benchmarks/cuda)
 target_link_libraries(kernels_cuda_bench PRIVATE kernels_cuda CUDA::cublasLt)
