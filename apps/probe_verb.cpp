@@ -34,6 +34,7 @@ struct ProbeVerbOptions {
   std::vector<fs::path> imports, peers;
   std::string depth = "quick";
   std::string name, fleet;
+  probe::RedfishAccess redfish;
   bool checklist = false;
   probe::ProbeOptions probe;
 };
@@ -69,6 +70,7 @@ probe::MachineRecord imported(const std::vector<fs::path>& files) {
 probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session) {
   probe::ProbeOptions how = options.probe;
   how.depth = static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
+  if (!options.redfish.url.empty()) how.redfish = options.redfish;
   if (options.checklist && how.only.empty()) how.only = {"host.storage", "host.network"};
   const std::unique_ptr<probe::System> system = probe::local_system();
   const std::unique_ptr<probe::Machine> host = host_machine(*system, how), gpus = probe::gpu_machine();
@@ -137,6 +139,10 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
     if (file) check_outputs(targets, *file);
   }
   check_peers(options);
+  if (!options.redfish.url.empty()) {
+    const std::string trouble = trouble_with_access(options.redfish);
+    if (!trouble.empty()) throw CLI::ValidationError("--redfish", trouble);
+  }
   if (options.attestation)
     probe::read_power_attestation(*options.attestation);  // what is wrong is said before any work
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
@@ -172,7 +178,7 @@ constexpr const char* kFooter =
     "Exit codes, in every format: 0 healthy (with --checklist: every line passed); 1 findings, or not all of it could "
     "be "
     "told; 2 wrong usage or input; 3 trouble with this machine.\n"
-    "Not supported yet: CUDA and NCCL cases, --fleet, Redfish, fits of measured surfaces.";
+    "Not supported yet: CUDA and NCCL cases, --fleet, fits of measured surfaces.";
 
 }  // namespace
 
@@ -215,6 +221,16 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(replay)
       ->excludes(import);
   verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
+  CLI::Option* redfish = verb->add_option("--redfish", options->redfish.url,
+                                          "https://HOST of the node's management controller: its power supplies")
+                             ->excludes(replay)
+                             ->excludes(import);
+  verb->add_option("--redfish-login", options->redfish.login, "netrc file with the controller's name and password")
+      ->check(CLI::ExistingFile)
+      ->needs(redfish);
+  verb->add_flag("--redfish-any-certificate", options->redfish.any_certificate,
+                 "take the controller's certificate, whoever signed it")
+      ->needs(redfish);
   verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable")
       ->excludes(checklist);
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "record/machine_record.h"
+#include "redfish/redfish.h"
 #include "system/system.h"
 
 namespace fathom::probe {
@@ -23,6 +24,7 @@ constexpr const char* to_string(Depth depth) {
 struct ProbeOptions {
   Depth depth = Depth::kQuick;
   std::optional<std::filesystem::path> storage;  // a folder to measure the storage in
+  std::optional<RedfishAccess> redfish;          // the node's management controller
   std::string peer;                              // where an iperf3 server listens: "HOST" or "HOST:PORT"
   std::vector<std::string> only;                 // cases whose names begin so; empty: all
 };
