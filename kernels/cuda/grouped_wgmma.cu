@@ -21,15 +21,17 @@ template <int kParts>
 struct Producer {
   static constexpr int kChunks = kStepInputs / 8, kTokensApart = kWarpgroup / kChunks,
                        kTokens = kGroupedTokens / kTokensApart;  // that a thread copies, a chunk of each
+  static constexpr int kUnderWay = 2;                            // steps, of tokens: see announce()
   const GroupedProducts& op;
   GroupedShared& shared;
   const int chunk = threadIdx.x % kChunks, first = threadIdx.x / kChunks;
   GroupedShared::Weights::Turn weights;
-  GroupedShared::Tokens::Turn tokens;
+  GroupedShared::Tokens::Turn tokens, announced;
 
   __device__ void run() {
     GroupedDeal deal(op);
     for (GroupedTile tile; deal.next(tile);) bring(tile);
+    announce<0>();
   }
   __device__ void bring(const GroupedTile& tile) {
     unsigned from[kTokens];  // sixteen bytes each
@@ -38,6 +40,7 @@ struct Producer {
       const int pair = tile.first_pair + min(first + i * kTokensApart, tile.pairs - 1);
       from[i] = static_cast<unsigned>((op.a.x_rows == nullptr ? pair : op.a.x_rows[pair]) * (op.a.x_stride / 8));
     }
+    announce<0>();  // while the numbers arrive
     for (int step = 0, steps = op.steps(); step < steps; ++step) {
       if (step % kParts == 0 && threadIdx.x < 32) bring_weights(tile, step / kParts);
       bring_tokens(tile, step, from);
@@ -71,7 +74,18 @@ struct Producer {
       copy_16(to + i * kTokensApart * kStepInputs * 2, x + std::size_t{from[i]} * 8,
               token < tile.pairs && column < op.a.cols);
     }
-    shared.tokens.full[stage].arrive_after_copies();
+    end_copy_group();
+    announce<kUnderWay>();
+  }
+  // All steps of tokens but the last kPending. The copies are ordinary stores, which tensor cores see after a fence; whoever copied has
+  // it, because in those who compute it would wait for their products too.
+  template <int kPending>
+  __device__ void announce() {
+    wait_for_copies<kPending>();
+    show_stores();
+    for (; tokens.count - announced.count > kPending; ++announced.count) {
+      shared.tokens.full[announced.stage()].arrive();
+    }
   }
 };
 
@@ -118,7 +132,6 @@ struct Consumer {
       ++weights.count;
     }
     shared.tokens.wait_full(tokens);
-    show_stores();  // the copies were ordinary ones
     const std::uint64_t x = swizzled_matrix(shared_address(&shared.tokens.tile[tokens.stage()]), 0);
     ++tokens.count;
     switch ((tile.pairs + 31) / 32) {
