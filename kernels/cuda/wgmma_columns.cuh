@@ -1,5 +1,5 @@
-// y of 64 rows by Hopper's warpgroup products (wgmma.cuh) for any multiple of 32 columns up to 256, A from shared memory or from registers,
-// and the way of the sums back to memory.
+// Hopper's warpgroup products (wgmma.cuh) of any multiple of 32 columns up to 256, A from shared memory or from registers, and the
+// store that turns their sums.
 #pragma once
 
 #include <cstdint>
