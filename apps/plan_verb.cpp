@@ -4,6 +4,7 @@
 
 #include "bom/cluster.h"
 #include "catalog/catalog.h"
+#include "measured_rates.h"
 #include "output.h"
 #include "plan/make_plan.h"
 #include "report/plan_json.h"
@@ -42,9 +43,10 @@ int run_plan(const PlanOptions& options, const Session& session) {
 
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const Cluster cluster = read_cluster(options.cluster, catalog);
-  std::shared_ptr<const Profile> profile;
-  if (options.profile) profile = std::make_shared<Profile>(read_profile(*options.profile));
-  Plan plan = make_plan(cluster, catalog, profile);
+  MeasuredRates rates;
+  if (options.profile) rates = read_measured_rates(*options.profile, catalog);
+  Plan plan = make_plan(cluster, catalog, rates.profile);
+  plan.notes.insert(plan.notes.end(), rates.notes.begin(), rates.notes.end());
   plan.version = FATHOM_VERSION;
   write_outputs(requests, session,
                 [&](const std::string& format, bool colour) { return print(plan, format, colour, options); });
@@ -62,7 +64,7 @@ void add_plan_verb(CLI::App& program, Session& session) {
   verb->add_option("-f,--format", options->formats, "text, json or md, optionally =FILE; repeatable")->take_all();
   verb->add_option("-o,--output", options->save, "save the plan (JSON) for later verbs");
   verb->add_option("--profile", options->profile,
-                   "measured rates (fathom validate --save-profile) before those of the catalogs");
+                   "measured rates before those of the catalogs: fathom probe -o, or fathom validate --save-profile");
   verb->add_flag("--operators", options->every_operator, "list every operator, not only the longest");
   verb->add_flag("--candidates", options->every_candidate, "list every rejected layout with its reason");
   verb->footer("Exit code 0 when the cluster does what the workload asks, 1 when not.");

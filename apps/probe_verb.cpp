@@ -17,6 +17,8 @@
 #include "machine/machine.h"
 #include "output.h"
 #include "print/probe_report.h"
+#include "probe_fleet.h"
+#include "rates/rates.h"
 #include "verbs.h"
 
 namespace fathom {
@@ -33,9 +35,10 @@ struct ProbeVerbOptions {
   std::optional<fs::path> output, replay, requirements, attestation;
   std::vector<fs::path> imports, peers;
   std::string depth = "quick";
-  std::string name, fleet;
+  std::string name;
+  FleetOptions fleet;
   probe::RedfishAccess redfish;
-  bool checklist = false;
+  bool checklist = false, fits = false;
   probe::ProbeOptions probe;
 };
 
@@ -67,9 +70,13 @@ probe::MachineRecord imported(const std::vector<fs::path>& files) {
   return record;
 }
 
+probe::Depth depth_of(const ProbeVerbOptions& options) {
+  return static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
+}
+
 probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session) {
   probe::ProbeOptions how = options.probe;
-  how.depth = static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
+  how.depth = depth_of(options);
   if (!options.redfish.url.empty()) how.redfish = options.redfish;
   if (options.checklist && how.only.empty()) how.only = {"host.storage", "host.network"};
   const std::unique_ptr<probe::System> system = probe::local_system();
@@ -122,12 +129,26 @@ void save_record(const fs::path& file, const Session& session, const probe::Mach
   save_file(file, session, text);
 }
 
+// What `plan --profile` makes of the record: how well its curves and surfaces predict figures that they have not seen.
+int print_fits(const probe::MachineRecord& record, const Catalog& catalog) {
+  const probe::RecordRates rates = rates_of(record, catalog);
+  const std::vector<std::string> fits = fit_texts(fit_profile(rates.measurements));
+  for (const std::string& fit : fits) std::cout << fit << "\n";
+  for (const std::string& unused : rates.unused) std::cout << "not used by a plan: " << unused << "\n";
+  if (fits.empty()) std::cout << "no product in four shapes, and no collective in three sizes: a plan takes nothing\n";
+  return fits.empty() ? kNo : kYes;
+}
+
+int run_fleet(const ProbeVerbOptions& options, const Session& session) {
+  const std::vector<OutputRequest> requests = parse_outputs(options.formats, {"text", "json", "md"});
+  check_outputs(files_of(requests), options.fleet.hosts);
+  FleetOptions fleet = options.fleet;
+  fleet.depth = depth_of(options);
+  return probe_fleet(fleet, requests, session);
+}
+
 int run_verb(const ProbeVerbOptions& options, const Session& session) {
-  if (!options.fleet.empty()) {
-    throw CLI::ValidationError(
-        "--fleet",
-        "not supported yet: run fathom probe -o FILE on each node, and hold them against each other with --peers");
-  }
+  if (!options.fleet.hosts.empty()) return run_fleet(options, session);
   const std::vector<OutputRequest> requests = parse_outputs(options.formats, kFormats);
   std::vector<fs::path> targets = files_of(requests);
   if (options.output) targets.push_back(*options.output);
@@ -155,6 +176,7 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   probe::ProbeReport report;
   report.version = FATHOM_VERSION;
   report.record = machine_of(options, session, catalog);
+  if (options.fits) return print_fits(report.record, catalog);
   if (options.checklist) {
     report.checklist = check_environment(report.record, requirements);
   } else {
@@ -178,7 +200,21 @@ constexpr const char* kFooter =
     "Exit codes, in every format: 0 healthy (with --checklist: every line passed); 1 findings, or not all of it could "
     "be "
     "told; 2 wrong usage or input; 3 trouble with this machine.\n"
-    "Not supported yet: CUDA and NCCL cases, --fleet, fits of measured surfaces.";
+    "Not supported yet: CUDA and NCCL cases.";
+
+// Options of one node make no sense for many: those that its own probe takes stand in hosts.yaml.
+void add_fleet_options(CLI::App& verb, ProbeVerbOptions& options) {
+  CLI::Option* fleet = verb.add_option("--fleet", options.fleet.hosts,
+                                       "the nodes of this hosts.yaml: prints the launch; with --run runs it");
+  for (const char* name : {"--replay", "--import", "--checklist", "--only", "--storage", "--peer", "--attestation",
+                           "--peers", "--name", "--output", "--fits", "--redfish"})
+    fleet->excludes(verb.get_option(name));
+  CLI::Option* run =
+      verb.add_flag("--run", options.fleet.run, "probe them, gather their records, judge each and all")->needs(fleet);
+  verb.add_flag("--judge", options.fleet.judge, "judge records that were gathered before")->needs(fleet)->excludes(run);
+  verb.add_flag("--pairs", options.fleet.pairs, "and the network between every two of them, by iperf3")->needs(fleet);
+  verb.add_option("--records", options.fleet.records, "folder of their records: fleet")->needs(fleet);
+}
 
 }  // namespace
 
@@ -220,6 +256,8 @@ void add_probe_verb(CLI::App& program, Session& session) {
       })
       ->excludes(replay)
       ->excludes(import);
+  verb->add_flag("--fits", options->fits, "instead of a verdict, how well plan --profile predicts from this record")
+      ->excludes(checklist);
   verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
   CLI::Option* redfish = verb->add_option("--redfish", options->redfish.url,
                                           "https://HOST of the node's management controller: its power supplies")
@@ -234,7 +272,7 @@ void add_probe_verb(CLI::App& program, Session& session) {
   verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable")
       ->excludes(checklist);
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
-  verb->add_option("--fleet", options->fleet, "not supported yet: many nodes");
+  add_fleet_options(*verb, *options);
   verb->footer(kFooter);
   verb->callback([options, &session] { session.run = [options, &session] { return run_asked(*options, session); }; });
 }

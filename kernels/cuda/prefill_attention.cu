@@ -1,7 +1,8 @@
 // A block takes 128 rows of one head, each of its four warps 32 of them, and walks the context in tiles of 64 tokens. Values are
 // copied while scores are computed, the next keys while values are summed; two blocks share a multiprocessor and hide
 // each other's softmax. Shared rows are stored with their 16-byte chunks exchanged by row, so that eight rows of a column
-// fall into different banks.
+// fall into different banks. Hopper has a kernel of its own for heads of 128 and for MLA,
+// prefill_attention_wgmma.cu.
 #include "cuda/attention_split.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/mma.cuh"

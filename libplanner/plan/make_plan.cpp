@@ -93,7 +93,9 @@ EngineProfile use_profile(Plan& plan, const EngineProfile& engine, std::shared_p
                              .accelerator = profile->accelerator,
                              .engine = profile->engine,
                              .covered = {},
-                             .uncovered = {}};
+                             .uncovered = {},
+                             .extrapolated = {},
+                             .fits = fit_texts(*profile)};
   plan.inputs.push_back({.path = plan.profile->file, .fnv64 = plan.profile->fnv64});
   if (std::none_of(pools.begin(), pools.end(), of_profile)) {
     plan.notes.push_back(fmt::format("profile {} stands for {}, which no group has: it was not used", profile->file,
@@ -108,15 +110,17 @@ EngineProfile use_profile(Plan& plan, const EngineProfile& engine, std::shared_p
 
 // Each operator once, whichever pool runs it; measured in all of them, or not.
 void say_what_is_measured(PlanProfile& profile, const Problem& problem, const Solution& best) {
-  std::set<std::string> covered, uncovered;
+  std::map<std::string, FigureOrigin> origins;
   for (const Candidate& c : best.pools) {
-    const MeasuredOperators operators = measured_operators(problem, c);
-    covered.insert(operators.covered.begin(), operators.covered.end());
-    uncovered.insert(operators.uncovered.begin(), operators.uncovered.end());
+    for (const auto& [name, origin] : measured_operators(problem, c).origins) {
+      const auto known = origins.emplace(name, origin).first;
+      known->second = std::min(known->second, origin);
+    }
   }
-  profile.uncovered.assign(uncovered.begin(), uncovered.end());
-  std::set_difference(covered.begin(), covered.end(), uncovered.begin(), uncovered.end(),
-                      std::back_inserter(profile.covered));
+  for (const auto& [name, origin] : origins) {
+    (origin == FigureOrigin::kCatalog ? profile.uncovered : profile.covered).push_back(name);
+    if (origin == FigureOrigin::kExtrapolated) profile.extrapolated.push_back(name);
+  }
 }
 
 // Pools that are parts of one group have the devices that their replicas use, and share none.

@@ -28,13 +28,14 @@ struct PlanField {
 struct PlanOperator {
   std::string name;  // key of every later comparison
   std::string kind;
-  double count = 0;    // executions per step
-  Seconds time{};      // all executions of one step, on the slowest stage
-  double share = 0;    // of that stage's step
-  Flops flops{};       // one rank, all executions
-  Bytes bytes{};       // through its memory
-  Bytes wire_bytes{};  // sent by it
-  std::string bound;   // "memory", "compute", "latency", "network", "host memory"
+  double count = 0;         // executions per step
+  Seconds time{};           // all executions of one step, on the slowest stage
+  double share = 0;         // of that stage's step
+  Flops flops{};            // one rank, all executions
+  Bytes bytes{};            // through its memory
+  Bytes wire_bytes{};       // sent by it
+  std::string bound;        // "memory", "compute", "latency", "network", "host memory"
+  std::string source = {};  // of its time: "measured", "interpolated", "extrapolated", "catalog"; empty in older plans
 };
 
 struct PlanMemoryRow {
@@ -154,6 +155,8 @@ struct PlanProfile {  // the measured rates that were used
   std::string file, fnv64;
   std::string machine, date, accelerator, engine;
   std::vector<std::string> covered, uncovered;  // operators of the pools whose time does and does not come from it
+  std::vector<std::string> extrapolated;        // of the covered, those outside of the shapes that were measured
+  std::vector<std::string> fits;                // how well its surfaces and curves predict what they have not seen
 };
 
 struct Plan {

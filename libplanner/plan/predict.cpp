@@ -153,7 +153,8 @@ std::vector<PlanOperator> timed(const std::vector<Operator>& operators, const De
                     .flops = flops(op) * op.count,
                     .bytes = bytes_moved(op) * op.count,
                     .wire_bytes = wire_bytes(op) * op.count,
-                    .bound = to_string(time.bound)});
+                    .bound = to_string(time.bound),
+                    .source = std::string(to_string(origin_of(op, rates, layout)))});
   }
   return rows;
 }
@@ -232,21 +233,25 @@ double output_with(const Problem& p, const Solution& s, const Change& change) {
 void double_bandwidth(Pool&, Accelerator& a, Profile& measured) {
   a.memory_bandwidth->value *= 2;
   for (ProfileRow& row : measured.rows) row.memory *= 2;
+  for (ProductSurface& surface : measured.surfaces) surface.memory *= 2;
 }
 
 void double_peaks(Pool&, Accelerator& a, Profile& measured) {
   for (auto& [rate, fact] : a.peak) fact.value *= 2;
   for (ProfileRow& row : measured.rows) row.compute *= 2;
+  for (ProductSurface& surface : measured.surfaces) surface.compute *= 2;
 }
 
 void double_link_bandwidth(Pool& pool, Accelerator&, Profile& measured) {
   for (Tier& tier : pool.tiers) tier.bandwidth *= 2;
   for (ProfileCollective& row : measured.collectives) row.bandwidth *= 2;
+  for (MeasuredCurve& curve : measured.curves) scale(curve, 1, 2);
 }
 
 void halve_link_latency(Pool& pool, Accelerator&, Profile& measured) {
   for (Tier& tier : pool.tiers) tier.step_latency /= 2;
   for (ProfileCollective& row : measured.collectives) row.latency /= 2;
+  for (MeasuredCurve& curve : measured.curves) scale(curve, 0.5, 1);
 }
 
 void add_half_the_memory(Pool&, Accelerator& a, Profile&) {
@@ -356,9 +361,11 @@ MeasuredOperators measured_operators(const Problem& p, const Candidate& c) {
   MeasuredOperators result;
   const auto sort_in = [&](const std::vector<Operator>& operators) {
     for (const Operator& op : operators) {
-      const bool measured = is_measured(op, replica.timer.rates(), c.layout);
-      (measured ? result.covered : result.uncovered).push_back(plan_name(op));
-      if (!measured) (is_collective(op.kind) ? result.all_collectives : result.all_on_device) = false;
+      const FigureOrigin origin = origin_of(op, replica.timer.rates(), c.layout);
+      const auto known = result.origins.emplace(plan_name(op), origin).first;
+      known->second = std::min(known->second, origin);
+      if (origin == FigureOrigin::kCatalog)
+        (is_collective(op.kind) ? result.all_collectives : result.all_on_device) = false;
     }
   };
   if (c.role != PoolRole::kPrefill)

@@ -1,6 +1,9 @@
 // From the solution that the search chose to predictions with a band, operator tables and levers.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "plan/plan.h"
 #include "search/search.h"
 
@@ -21,9 +24,9 @@ std::vector<PlanLever> levers(const Problem& problem, const Solution& solution);
 // Which assumption about the engine moves the answer most, each taken to both ends of its range; widest first.
 std::vector<PlanSensitivity> sensitivities(const Problem& problem, const Solution& solution);
 
-// Operators of one pool whose time comes from a measured profile, and those whose time does not.
+// Where the times of one pool's operators come from, by name; of prefill and decoding the weaker counts.
 struct MeasuredOperators {
-  std::vector<std::string> covered, uncovered;
+  std::map<std::string, FigureOrigin> origins;
   bool all_on_device = true, all_collectives = true;  // are covered
 };
 MeasuredOperators measured_operators(const Problem& problem, const Candidate& candidate);

@@ -57,7 +57,8 @@ PlanOperator read_operator(const Context& at) {
           .flops = Flops(number(reader, "flops", 0)),
           .bytes = bytes(reader, "bytes"),
           .wire_bytes = bytes(reader, "wire_bytes"),
-          .bound = reader.required<std::string>("bound")};
+          .bound = reader.required<std::string>("bound"),
+          .source = reader.get<std::string>("source", "")};
 }
 
 PlanMemoryRow read_memory_row(const Context& at) {

@@ -159,13 +159,6 @@ ProfileRow fit_longest(std::vector<Point> points) {
   return best;
 }
 
-double quantile(const std::vector<double>& sorted, double share) {
-  const double at = share * static_cast<double>(sorted.size() - 1);
-  const std::size_t below = static_cast<std::size_t>(at);
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (sorted[above] - sorted[below]) * (at - static_cast<double>(below));
-}
-
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return quantile(values, 0.5);
@@ -260,9 +253,6 @@ std::vector<ProfileFactor> factors_of(const std::vector<Point>& points, const Pr
   return factors;
 }
 
-constexpr double kLeastSpread = 0.05;  // no machine repeats itself better than this
-constexpr double kTail = 0.10;         // of the shapes, on either side, lie outside of the spread
-
 // `times` of the shapes over the fitted ones.
 ProfileFit fit_of(std::vector<double> times, std::size_t samples) {
   ProfileFit fit{.samples = static_cast<int>(samples)};
@@ -356,6 +346,27 @@ void fit_collectives(Profile& profile, const std::vector<CollectiveSample>& samp
   for (const auto& [key, points] : sets) profile.collectives.push_back(fit_collective(key.first, key.second, points));
 }
 
+void fit_surfaces(Profile& profile, const std::vector<ProductSample>& samples) {
+  std::map<Format, std::vector<ProductPoint>> sets;
+  for (const ProductSample& s : samples) {
+    if (usable(s.point.time)) sets[s.weights].push_back(s.point);
+  }
+  for (auto& [weights, points] : sets) {
+    if (points.size() >= kLeastSurfacePoints) profile.surfaces.push_back(fit_surface(weights, std::move(points)));
+  }
+}
+
+void fit_curves(Profile& profile, const std::vector<CollectiveSample>& samples) {
+  std::map<std::pair<OperatorKind, int>, std::vector<CurvePoint>> sets;
+  for (const CollectiveSample& s : samples) {
+    if (usable(s.time)) sets[{s.kind, s.ranks}].push_back({.bytes = s.wire_bytes, .time = s.time});
+  }
+  for (auto& [key, points] : sets) {
+    if (points.size() >= kLeastCurvePoints)
+      profile.curves.push_back(fit_curve(key.first, key.second, std::move(points)));
+  }
+}
+
 void fit_step(Profile& profile, const std::vector<Seconds>& overheads) {
   std::vector<double> sorted;
   for (const Seconds time : overheads) {
@@ -384,6 +395,8 @@ Profile fit_profile(const ProfileMeasurements& m) {
   fit_operators(profile, m.operators);
   find_parts(profile, m.operators);
   fit_collectives(profile, m.collectives);
+  fit_surfaces(profile, m.products);
+  fit_curves(profile, m.curves);
   fit_step(profile, m.step_overheads);
   return profile;
 }

@@ -28,10 +28,18 @@ struct CollectiveSample {
 };
 CollectiveSample collective_sample_of(const Operator& op, Seconds time);
 
+// A product on its own, outside of a step.
+struct ProductSample {
+  Format weights = Format::kBf16;
+  ProductPoint point;
+};
+
 struct ProfileMeasurements {
   std::string machine, backend, date, accelerator, engine;  // as in Profile
   std::vector<ProfileSample> operators;
   std::vector<CollectiveSample> collectives;
+  std::vector<ProductSample> products;  // these two become surfaces and curves, where there are points enough
+  std::vector<CollectiveSample> curves;
   std::vector<Seconds> step_overheads;  // of steps: their time without their operators'
   std::vector<std::string> commands;
 };

@@ -1,5 +1,7 @@
 #include "profile/profile.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -69,6 +71,33 @@ const ProfileCollective* Profile::find(OperatorKind kind, int ranks) const {
     if (row.kind == kind && row.ranks == ranks) return &row;
   }
   return nullptr;
+}
+
+const ProductSurface* Profile::surface(Format weights) const {
+  for (const ProductSurface& surface : surfaces) {
+    if (surface.weights == weights) return &surface;
+  }
+  return nullptr;
+}
+
+const MeasuredCurve* Profile::curve(OperatorKind kind, int ranks) const {
+  for (const MeasuredCurve& curve : curves) {
+    if (curve.kind == kind && curve.ranks == ranks) return &curve;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> fit_texts(const Profile& profile) {
+  std::vector<std::string> texts;
+  const auto say = [&](const std::string& what, std::size_t points, const LeftOut& left_out) {
+    texts.push_back(fmt::format("{}: {} shapes, left out one by one {:.1f} % off (median), {:.1f} % (90 % of them)",
+                                what, points, left_out.median_error * 100, left_out.p90_error * 100));
+  };
+  for (const ProductSurface& s : profile.surfaces)
+    say("linear " + to_string(s.weights), static_cast<std::size_t>(s.points), s.left_out);
+  for (const MeasuredCurve& c : profile.curves)
+    say(fmt::format("{} over {} ranks", to_string(c.kind), c.ranks), c.points.size(), c.left_out);
+  return texts;
 }
 
 bool Profile::part_of_another(const std::string& name, double tokens) const {

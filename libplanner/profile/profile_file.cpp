@@ -235,8 +235,9 @@ Profile read_profile(const std::filesystem::path& path) {
   const Document document = read_yaml(path);
   const Value* format = document.root.find("format");
   if (format == nullptr || !format->text.starts_with("fathom-profile")) {
-    throw InputError(document.file, format != nullptr ? format->at : document.root.at, "this is not a profile",
-                     "fathom validate PLAN.json --save-profile PROFILE.json writes one");
+    throw InputError(
+        document.file, format != nullptr ? format->at : document.root.at, "this is not a profile",
+        "fathom validate PLAN.json --save-profile FILE writes one, fathom probe -o FILE a machine's record");
   }
   MapReader root(document.file, document.root, "the profile");
   root.choice("format", {kFormat});

@@ -59,7 +59,8 @@ Json operators(const std::vector<PlanOperator>& list) {
                     {"flops", number(op.flops.value)},
                     {"bytes", whole(op.bytes)},
                     {"wire_bytes", whole(op.wire_bytes)},
-                    {"bound", op.bound}});
+                    {"bound", op.bound},
+                    {"source", op.source}});
   }
   return rows;
 }
@@ -311,7 +312,9 @@ Json provenance(const Plan& plan) {
                        {"accelerator", p.accelerator},
                        {"engine", p.engine},
                        {"covered", p.covered},
-                       {"uncovered", p.uncovered}};
+                       {"uncovered", p.uncovered},
+                       {"extrapolated", p.extrapolated},
+                       {"fits", p.fits}};
   }
   return json;
 }
@@ -319,7 +322,7 @@ Json provenance(const Plan& plan) {
 }  // namespace
 
 std::string plan_json(const Plan& plan) {
-  Json json{{"format_version", "1.3"},
+  Json json{{"format_version", "1.4"},
             {"title", plan.title},
             {"date", plan.date},
             {"model",

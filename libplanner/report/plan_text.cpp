@@ -210,19 +210,23 @@ class Writer : private Page {
     std::stable_sort(rows.begin(), rows.end(),
                      [](const PlanOperator& a, const PlanOperator& b) { return a.time > b.time; });
     const std::size_t shown = o_.every_operator ? rows.size() : std::min<std::size_t>(10, rows.size());
-    TextTable t({{"operator", Align::kLeft},
-                 {"count", Align::kRight},
-                 {"time", Align::kRight},
-                 {"share", Align::kRight},
-                 {"read", Align::kRight},
-                 {"FLOP", Align::kRight},
-                 {"sent", Align::kRight},
-                 {"bound by", Align::kLeft}});
+    std::vector<TextTable::Column> columns = {
+        {"operator", Align::kLeft}, {"count", Align::kRight}, {"time", Align::kRight}, {"share", Align::kRight},
+        {"read", Align::kRight},    {"FLOP", Align::kRight},  {"sent", Align::kRight}, {"bound by", Align::kLeft}};
+    if (plan_.profile) columns.push_back({"source", Align::kLeft});
+    TextTable t(columns);
     for (std::size_t i = 0; i < shown; ++i) {
       const PlanOperator& op = rows[i];
-      t.row({op.name, figure_text(op.count), to_string(op.time), percent_text(op.share, 1),
-             op.bytes > Bytes(0) ? to_string(op.bytes) : "", op.flops > Flops(0) ? to_string(op.flops) : "",
-             op.wire_bytes > Bytes(0) ? to_string(op.wire_bytes) : "", op.bound});
+      std::vector<std::string> cells = {op.name,
+                                        figure_text(op.count),
+                                        to_string(op.time),
+                                        percent_text(op.share, 1),
+                                        op.bytes > Bytes(0) ? to_string(op.bytes) : "",
+                                        op.flops > Flops(0) ? to_string(op.flops) : "",
+                                        op.wire_bytes > Bytes(0) ? to_string(op.wire_bytes) : "",
+                                        op.bound};
+      if (plan_.profile) cells.push_back(op.source);
+      t.row(cells);
     }
     table(t);
     if (shown < rows.size()) {
@@ -376,7 +380,8 @@ class Writer : private Page {
   }
 
   void profile(const PlanProfile& p) {
-    item(fmt::format("profile {} (fnv64 {}), measured {} on {} with {}", p.file, p.fnv64, p.date, p.machine, p.engine));
+    item(fmt::format("profile {} (fnv64 {}), measured {} on {}{}", p.file, p.fnv64, p.date, p.machine,
+                     p.engine.empty() ? "" : " with " + p.engine));
     if (p.covered.empty()) {
       item("it has no rates for these operators: all come from the catalogs");
     } else if (p.uncovered.empty()) {
@@ -385,6 +390,10 @@ class Writer : private Page {
       item(fmt::format("it gives the times of {}; from the catalogs come {}",
                        counted(static_cast<double>(p.covered.size()), "operator"), fmt::join(p.uncovered, ", ")));
     }
+    if (!p.extrapolated.empty()) {
+      item(fmt::format("outside of the shapes that it measured lie {}", fmt::join(p.extrapolated, ", ")));
+    }
+    for (const std::string& fit : p.fits) item(fit);
   }
 
   const Plan& plan_;

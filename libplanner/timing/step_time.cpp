@@ -173,50 +173,70 @@ OperatorTime collective(const Operator& op, const DeviceRates& r, const Layout& 
   return {.time = time, .bound = Bound::kNetwork};
 }
 
+double at_corner(double fast, double slow, Corner corner) {
+  return corner == Corner::kFast ? fast : corner == Corner::kSlow ? slow : 1.0;
+}
+
+// From the profile, or with the origin `catalog` when it says nothing about this operator.
+struct MeasuredTime {
+  OperatorTime of;
+  FigureOrigin origin = FigureOrigin::kCatalog;
+};
+
 // A profile's collectives were measured inside one node.
-const ProfileCollective* measured_collective(const Operator& op, const DeviceRates& r, const Layout& layout) {
+MeasuredTime measured_collective(const Operator& op, const DeviceRates& r, const Layout& layout) {
   const int reach = op.kind == OperatorKind::kSendRecv ? layout.devices_per_replica() : op.ranks;
-  return reach <= r.pool->per_node ? r.measured->find(op.kind, op.ranks) : nullptr;
-}
-
-double at_corner(const ProfileFit& fit, Corner corner) {
-  return corner == Corner::kFast ? fit.fast : corner == Corner::kSlow ? fit.slow : 1.0;
-}
-
-// From the profile, or false when it says nothing about this operator.
-bool measured_time(const Operator& op, const DeviceRates& r, const Layout& layout, OperatorTime& out) {
-  if (r.measured == nullptr || op.on_host) return false;
-  if (is_collective(op.kind)) {
-    const ProfileCollective* row = measured_collective(op, r, layout);
-    if (row == nullptr) return false;
-    out = {.time = profile_time(*row, wire_bytes(op)) * at_corner(row->fit, r.measured_corner),
-           .bound = Bound::kNetwork};
-    return true;
+  if (reach > r.pool->per_node) return {};
+  if (const MeasuredCurve* curve = r.measured->curve(op.kind, op.ranks)) {
+    const Figure figure = curve_time(*curve, wire_bytes(op));
+    return {
+        .of = {.time = figure.time * at_corner(figure.fast, figure.slow, r.measured_corner), .bound = Bound::kNetwork},
+        .origin = figure.origin};
   }
-  if (r.measured->part_of_another(plan_name(op), op.tokens)) {
-    out = {};
-    return true;
+  const ProfileCollective* row = r.measured->find(op.kind, op.ranks);
+  if (row == nullptr) return {};
+  return {
+      .of = {.time = profile_time(*row, wire_bytes(op)) * at_corner(row->fit.fast, row->fit.slow, r.measured_corner),
+             .bound = Bound::kNetwork},
+      .origin = FigureOrigin::kInterpolated};
+}
+
+Bound longest(Seconds memory, Seconds compute, Seconds floor) {
+  return floor > std::max(memory, compute) ? Bound::kFloor : compute > memory ? Bound::kCompute : Bound::kMemory;
+}
+
+MeasuredTime measured_product(const Operator& op, const ProductSurface& surface, Corner corner) {
+  const ProductTime t = product_time(surface, product_shape(op));
+  return {.of = {.time = t.figure.time * at_corner(t.figure.fast, t.figure.slow, corner),
+                 .bound = longest(t.memory, t.compute, t.start)},
+          .origin = t.figure.origin};
+}
+
+MeasuredTime measured_time(const Operator& op, const DeviceRates& r, const Layout& layout) {
+  if (r.measured == nullptr || op.on_host) return {};
+  if (is_collective(op.kind)) return measured_collective(op, r, layout);
+  if (r.measured->part_of_another(plan_name(op), op.tokens)) return {.of = {}, .origin = FigureOrigin::kMeasured};
+  if (op.kind == OperatorKind::kLinear) {
+    if (const ProductSurface* surface = r.measured->surface(op.weights))
+      return measured_product(op, *surface, r.measured_corner);
   }
   const ProfileRow* row = r.measured->find(op.kind, op.weights);
-  if (row == nullptr) return false;
+  if (row == nullptr) return {};
   const Work work = busiest_work(op);
   const ProfileTime t = profile_time(*row, work.weights + work.others, work.flops_done, op.tokens);
-  const Bound bound = t.floor > std::max(t.memory, t.compute) ? Bound::kFloor
-                      : t.compute > t.memory                  ? Bound::kCompute
-                                                              : Bound::kMemory;
-  out = {.time = t.total * at_corner(row->fit, r.measured_corner), .bound = bound};
-  return true;
+  return {.of = {.time = t.total * at_corner(row->fit.fast, row->fit.slow, r.measured_corner),
+                 .bound = longest(t.memory, t.compute, t.floor)},
+          .origin = FigureOrigin::kInterpolated};
 }
 
 }  // namespace
 
-bool is_measured(const Operator& op, const DeviceRates& r, const Layout& layout) {
-  OperatorTime ignored;
-  return measured_time(op, r, layout, ignored);
+FigureOrigin origin_of(const Operator& op, const DeviceRates& r, const Layout& layout) {
+  return measured_time(op, r, layout).origin;
 }
 
 OperatorTime operator_time(const Operator& op, const DeviceRates& r, const Layout& layout) {
-  if (OperatorTime measured; measured_time(op, r, layout, measured)) return measured;
+  if (const MeasuredTime t = measured_time(op, r, layout); t.origin != FigureOrigin::kCatalog) return t.of;
   if (op.on_host) return op.kind == OperatorKind::kActivation ? OperatorTime{} : on_host(op, r, layout);
   switch (op.kind) {
     case OperatorKind::kLinear:

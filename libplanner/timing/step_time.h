@@ -7,6 +7,7 @@
 
 #include "network/topology.h"
 #include "operators/operator.h"
+#include "profile/figure.h"
 #include "timing/engine_profile.h"
 #include "units/fact.h"
 
@@ -43,8 +44,8 @@ DeviceRates device_rates(const Pool& pool, const EngineProfile& engine);
 // mxfp4 4-bit floats where there is one for them, int4 is always expanded, and devices without bf16 use fp16. `weight_only` tells that storage and arithmetic differ.
 Format math_format(const Accelerator& accelerator, Format format, bool& weight_only);
 
-// Has the profile a row for this operator, so that its time comes from measurement?
-bool is_measured(const Operator& op, const DeviceRates& rates, const Layout& layout);
+// Where its time comes from: the profile, in so far as it has something for this operator, or the catalogs.
+FigureOrigin origin_of(const Operator& op, const DeviceRates& rates, const Layout& layout);
 
 struct OperatorTime {
   Seconds time{};  // of one execution

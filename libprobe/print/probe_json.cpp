@@ -23,6 +23,12 @@ Json line_json(const ChecklistLine& l) {
 
 }  // namespace
 
+std::string findings_json(const std::vector<HealthFinding>& findings) {
+  Json list = Json::array();
+  for (const HealthFinding& f : findings) list.push_back(finding_json(f));
+  return list.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string probe_json(const ProbeReport& report) {
   Json json{{"format_version", "1.0"},
             {"tool", {{"name", "fathom"}, {"version", report.version}}},
@@ -31,8 +37,7 @@ std::string probe_json(const ProbeReport& report) {
             {"passed", report.passed()}};
   if (report.health) {
     json["health"] = to_string(report.health->health);
-    json["findings"] = Json::array();
-    for (const HealthFinding& f : report.health->findings) json["findings"].push_back(finding_json(f));
+    json["findings"] = Json::parse(findings_json(report.health->findings));
     json["notes"] = report.health->notes;
   }
   if (report.checklist) {

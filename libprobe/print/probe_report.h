@@ -21,7 +21,8 @@ struct ProbeReport {
 };
 
 std::string probe_text(const ProbeReport& report, bool markdown, bool colour);
-std::string probe_json(const ProbeReport& report);        // ends with a newline
+std::string probe_json(const ProbeReport& report);                      // ends with a newline
+std::string findings_json(const std::vector<HealthFinding>& findings);  // a list of it, for the report of a fleet, too
 std::string probe_junit(const ProbeReport& report);       // a case per result, finding and line of the checklist
 std::string probe_prometheus(const ProbeReport& report);  // textfile collector: no timestamps, ends with a newline
 

@@ -234,7 +234,7 @@ TEST(ProbeVerb, RefusesWrongInputWithAHint) {
             "no day"},
            {"--only host.storage --storage /no/such/folder", "does not exist"},
            {"--replay " + kMachine + " --only host", "excludes"},
-           {"--fleet hosts.yaml", "not supported yet"},
+           {"--fleet /no/such/hosts.yaml", "no such file"},
            {"--profile slow", "quick"},
            {"--replay " + kMachine + " -f xml", "junit"},
            {"--replay " + kMachine + " --checklist --requirements " + folder.write("d.yaml", "a: 1\n").string(),

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "fleet/launch.h"
 #include "importers/importers.h"
 #include "input/content.h"
 #include "print/probe_report.h"
@@ -43,6 +44,34 @@ TEST(ProbeMutation, RecordsAreReadOrRefused) {
   }
   EXPECT_GT(refused, 250 / kThinning);
   EXPECT_GT(read, 50 / kThinning);
+}
+
+const std::string kHosts =
+    "format: fathom-hosts/1\nlauncher: ssh\noptions: [-p, \"2222\"]\nprogram: /opt/fathom\narguments: [--storage, "
+    "/srv]\n"
+    "limit: 10 min\nport: 5201\nhosts:\n  - node1\n  - {name: node2, address: ops@10.0.0.2}\n";
+
+// What is read becomes commands whose first word is the launcher, and whose host begins no option.
+TEST(ProbeMutation, HostsAreReadOrRefused) {
+  std::mt19937 random(43);
+  int refused = 0, read = 0;
+  for (int round = 0; round < 3000 / kThinning; ++round) {
+    std::string text = kHosts;
+    for (auto edits = 1 + random() % 3; edits > 0; --edits) text = mutated(std::move(text), random);
+    SCOPED_TRACE(round);
+    Fleet fleet;
+    if (refusal(text, [&] { fleet = parse_hosts(text, "hosts.yaml"); })) {
+      ++refused;
+      continue;
+    }
+    ++read;
+    const FleetOrder order{.pairs = true, .folder = "fleet", .job_template = {}};
+    if (fleet.launcher == Launcher::kKubernetes) continue;
+    EXPECT_FALSE(script_of(plan_fleet(fleet, order), order).empty());
+    for (const Host& host : fleet.hosts) EXPECT_NE(host.address.front(), '-');
+  }
+  EXPECT_GT(refused, 500 / kThinning);
+  EXPECT_GT(read, 100 / kThinning);
 }
 
 TEST(ProbeMutation, OutputsOfToolsAreReadOrRefused) {

@@ -78,6 +78,36 @@ TEST(MeasuredPlan, SaysWhichOperatorsTheProfileCovers) {
   EXPECT_NE(json.find("\"uncovered\""), std::string::npos);
 }
 
+TEST(MeasuredPlan, MarksWhereEachTimeComesFrom) {
+  auto some = profile_of_laptop();
+  std::erase_if(some->rows, [](const ProfileRow& row) { return row.kind == OperatorKind::kAttention; });
+  const Plan plan = plan_of_laptop(some);
+  for (const PlanOperator& op : plan.pools.at(0).decode) {
+    EXPECT_EQ(op.source, op.name == "attention.core" ? "catalog" : "interpolated") << op.name;
+  }
+  EXPECT_NE(plan_text(plan, {}).find("source"), std::string::npos);
+  EXPECT_EQ(plan_text(plan_of_laptop(nullptr), {}).find("  source"), std::string::npos);
+  EXPECT_NE(plan_json(plan).find("\"source\": \"interpolated\""), std::string::npos);
+}
+
+// Products of the plan's own shapes, measured at 1 and 512 rows of activations alone.
+TEST(MeasuredPlan, SaysHowWellSurfacesPredictAndWhatLiesOutside) {
+  auto some = profile_of_laptop();
+  std::vector<ProductPoint> points;
+  for (const double n : {1152.0, 9728.0}) {
+    for (const double m : {1.0, 2.0, 512.0}) {
+      const ProductShape shape{.m = m, .n = n, .k = 896, .bytes = Bytes(2 * n * 896), .flops = Flops(2 * m * n * 896)};
+      points.push_back({shape, 10_us + shape.bytes / BytesPerSecond(30e9) + shape.flops / FlopsPerSecond(200e9)});
+    }
+  }
+  some->surfaces = {fit_surface(Format::kBf16, points)};
+  const Plan plan = plan_of_laptop(some);
+  ASSERT_TRUE(plan.profile);
+  EXPECT_TRUE(says(plan.profile->fits, "linear bf16: 6 shapes, left out one by one"));
+  EXPECT_TRUE(says(plan.profile->extrapolated, "head"));  // wider than any of them
+  EXPECT_NE(plan_text(plan, {}).find("outside of the shapes that it measured lie"), std::string::npos);
+}
+
 TEST(MeasuredPlan, AProfileOfAnotherDeviceOrEngineIsNamed) {
   auto other = profile_of_laptop();
   other->accelerator = "nvidia-h100-sxm5-80gb";

@@ -36,6 +36,16 @@ Operator product(Format weights = Format::kBf16) {
           .weight_bytes = 1_GB};
 }
 
+// 4096 x 4096 weights.
+Operator shaped(double tokens) {
+  Operator op = product();
+  op.tokens = tokens;
+  op.width_in = op.width_out = 4096;
+  op.weight_elements = 4096 * 4096;
+  op.weight_bytes = Bytes(2.0 * 4096 * 4096);
+  return op;
+}
+
 TEST(MeasuredRates, ARowReplacesTheCatalogForItsKindAndFormatOnly) {
   const TestCluster cluster{Machines{}};
   const EngineProfile catalog = engine(), with = with_profile(engine(), measured(), true);
@@ -43,8 +53,8 @@ TEST(MeasuredRates, ARowReplacesTheCatalogForItsKindAndFormatOnly) {
   const OperatorTime t = operator_time(product(), after, Layout{});
   EXPECT_NEAR(t.time.value, 1.01e-3, 1e-12);
   EXPECT_EQ(t.bound, Bound::kMemory);
-  EXPECT_TRUE(is_measured(product(), after, Layout{}));
-  EXPECT_FALSE(is_measured(product(), before, Layout{}));
+  EXPECT_EQ(origin_of(product(), after, Layout{}), FigureOrigin::kInterpolated);
+  EXPECT_EQ(origin_of(product(), before, Layout{}), FigureOrigin::kCatalog);
   const Operator other = product(Format::kInt8);
   EXPECT_EQ(operator_time(other, after, Layout{}).time, operator_time(other, before, Layout{}).time);
 }
@@ -80,7 +90,35 @@ TEST(MeasuredRates, CollectivesComeFromTheProfileForTheirNumberOfRanksWithinANod
   op.ranks = 2;  // 2 (n-1)/n of the payload is sent: 1 MB at 1 GB/s, and 7 us
   EXPECT_NEAR(operator_time(op, rates, Layout{.tp = 2}).time.value, 1.007e-3, 1e-12);
   op.ranks = 4;
-  EXPECT_FALSE(is_measured(op, rates, Layout{.tp = 4}));
+  EXPECT_EQ(origin_of(op, rates, Layout{.tp = 4}), FigureOrigin::kCatalog);
+}
+
+// Of single kernels: a surface before a row, a curve before a fitted line, and the band of each point.
+TEST(MeasuredRates, SurfacesAndCurvesComeBeforeRows) {
+  const TestCluster cluster{Machines{.nodes = 1, .per_node = 2}};
+  auto profile = measured();
+  std::vector<ProductPoint> points;
+  for (const double m : {1.0, 16.0, 64.0, 256.0}) {
+    Operator op = shaped(m);
+    points.push_back({product_shape(op), 30_us + 1_us * m});
+  }
+  profile->surfaces = {fit_surface(Format::kBf16, points)};
+  profile->curves = {
+      fit_curve(OperatorKind::kAllReduce, 2, {{Bytes(1e3), 5_us}, {Bytes(1e6), 20_us}, {Bytes(1e9), 5_ms}})};
+  const EngineProfile with = with_profile(engine(), profile, true);
+  const DeviceRates rates = device_rates(cluster.pool(), with);
+  EXPECT_NEAR(operator_time(shaped(16), rates, Layout{}).time.value, 46e-6, 1e-12);
+  EXPECT_EQ(origin_of(shaped(16), rates, Layout{}), FigureOrigin::kMeasured);
+  EXPECT_EQ(origin_of(shaped(32), rates, Layout{}), FigureOrigin::kInterpolated);
+  EXPECT_EQ(origin_of(shaped(512), rates, Layout{}), FigureOrigin::kExtrapolated);
+  const DeviceRates slow = device_rates(cluster.pool(), at_corner(with, Corner::kSlow));
+  EXPECT_NEAR(operator_time(shaped(16), slow, Layout{}).time.value, 1.05 * 46e-6, 1e-12);
+  EXPECT_NEAR(operator_time(shaped(32), slow, Layout{}).time / operator_time(shaped(32), rates, Layout{}).time,
+              profile->surfaces[0].left_out.slow, 1e-9);
+  Operator sum{.name = "ffn.all_reduce", .kind = OperatorKind::kAllReduce, .payload = Bytes(1e6)};
+  sum.ranks = 2;
+  EXPECT_EQ(operator_time(sum, rates, Layout{.tp = 2}).time, 20_us);
+  EXPECT_EQ(origin_of(sum, rates, Layout{.tp = 2}), FigureOrigin::kMeasured);
 }
 
 // What an expert-parallel group waits for is its busiest rank, measured or not.

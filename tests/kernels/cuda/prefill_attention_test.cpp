@@ -130,11 +130,14 @@ TEST(CudaPrefillAttention, AChunkSeesWhatWasCachedBefore) {
   check({{333, 77}}, 4, 4, 64);
 }
 
-// More items than an H200 has multiprocessors, so that blocks take several, and heads that do not fill their last section.
+// More items than an H200 has multiprocessors, so that blocks take several.
 TEST(CudaPrefillAttention, BlocksTakeManyItems) {
   check({{0, 513}, {100, 130}, {129, 1}, {0, 127}, {640, 255}}, 20, 10, 128);
   check({{90, 400}, {0, 33}}, 32, 8, 128, 200);
 }
+
+// Keys and values of more than the second-level cache: of heads, five and then four.
+TEST(CudaPrefillAttention, HeadsGoBySections) { check(std::vector<Chunk>(60, {66, 3}), 9, 9, 128); }
 
 TEST(CudaPrefillAttention, AWindowHidesWhatIsOlder) {
   check({{0, 400}, {500, 40}}, 4, 2, 128, 90);
@@ -212,6 +215,9 @@ TEST(CudaExpandedAttention, EqualsAttentionInDouble) {
 TEST(CudaExpandedAttention, BlocksTakeManyItems) {
   check_expanded({{0, 513}, {100, 130}, {129, 1}, {0, 127}, {640, 255}}, 12);
 }
+
+// Seven and then six.
+TEST(CudaExpandedAttention, HeadsGoBySections) { check_expanded(std::vector<Chunk>(24, {250, 30}), 13); }
 
 }  // namespace
 }  // namespace fathom::cuda

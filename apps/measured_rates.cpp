@@ -1,0 +1,42 @@
+#include "measured_rates.h"
+
+#include "input/content.h"
+#include "input/error.h"
+#include "input/value.h"
+#include "profile/fit.h"
+#include "rates/rates.h"
+#include "record/machine_record.h"
+
+namespace fathom {
+
+namespace {
+
+bool is_machine(const std::filesystem::path& path) {
+  const Document document = read_yaml(path);
+  const Value* format = document.root.find("format");
+  return format != nullptr && format->text == "fathom-machine";
+}
+
+MeasuredRates of_machine(const std::filesystem::path& path, const Catalog& catalog) {
+  const probe::MachineRecord record = probe::read_record(path);
+  const probe::RecordRates rates = rates_of(record, catalog);
+  auto profile = std::make_shared<Profile>(fit_profile(rates.measurements));
+  if (profile->surfaces.empty() && profile->curves.empty() && profile->rows.empty()) {
+    throw InputError(record.file, {}, "nothing in this record gives rates for a plan",
+                     "that takes products of four shapes or collectives of three sizes at least: fathom probe "
+                     "--profile standard -o FILE");
+  }
+  profile->file = record.file;
+  MeasuredRates result{.profile = profile, .notes = {}};
+  for (const std::string& unused : rates.unused) result.notes.push_back("of " + record.file + " not used: " + unused);
+  return result;
+}
+
+}  // namespace
+
+MeasuredRates read_measured_rates(const std::filesystem::path& path, const Catalog& catalog) {
+  if (is_machine(path)) return of_machine(path, catalog);
+  return {.profile = std::make_shared<Profile>(read_profile(path)), .notes = {}};
+}
+
+}  // namespace fathom

@@ -1,0 +1,172 @@
+#include "fleet/gather.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <thread>
+
+#include "input/content.h"
+#include "input/error.h"
+
+namespace fathom::probe {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What a shell or a launcher says before is not ours; the report is one object that begins a line.
+std::string json_of(const std::string& text) {
+  const std::size_t at = text.starts_with('{') ? 0 : text.find("\n{");
+  return at == std::string::npos ? "" : text.substr(at);
+}
+
+// 1 is a verdict: the node was probed, and has findings.
+bool ended_well(const Step& step, const CommandOutcome& outcome) {
+  return outcome.end == CommandOutcome::End::kExited && (outcome.code == 0 || (step.answers && outcome.code == 1));
+}
+
+Answer answer_of(const Launch& launch) {
+  Answer answer;
+  answer.host = launch.host, answer.from = launch.from, answer.to = launch.to;
+  return answer;
+}
+
+// What comes from another machine must not drive this one's terminal.
+std::string printable(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
+class Runner {
+ public:
+  Runner(const System& system, Seconds limit, const SaveFile& save) : system_(system), limit_(limit), save_(save) {}
+
+  Answer run(const Launch& launch) {
+    Answer answer = answer_of(launch);
+    try {
+      if (!launch.manifest.empty()) save(launch.manifest_file, launch.manifest);
+      for (const Step& step : launch.steps) {
+        if (answer.trouble.empty() || step.always) run(launch, step, answer);
+      }
+    } catch (const std::exception& error) {
+      answer.trouble = error.what();
+    }
+    answer.trouble = printable(std::move(answer.trouble));
+    return answer;
+  }
+
+  bool no_launcher() const { return no_launcher_; }
+
+ private:
+  void run(const Launch& launch, const Step& step, Answer& answer) {
+    const CommandOutcome outcome = system_.run(step.words, limit_);
+    if (outcome.end == CommandOutcome::End::kNotFound) no_launcher_ = true;
+    if (!ended_well(step, outcome)) {
+      if (answer.trouble.empty()) answer.trouble = trouble_with(step.words.front(), outcome);
+      return;
+    }
+    if (!step.answers) return;
+    try {
+      answer.record = record_of_answer(outcome.out, launch.host);
+      save(launch.file, record_json(*answer.record));
+    } catch (const InputError& error) {
+      answer.trouble = "its answer is no record: " + error.message();
+    }
+  }
+
+  void save(const std::string& file, const std::string& text) {
+    const std::lock_guard<std::mutex> one_at_a_time(mutex_);
+    save_(file, text);
+  }
+
+  const System& system_;
+  Seconds limit_;
+  const SaveFile& save_;
+  std::mutex mutex_;
+  std::atomic<bool> no_launcher_ = false;
+};
+
+}  // namespace
+
+MachineRecord record_of_answer(const std::string& text, const std::string& file_name) {
+  const Json json = Json::parse(json_of(text), nullptr, false);
+  if (json.is_discarded() || !json.is_object()) {
+    throw InputError(file_name, {}, text.empty() ? "it is empty" : "it is no JSON, or a part of it",
+                     "fathom probe -f json prints it");
+  }
+  const bool report = json.contains("machine");
+  return parse_record((report ? json["machine"] : json).dump(1), file_name);
+}
+
+namespace {
+
+std::vector<Answer> run_all(const std::vector<Launch>& launches, Runner& runner) {
+  std::vector<Answer> answers(launches.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < launches.size(); i = next++) answers[i] = runner.run(launches[i]);
+  };
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 0; i < std::min(kMostAtOnce, launches.size()); ++i) threads.emplace_back(work);
+  threads.clear();  // waits for all
+  return answers;
+}
+
+}  // namespace
+
+std::vector<Answer> run_launches(const std::vector<Launch>& launches, Seconds limit, const System& system,
+                                 const SaveFile& save) {
+  Runner runner(system, limit, save);
+  std::vector<Answer> answers = run_all(launches, runner);
+  if (runner.no_launcher())
+    throw std::runtime_error(launches.front().steps.front().words.front() + " is not installed on this machine");
+  return answers;
+}
+
+FleetAnswers run_fleet(const FleetPlan& plan, const System& system, const SaveFile& save,
+                       const std::function<void(const std::string&)>& tell) {
+  FleetAnswers answers;
+  tell(fmt::format("{} nodes", plan.nodes.size()));
+  answers.nodes = run_launches(plan.nodes, plan.node_limit, system, save);
+  if (plan.rounds.empty()) return answers;
+  // Servers end with their time; what they say is of no interest, and a node without one is told by its pairs.
+  Runner of_servers(system, plan.server_limit + 30_s, save);
+  const std::jthread servers([&] { run_all(plan.servers, of_servers); });
+  std::this_thread::sleep_for(std::chrono::duration<double>(plan.settle.value));
+  for (const auto& round : plan.rounds) {
+    tell(fmt::format("pairs, round {} of {}", &round - plan.rounds.data() + 1, plan.rounds.size()));
+    for (Answer& answer : run_launches(round, plan.pair_limit, system, save))
+      answers.pairs.push_back(std::move(answer));
+  }
+  return answers;
+}
+
+FleetAnswers read_answers(const FleetPlan& plan, const std::string& folder) {
+  const auto read = [&](const Launch& launch) {
+    Answer answer = answer_of(launch);
+    const std::string file = folder + "/" + launch.file;
+    try {
+      answer.record = record_of_answer(text_of_file(file), file);
+    } catch (const InputError& error) {
+      answer.trouble = "no record in " + file + ": " + error.message();
+    }
+    return answer;
+  };
+  FleetAnswers answers;
+  for (const Launch& launch : plan.nodes) answers.nodes.push_back(read(launch));
+  for (const auto& round : plan.rounds) {
+    for (const Launch& launch : round) {
+      if (std::filesystem::exists(folder + "/" + launch.file)) answers.pairs.push_back(read(launch));
+    }
+  }
+  return answers;
+}
+
+}  // namespace fathom::probe

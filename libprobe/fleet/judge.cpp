@@ -1,0 +1,173 @@
+#include "fleet/judge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "harness/statistics.h"
+#include "health/limits_of_parts.h"
+#include "units/text.h"
+
+namespace fathom::probe {
+
+namespace {
+
+// Of what is typical. Wider than between parts of a node: TCP between the same two nodes scatters by some per cent.
+constexpr double kSuspectShare = 0.90, kDegradedShare = 0.80;
+constexpr double kMostScore = 3.5, kLeastMad = 0.005;  // of the links' own shares, from six links on
+constexpr std::size_t kEnoughForScores = 6;
+constexpr std::size_t kMostPeers = 64;  // that a node is held against, evenly from all: a median needs no more
+
+std::optional<Health> verdict(double share) {
+  if (share < kDegradedShare) return Health::kDegraded;
+  return share < kSuspectShare ? std::optional(Health::kSuspect) : std::nullopt;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Nodes
+
+std::vector<MachineRecord> peers_of(std::size_t node, const std::vector<Answer>& all) {
+  std::vector<const MachineRecord*> others;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (i != node && all[i].record) others.push_back(&*all[i].record);
+  }
+  std::vector<MachineRecord> peers;
+  const std::size_t count = std::min(kMostPeers, others.size());
+  for (std::size_t i = 0; i < count; ++i) peers.push_back(*others[i * others.size() / count]);
+  return peers;
+}
+
+FleetNode judged(std::size_t node, const std::vector<Answer>& all, const Catalog& catalog) {
+  FleetNode result{.name = all[node].host, .trouble = all[node].trouble, .health = {}};
+  if (all[node].record) {
+    result.health = judge_health(*all[node].record, catalog, peers_of(node, all));
+  } else {
+    result.health.health = Health::kUnknown;
+  }
+  return result;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The network
+
+HealthFinding slow(std::string rule, Health health, std::string device, std::string what, double measured,
+                   double expected, int links) {
+  return {.rule = std::move(rule),
+          .health = health,
+          .device = std::move(device),
+          .what = std::move(what),
+          .measured = to_string(BytesPerSecond(measured)),
+          .expected = to_string(BytesPerSecond(expected)),
+          .source = fmt::format("median polish of {} links", links),
+          .next = {}};
+}
+
+void judge_ends(FleetReport& report, const LinkParts& parts) {
+  for (std::size_t i = 0; i < report.nodes.size(); ++i) {
+    for (const bool sends : {true, false}) {
+      const double share = sends ? parts.send[i] : parts.receive[i];
+      const std::optional<Health> health = verdict(share);
+      if (!health) continue;
+      report.network.push_back(slow("probe.slow-to-all", *health, report.nodes[i].name,
+                                    sends ? "host.network, sends to all" : "host.network, receives from all",
+                                    share * parts.typical, parts.typical, report.links));
+      report.network.back().next = "look at its card, its slot and its port: all of its links have it in common";
+    }
+  }
+}
+
+bool stands_out(double share, const std::vector<double>& logs) {
+  if (logs.size() < kEnoughForScores) return true;
+  const double median = median_of(logs);
+  return 0.6745 * (std::log(share) - median) / std::max(mad_of(logs, median), kLeastMad) < -kMostScore;
+}
+
+void judge_links(FleetReport& report, const LinkParts& parts, const LinkMatrix& measured) {
+  std::vector<double> logs;
+  for (const auto& row : parts.own) {
+    for (const auto& share : row) {
+      if (share) logs.push_back(std::log(*share));
+    }
+  }
+  for (std::size_t i = 0; i < parts.own.size(); ++i) {
+    for (std::size_t j = 0; j < parts.own.size(); ++j) {
+      if (!parts.own[i][j]) continue;
+      const double share = *parts.own[i][j];
+      const std::optional<Health> health = verdict(share);
+      if (!health || !stands_out(share, logs)) continue;
+      report.network.push_back(slow("probe.slow-link", *health, report.nodes[i].name + ">" + report.nodes[j].name,
+                                    "host.network", *measured[i][j], *measured[i][j] / share, report.links));
+      report.network.back().next = "look at cable, port and route between these two: both are as fast to others";
+    }
+  }
+}
+
+void judge_network(FleetReport& report, const std::vector<Answer>& pairs) {
+  const LinkMatrix measured = links_of(report.nodes.size(), pairs);
+  for (const auto& row : measured)
+    report.links +=
+        static_cast<int>(std::count_if(row.begin(), row.end(), [](const auto& link) { return link.has_value(); }));
+  if (report.links == 0) return;
+  const LinkParts parts = parts_of(measured);
+  report.typical = parts.typical;
+  judge_ends(report, parts);
+  judge_links(report, parts, measured);
+}
+
+void name_missing_pairs(FleetReport& report, const std::vector<Answer>& pairs) {
+  for (const Answer& pair : pairs) {
+    if (!pair.record) {
+      report.not_measured.push_back(pair.host + ": " + pair.trouble);
+      continue;
+    }
+    int ways = 0;
+    std::string why = "no figure";
+    for (const Result& r : pair.record->results) {
+      if (r.name != "host.network") continue;
+      ways += is_usable(r, gross_limit(r));
+      if (!r.why.empty()) why = r.why;
+    }
+    if (ways < 2) report.not_measured.push_back(fmt::format("{}: {}", pair.host, why));
+  }
+}
+
+}  // namespace
+
+Health FleetReport::health() const {
+  Health worst = Health::kHealthy;
+  for (const FleetNode& node : nodes) worst = std::max(worst, node.health.health);
+  for (const HealthFinding& finding : network) worst = std::max(worst, finding.health);
+  return worst;
+}
+
+LinkMatrix links_of(std::size_t nodes, const std::vector<Answer>& pairs) {
+  LinkMatrix links(nodes, std::vector<std::optional<double>>(nodes));
+  for (const Answer& pair : pairs) {
+    if (!pair.record || pair.from < 0 || pair.to < 0) continue;
+    const auto from = static_cast<std::size_t>(pair.from), to = static_cast<std::size_t>(pair.to);
+    for (const Result& r : pair.record->results) {
+      const auto direction = r.shape.find("direction");
+      const bool network = r.name == "host.network" && r.unit == Unit::kBytesPerSecond && direction != r.shape.end();
+      if (!network || !is_usable(r, gross_limit(r))) continue;
+      if (direction->second == "send") links[from][to] = r.figure->median;
+      if (direction->second == "receive") links[to][from] = r.figure->median;
+    }
+  }
+  return links;
+}
+
+FleetReport judge_nodes(const Fleet& fleet, FleetAnswers answers, const Catalog& catalog) {
+  FleetReport report;
+  report.file = fleet.file;
+  for (Answer& node : answers.nodes) {
+    if (!node.record) continue;
+    for (Result& r : node.record->results) hold_against(r, peak_of(r, *node.record, catalog));
+  }
+  for (std::size_t i = 0; i < answers.nodes.size(); ++i) report.nodes.push_back(judged(i, answers.nodes, catalog));
+  judge_network(report, answers.pairs);
+  name_missing_pairs(report, answers.pairs);
+  return report;
+}
+
+}  // namespace fathom::probe

@@ -1,0 +1,24 @@
+// From a machine's record to what the planner's profile is fitted to: the cases that measure an operator, in the planner's
+// own shapes. What a plan has no use for is named, not refused: records grow.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "profile/fit.h"
+#include "record/machine_record.h"
+
+namespace fathom::probe {
+
+struct RecordRates {
+  ProfileMeasurements measurements;
+  std::vector<std::string> unused;  // cases of GPUs and collectives, once each, with the reason
+};
+
+// Of several devices the slowest counts, because ranks wait for each other; of several kernels for one shape the planner takes
+// the fastest. Figures that are wrong, zero or impossible are left out.
+// Throws InputError when the record has no GPU that the catalog knows, or different ones.
+RecordRates rates_of(const MachineRecord& record, const Catalog& catalog);
+
+}  // namespace fathom::probe

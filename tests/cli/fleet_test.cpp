@@ -1,0 +1,117 @@
+// A fleet behind a launcher that is a script: what is printed, run, gathered and judged, and what one bad host costs.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "support/invented_machine.h"
+#include "support/program.h"
+#include "support/scratch_folder.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+// `ssh` evaluates its last word, as the shell of a host would; `fathom` over there replays the host's record.
+class FleetVerb : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    program("ssh",
+            "for word in \"$@\"; do host=$command; command=$word; done\n"
+            "case $host in\n"
+            "  refuses) echo \"ssh: connect to host refuses: Connection refused\" >&2; exit 255;;\n"
+            "  half) eval \"$command\" | head -c 2000; exit 0;;\n"
+            "esac\n"
+            "eval \"$command\"\n");
+    program("fathom", "[ \"$2\" = probe ] || exit 9\nexec '" FATHOM_BINARY "' -q probe --replay '" +
+                          folder_.path().string() + "/'\"$4\".machine --name \"$4\" -f json\n");
+    for (const char* host : {"n1", "n2", "half"}) machine(host, {}, {});
+  }
+
+  void program(const std::string& name, const std::string& body) {
+    const fs::path file = folder_.write(name, "#!/bin/sh\n" + body);
+    fs::permissions(file, fs::perms::owner_all);
+  }
+
+  void machine(const std::string& host, const std::string& anchor, const std::pair<std::string, std::string>& edit) {
+    folder_.write(host + ".machine", anchor.empty() ? text_of_file(probe::kInventedMachine)
+                                                    : probe::edited_machine(anchor, edit.first, edit.second));
+  }
+
+  Answer run(const std::string& hosts, const std::string& more) {
+    const fs::path file = folder_.write("hosts.yaml", "format: fathom-hosts/1\nlimit: 30 s\nhosts: " + hosts + "\n");
+    return run_program(fmt::format("probe --fleet {} --records {} {}", file.string(), records().string(), more),
+                       "PATH='" + folder_.path().string() + "':\"$PATH\"");
+  }
+
+  fs::path records() const { return folder_.path() / "gathered"; }
+
+  ScratchFolder folder_;
+};
+
+TEST_F(FleetVerb, PrintsTheLaunchAndTouchesNothing) {
+  const Answer answer = run("[n1, refuses]", "");
+  EXPECT_EQ(answer.code, 0) << answer.err;
+  EXPECT_NE(answer.out.find("-- n1 'fathom -q probe --name n1 --profile quick -f json' > "), std::string::npos);
+  EXPECT_FALSE(fs::exists(records()));
+}
+
+TEST_F(FleetVerb, WhatIsPrintedRunsInAShellAndIsJudged) {
+  const fs::path script = folder_.write("launch.sh", run("[n1, n2]", "").out);
+  ASSERT_EQ(std::system(("PATH='" + folder_.path().string() +
+                         "':\"$PATH\" FATHOM_DATA_DIR='" FATHOM_SOURCE_DIR "/catalogs' sh " + script.string())
+                            .c_str()),
+            0);
+  const Answer answer = run("[n1, n2]", "--judge");
+  EXPECT_EQ(answer.code, 0) << answer.out << answer.err;
+  EXPECT_NE(answer.out.find("Verdict: HEALTHY"), std::string::npos);
+}
+
+TEST_F(FleetVerb, GathersRecordsAndNamesTheHostsThatGaveNone) {
+  const Answer answer = run("[n1, refuses, half, n2]", "--run -f json");
+  EXPECT_EQ(answer.code, 1) << answer.err;
+  const Json json = Json::parse(answer.out);
+  EXPECT_EQ(json["nodes"][0]["health"], "healthy");
+  EXPECT_EQ(json["nodes"][1]["trouble"], "ssh ended with 255: ssh: connect to host refuses: Connection refused");
+  EXPECT_EQ(json["nodes"][2]["trouble"], "its answer is no record: it is no JSON, or a part of it");
+  EXPECT_EQ(json["nodes"][3]["health"], "healthy");
+  EXPECT_TRUE(fs::exists(records() / "n1.json"));
+  EXPECT_FALSE(fs::exists(records() / "half.json"));
+  EXPECT_EQ(probe::read_record(records() / "n2.json").node, "n2");
+}
+
+TEST_F(FleetVerb, FindsTheStraggler) {
+  machine("n3", R"("gpu.gemm", "device": "gpu2")", {R"("median": 7.69e+14)", R"("median": 6.2e+14)"});
+  const Answer answer = run("[n1, n2, n3]", "--run");
+  EXPECT_EQ(answer.code, 1) << answer.err;
+  EXPECT_NE(answer.out.find("probe.slower-than-fleet"), std::string::npos) << answer.out;
+  EXPECT_NE(answer.out.find("n3 gpu2"), std::string::npos) << answer.out;
+}
+
+TEST_F(FleetVerb, WrongUseIsSaid) {
+  EXPECT_EQ(run("[n1, -x]", "").code, 2);
+  EXPECT_EQ(run("[n1]", "--run --judge").code, 2);
+  EXPECT_EQ(run("[n1]", "--replay x").code, 2);
+  EXPECT_EQ(run("[n1]", "--run -f junit").code, 2);
+  EXPECT_EQ(run_program("probe --run").code, 2);
+  fs::create_directories(records());
+  folder_.write("gathered/old.json", "{}");
+  const Answer answer = run("[n1]", "--run");
+  EXPECT_EQ(answer.code, 2);
+  EXPECT_NE(answer.err.find("not an empty folder"), std::string::npos) << answer.err;
+}
+
+TEST_F(FleetVerb, WithoutALauncherThisMachineIsTheTrouble) {
+  const fs::path file =
+      folder_.write("hosts.yaml", "format: fathom-hosts/1\nlauncher: srun\noptions: [--no-such]\nhosts: [n1]\n");
+  const Answer answer = run_program(
+      fmt::format("probe --fleet {} --records {} --run", file.string(), records().string()), "PATH=/nowhere");
+  EXPECT_EQ(answer.code, 3) << answer.out << answer.err;
+  EXPECT_NE(answer.err.find("srun is not installed"), std::string::npos) << answer.err;
+}
+
+}  // namespace
+}  // namespace fathom

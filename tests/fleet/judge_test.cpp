@@ -1,0 +1,180 @@
+// A fleet with a node that is slow, one that is silent, one that sent half a record, and a bad cable.
+#include "fleet/judge.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "input/error.h"
+#include "print/fleet_report.h"
+#include "support/fake_system.h"
+#include "support/invented_machine.h"
+#include "support/planning.h"
+
+namespace fathom::probe {
+namespace {
+
+Fleet fleet(int nodes) {
+  Fleet result;
+  result.file = "hosts.yaml";
+  for (int i = 0; i < nodes; ++i) result.hosts.push_back({"n" + std::to_string(i), "n" + std::to_string(i)});
+  return result;
+}
+
+MachineRecord node(const std::string& name) {
+  MachineRecord record = invented_machine();
+  record.node = name;
+  return record;
+}
+
+FleetAnswers answers(int nodes) {
+  FleetAnswers all;
+  for (const Host& host : fleet(nodes).hosts) {
+    Answer answer;
+    answer.host = host.name;
+    answer.record = node(host.name);
+    all.nodes.push_back(answer);
+  }
+  return all;
+}
+
+Result network(const std::string& direction, double bytes_per_s) {
+  Result r = without_figure("host.network", "host", Status::kPassed, "");
+  r.shape = {{"direction", direction}, {"streams", "8"}};
+  r.figure = single_figure(bytes_per_s);
+  return r;
+}
+
+void add_pairs(FleetAnswers& all, int nodes) {
+  for (int a = 0; a < nodes; ++a) {
+    for (int b = a + 1; b < nodes; ++b) {
+      Answer pair;
+      pair.host = "n" + std::to_string(a) + " and n" + std::to_string(b);
+      pair.from = a, pair.to = b;
+      pair.record = node(all.nodes[static_cast<std::size_t>(a)].host);
+      pair.record->results = {network("send", 5e9), network("receive", 5e9)};
+      all.pairs.push_back(pair);
+    }
+  }
+}
+
+Result& way(FleetAnswers& all, int a, int b, const std::string& direction) {
+  for (Answer& pair : all.pairs) {
+    if (pair.from == a && pair.to == b) return pair.record->results[direction == "send" ? 0 : 1];
+  }
+  throw std::logic_error("no such pair");
+}
+
+TEST(FleetVerdict, AlikeAndWellIsHealthy) {
+  FleetAnswers all = answers(4);
+  add_pairs(all, 4);
+  const FleetReport report = judge_nodes(fleet(4), all, shipped());
+  EXPECT_EQ(report.health(), Health::kHealthy) << fleet_text(report, false, false);
+  EXPECT_TRUE(report.passed());
+  EXPECT_EQ(report.links, 12);
+  EXPECT_NEAR(report.typical, 5e9, 1);
+}
+
+TEST(FleetVerdict, AStragglerIsFoundAmongItsPeers) {
+  FleetAnswers all = answers(4);
+  for (Result& r : all.nodes[2].record->results) {
+    if (r.name == "gpu.memory.read") r.figure = single_figure(r.figure->median * 0.85);
+  }
+  const FleetReport report = judge_nodes(fleet(4), all, shipped());
+  EXPECT_EQ(report.nodes[2].health.health, Health::kDegraded);
+  EXPECT_EQ(report.nodes[0].health.health, Health::kHealthy);
+}
+
+TEST(FleetVerdict, AHostWithoutARecordIsUnknownAndNamed) {
+  FleetAnswers all = answers(3);
+  all.nodes[1].record.reset();
+  all.nodes[1].trouble = "ssh ended with 255: Connection refused";
+  const FleetReport report = judge_nodes(fleet(3), all, shipped());
+  EXPECT_EQ(report.health(), Health::kUnknown);
+  EXPECT_FALSE(report.passed());
+  EXPECT_NE(fleet_text(report, false, false).find("Connection refused"), std::string::npos);
+  const auto json = nlohmann::json::parse(fleet_json(report));
+  EXPECT_EQ(json["nodes"][1]["trouble"], "ssh ended with 255: Connection refused");
+  EXPECT_EQ(json["health"], "unknown");
+}
+
+TEST(FleetVerdict, ABadCableIsALinkAndABadCardIsANode) {
+  FleetAnswers all = answers(6);
+  add_pairs(all, 6);
+  way(all, 1, 4, "receive").figure = single_figure(2e9);                             // n4 > n1
+  for (int b = 3; b < 6; ++b) way(all, 2, b, "send").figure = single_figure(4.2e9);  // n2 sends
+  for (int a = 0; a < 2; ++a) way(all, a, 2, "receive").figure = single_figure(4.2e9);
+  const FleetReport report = judge_nodes(fleet(6), all, shipped());
+  ASSERT_EQ(report.network.size(), 2u) << fleet_text(report, false, false);
+  EXPECT_EQ(report.network[0].rule, "probe.slow-to-all");
+  EXPECT_EQ(report.network[0].device, "n2");
+  EXPECT_EQ(report.network[0].health, Health::kSuspect);
+  EXPECT_NE(report.network[0].what.find("sends"), std::string::npos);
+  EXPECT_EQ(report.network[1].rule, "probe.slow-link");
+  EXPECT_EQ(report.network[1].device, "n4>n1");
+  EXPECT_EQ(report.network[1].health, Health::kDegraded);
+}
+
+TEST(FleetVerdict, APairWithoutAFigureIsNamed) {
+  FleetAnswers all = answers(4);
+  add_pairs(all, 4);
+  all.pairs[0].record->results = {without_figure("host.network", "host", Status::kUnknown, "iperf3 is not installed")};
+  all.pairs[1].record.reset();
+  all.pairs[1].trouble = "ssh did not end in time";
+  const FleetReport report = judge_nodes(fleet(4), all, shipped());
+  EXPECT_FALSE(report.passed());
+  ASSERT_EQ(report.not_measured.size(), 2u);
+  EXPECT_EQ(report.not_measured[0], "n0 and n1: iperf3 is not installed");
+  EXPECT_EQ(report.not_measured[1], "n0 and n2: ssh did not end in time");
+}
+
+// ---- what a launcher brought back
+
+TEST(FleetAnswer, IsAReportOrARecordBehindWhateverAShellSays) {
+  const std::string record = record_json(invented_machine());
+  EXPECT_EQ(record_of_answer(record, "n1").node, "invented-4-gpus");
+  EXPECT_EQ(record_of_answer("Welcome {user}!\n{\"health\": \"healthy\", \"machine\": " + record + "}", "n1").node,
+            "invented-4-gpus");
+  EXPECT_THROW(record_of_answer("", "n1"), InputError);
+  EXPECT_THROW(record_of_answer(record.substr(0, record.size() / 2), "n1"), InputError);
+  EXPECT_THROW(record_of_answer("[]", "n1"), InputError);
+  EXPECT_THROW(record_of_answer("{\"machine\": 3}", "n1"), InputError);
+}
+
+class HalfBroken : public FakeSystem {
+ public:
+  CommandOutcome run(const std::vector<std::string>& words, Seconds) const override {
+    using End = CommandOutcome::End;
+    const std::string& command = words.back();
+    if (command.find("--name n0 ") != std::string::npos)
+      return {.end = End::kExited, .code = 1, .out = record_json(node("n0")), .err = {}};
+    if (command.find("--name n1 ") != std::string::npos)
+      return {.end = End::kExited, .code = 255, .out = {}, .err = "\033[31mn1: Connection refused\n"};
+    if (command.find("--name n2 ") != std::string::npos)
+      return {.end = End::kTimedOut, .code = 0, .out = {}, .err = {}};
+    return {.end = End::kExited, .code = 0, .out = record_json(node("n3")).substr(0, 300), .err = {}};
+  }
+};
+
+TEST(FleetAnswer, OneHostThatFailsStopsNoOther) {
+  const FleetPlan plan = plan_fleet(fleet(4), {.folder = "fleet", .job_template = {}});
+  std::map<std::string, std::string> saved;
+  const auto save = [&](const std::string& file, const std::string& text) { saved[file] = text; };
+  const std::vector<Answer> all = run_launches(plan.nodes, plan.node_limit, HalfBroken(), save);
+  ASSERT_EQ(all.size(), 4u);
+  ASSERT_TRUE(all[0].record);  // with findings: exit code 1
+  EXPECT_EQ(all[0].record->node, "n0");
+  EXPECT_EQ(all[1].trouble, "ssh ended with 255: ?[31mn1: Connection refused");
+  EXPECT_EQ(all[2].trouble, "ssh did not end in time");
+  EXPECT_EQ(all[3].trouble, "its answer is no record: it is no JSON, or a part of it");
+  ASSERT_EQ(saved.size(), 1u);
+  EXPECT_EQ(parse_record(saved["n0.json"], "n0.json").node, "n0");
+}
+
+TEST(FleetAnswer, WithoutALauncherThereIsTroubleWithThisMachine) {
+  const FleetPlan plan = plan_fleet(fleet(2), {.folder = "fleet", .job_template = {}});
+  EXPECT_THROW(run_launches(plan.nodes, 1_s, FakeSystem(), [](const auto&, const auto&) {}), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace fathom::probe

@@ -1,0 +1,91 @@
+// Commands for a fleet: words that survive a shell, for each launcher, and a script that a person can read.
+#include "fleet/launch.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "input/content.h"
+#include "input/error.h"
+#include "input/value.h"
+#include "support/scratch_folder.h"
+
+namespace fathom::probe {
+namespace {
+
+Fleet fleet(const std::string& launcher, const std::string& more = {}) {
+  return parse_hosts("format: fathom-hosts/1\nlauncher: " + launcher + "\n" + more + "hosts: [n1, n2, n3, n4]\n",
+                     "hosts.yaml");
+}
+
+std::string line(const Fleet& of) {
+  return shell_line(plan_fleet(of, {.folder = "fleet", .job_template = {}}).nodes[0].steps[0].words);
+}
+
+TEST(Launch, EachLauncherHasItsWords) {
+  EXPECT_EQ(line(fleet("ssh")),
+            "ssh -o BatchMode=yes -o ConnectTimeout=10 -- n1 'fathom -q probe --name n1 --profile quick -f json'");
+  EXPECT_EQ(line(fleet("mpirun")),
+            "mpirun --host n1 -np 1 --bind-to none fathom -q probe --name n1 --profile quick -f json");
+  EXPECT_EQ(
+      line(fleet("srun", "options: [--partition, gpu]\n")),
+      "srun --nodelist n1 --nodes 1 --ntasks 1 --partition gpu fathom -q probe --name n1 --profile quick -f json");
+}
+
+// What a shell makes of a line of words is those words.
+TEST(Launch, WordsSurviveAShell) {
+  const ScratchFolder folder;
+  const std::string out = (folder.path() / "out").string();
+  for (const std::string word :
+       {"plain", "two words", "it's", "$(touch x)", "`x`", "a\\b", "", "*", "\"q\"", "a'b'c", "-n", "~", "!x"}) {
+    ASSERT_EQ(std::system(("printf '[%s]' " + shell_word(word) + " >" + out).c_str()), 0);
+    EXPECT_EQ(text_of_file(out), "[" + word + "]");
+  }
+}
+
+TEST(Launch, PairsAreRoundsBetweenServers) {
+  const FleetPlan plan = plan_fleet(fleet("ssh"), {.pairs = true, .folder = "fleet", .job_template = {}});
+  EXPECT_EQ(plan.servers.size(), 4u);
+  ASSERT_EQ(plan.rounds.size(), 3u);
+  EXPECT_EQ(plan.rounds[0].size(), 2u);
+  const Launch& pair = plan.rounds[0][0];
+  EXPECT_NE(pair.steps[0].words.back().find("--only host.network --peer n"), std::string::npos);
+  EXPECT_GE(pair.from, 0);
+  EXPECT_LT(pair.from, pair.to);
+}
+
+std::string job_template() {
+  return text_of_file(std::filesystem::path(FATHOM_SOURCE_DIR) / "templates/kubernetes/probe-job.yaml");
+}
+
+TEST(Launch, AJobOfKubernetesIsYamlWithTheWordsInIt) {
+  const Fleet of =
+      fleet("kubernetes", "kubernetes: {image: registry/fathom:0.1}\narguments: [--storage, \"/srv/a \\\"b' $(x)\"]\n");
+  const FleetPlan plan = plan_fleet(of, {.folder = "fleet", .job_template = job_template()});
+  const Launch& launch = plan.nodes[1];
+  ASSERT_EQ(launch.steps.size(), 4u);
+  EXPECT_EQ(shell_line(launch.steps[0].words), "kubectl --namespace default apply -f fleet/jobs/n2.yaml");
+  EXPECT_TRUE(launch.steps[2].answers);
+  EXPECT_TRUE(launch.steps[3].always);
+  EXPECT_EQ(launch.manifest.find("{{"), std::string::npos);
+  const Document job = parse_yaml(launch.manifest, "job");
+  const Value* pod = job.root.find("spec")->find("template")->find("spec");
+  EXPECT_EQ(pod->find("nodeName")->text, "n2");
+  const Value& arguments = *pod->find("containers")->items[0].find("args");
+  EXPECT_NE(arguments.items[1].text.find(R"('/srv/a "b'\'' $$(x)')"), std::string::npos) << arguments.items[1].text;
+  EXPECT_THROW(plan_fleet(of, {.pairs = true, .folder = "fleet", .job_template = job_template()}), InputError);
+}
+
+TEST(Launch, TheScriptIsOneOfAShell) {
+  const ScratchFolder folder;
+  for (const char* launcher : {"ssh", "srun", "kubernetes"}) {
+    const bool jobs = std::string(launcher) == "kubernetes";
+    const Fleet of = fleet(launcher, jobs ? "kubernetes: {image: a}\n" : "");
+    const FleetOrder order{.pairs = !jobs, .folder = "it's here", .job_template = job_template()};
+    const auto script = folder.write("script", script_of(plan_fleet(of, order), order));
+    EXPECT_EQ(std::system(("sh -n " + script.string()).c_str()), 0) << launcher;
+  }
+}
+
+}  // namespace
+}  // namespace fathom::probe

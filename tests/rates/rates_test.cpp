@@ -1,0 +1,120 @@
+// From a record to the planner's samples: shapes and times, the slowest device, and what is no use to a plan.
+#include "rates/rates.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "input/error.h"
+#include "profile/profile.h"
+#include "support/invented_machine.h"
+#include "support/planning.h"
+
+namespace fathom::probe {
+namespace {
+
+Result result(std::string name, std::string device, std::map<std::string, std::string> shape, Unit unit,
+              double figure) {
+  Result r = without_figure(std::move(name), std::move(device), Status::kPassed, "");
+  r.shape = std::move(shape);
+  r.unit = unit;
+  r.figure = single_figure(figure);
+  return r;
+}
+
+Result product(const std::string& name, const std::string& device, const std::string& m, double flops_per_s) {
+  return result(name, device, {{"m", m}, {"n", "4096"}, {"k", "8192"}, {"dtype", "bf16"}}, Unit::kFlopsPerSecond,
+                flops_per_s);
+}
+
+MachineRecord with(std::vector<Result> results) {
+  MachineRecord record = invented_machine();
+  record.results = std::move(results);
+  return record;
+}
+
+bool says(const RecordRates& rates, const std::string& text) {
+  return std::any_of(rates.unused.begin(), rates.unused.end(),
+                     [&](const std::string& line) { return line.find(text) != std::string::npos; });
+}
+
+TEST(RatesOfARecord, AProductIsCountedAsThePlannerCountsIt) {
+  const RecordRates rates = rates_of(with({product("gpu.gemm", "gpu0", "16", 1e14)}), shipped());
+  ASSERT_EQ(rates.measurements.products.size(), 1u);
+  const ProductPoint& point = rates.measurements.products[0].point;
+  EXPECT_EQ(point.shape.flops.value, 2.0 * 16 * 4096 * 8192);
+  EXPECT_EQ(point.shape.bytes.value, 2.0 * 4096 * 8192 + 2.0 * 16 * (4096 + 8192));  // weights; activations of bf16
+  EXPECT_NEAR(point.time.value, point.shape.flops.value / 1e14, 1e-15);
+  EXPECT_EQ(rates.measurements.accelerator, "nvidia-h200-sxm5-141gb");
+  EXPECT_TRUE(rates.unused.empty());
+}
+
+TEST(RatesOfARecord, TheSlowestDeviceCounts) {
+  const RecordRates rates =
+      rates_of(with({product("gpu.gemm", "gpu0", "1", 2e12), product("gpu.gemm", "gpu1", "1", 1e12)}), shipped());
+  ASSERT_EQ(rates.measurements.products.size(), 1u);
+  EXPECT_NEAR(rates.measurements.products[0].point.time.value, 2.0 * 4096 * 8192 / 1e12, 1e-15);
+}
+
+TEST(RatesOfARecord, KernelsOfAnEngineComeBeforeALibraryAlone) {
+  const RecordRates rates =
+      rates_of(with({product("gpu.gemm", "gpu0", "1", 2e12), product("gpu.linear", "gpu0", "1", 1e12)}), shipped());
+  ASSERT_EQ(rates.measurements.products.size(), 1u);
+  EXPECT_NEAR(rates.measurements.products[0].point.time.value, 2.0 * 4096 * 8192 / 1e12, 1e-15);
+}
+
+// nccl-tests call the size of a gather what every rank has at the end; the planner counts what one rank sends.
+TEST(RatesOfARecord, CollectivesAreCountedByWhatARankSends) {
+  const std::map<std::string, std::string> shape = {{"bytes", "1048576"}, {"ranks", "4"}};
+  const RecordRates rates = rates_of(with({result("collective.all_reduce", "gpu0,gpu1", shape, Unit::kTime, 20e-6),
+                                           result("collective.all_gather", "gpu0,gpu1", shape, Unit::kTime, 15e-6)}),
+                                     shipped());
+  ASSERT_EQ(rates.measurements.curves.size(), 2u);
+  for (const CollectiveSample& sample : rates.measurements.curves) {
+    const double share = sample.kind == OperatorKind::kAllReduce ? 1.5 : 0.75;
+    EXPECT_EQ(sample.wire_bytes.value, share * 1048576);
+    EXPECT_EQ(sample.ranks, 4);
+  }
+}
+
+TEST(RatesOfARecord, WhatAPlanHasNoUseForIsNamed) {
+  Result broken = product("gpu.gemm", "gpu0", "1", 1e12);
+  broken.shape.erase("n");
+  Result odd = product("gpu.linear", "gpu0", "1", 1e12);
+  odd.shape["dtype"] = "tf32";
+  const RecordRates rates = rates_of(
+      with({broken, odd, result("gpu.launch.graph", "gpu0", {{"nodes", "1000"}}, Unit::kTime, 1.3e-6)}), shipped());
+  EXPECT_TRUE(rates.measurements.products.empty());
+  EXPECT_TRUE(says(rates, "gpu.gemm: it does not tell m, n and k"));
+  EXPECT_TRUE(says(rates, "gpu.linear: no weights are stored so"));
+  EXPECT_TRUE(says(rates, "gpu.launch.graph: no operator"));
+}
+
+TEST(RatesOfARecord, FiguresThatCannotBeAreLeftOut) {
+  Result wrong = product("gpu.gemm", "gpu1", "1", 1e12);
+  wrong.correctness = Correctness{"every element", 1, false};
+  const RecordRates rates = rates_of(with({product("gpu.gemm", "gpu0", "1", 1e18), wrong}), shipped());
+  EXPECT_TRUE(rates.measurements.products.empty());
+}
+
+TEST(RatesOfARecord, RatesBelongToOneAcceleratorOfTheCatalog) {
+  MachineRecord record = with({});
+  record.gpus[1].name = "NVIDIA A100-SXM4-80GB";
+  EXPECT_THROW(rates_of(record, shipped()), InputError);
+  record.gpus = {record.gpus[0]};
+  record.gpus[0].name = "Invented 9000";
+  EXPECT_THROW(rates_of(record, shipped()), InputError);
+  record.gpus.clear();
+  EXPECT_THROW(rates_of(record, shipped()), InputError);
+}
+
+// The whole way: a record of three sizes gives the plan's all-reduce.
+TEST(RatesOfARecord, BecomeCurvesOfAProfile) {
+  const Profile profile = fit_profile(rates_of(invented_machine(), shipped()).measurements);
+  const MeasuredCurve* curve = profile.curve(OperatorKind::kAllReduce, 4);
+  ASSERT_NE(curve, nullptr);
+  EXPECT_EQ(curve_time(*curve, Bytes(1.5 * 1048576)).time, 21_us);
+}
+
+}  // namespace
+}  // namespace fathom::probe
