@@ -7,7 +7,7 @@
 //   stream  sixteen rows are the A operand of the tensor cores, up to eight tokens its columns; weights go straight to
 //           registers; 8.0 and later
 //   mma     the same with more rows and up to 64 tokens to a block, through shared memory; 8.0 and later
-//   wgmma   experts of many tokens each, up to 256 to a tile, by Hopper's warpgroups; bound by arithmetic. Weights that are not in bf16
+//   wgmma   experts of many tokens each, up to 256 to a tile, by Hopper's warpgroups. Weights that are not in bf16
 //           are scaled and rounded to it, as large_linear.h does
 // Activations are bf16, sums fp32; a sum's order depends on shapes and the device only.
 #pragma once
