@@ -32,6 +32,12 @@ struct BulkBarrier {
                  : "memory");
 #endif
   }
+  // Once every copy_16() of this thread so far is there.
+  __device__ void arrive_after_copies() {
+#ifdef FATHOM_BULK_COPIES
+    asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(shared_address(&state)) : "memory");
+#endif
+  }
   __device__ void wait(unsigned parity) {
 #ifdef FATHOM_BULK_COPIES
     asm volatile(

@@ -135,6 +135,7 @@ void grouped_linear(const Launch& how, const GroupedLinear& op) {
   if (op.slots < 1) return;
   if (device_traits().compute < 80) throw CudaError("grouped_linear needs compute capability 8.0");
   if (worth_rows(op) && rows_linear(how, op.w.format, a, device_traits())) return;
+  if (grouped_by_warpgroups(how, op, a, device_traits())) return;
   if (op.likely_pairs <= kStreamPairs) {
     stream_linear(how, op.w.format, a, device_traits(), op.slots);
   } else {

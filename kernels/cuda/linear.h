@@ -1,12 +1,14 @@
 // y = x W^T for few tokens, W in bf16, fp8 with a scale per 128x128, or four bits with a scale per 128 inputs.
 //
-// Bound by reading W once. Reference: host/matrix.h, matmul_reference. Four ways:
+// Bound by reading W once. Reference: host/matrix.h, matmul_reference. Five ways:
 //   dot     a warp takes two rows (and a part of the inputs), plain fp32 arithmetic; any device; meant for one token
 //   rows    one token, or experts of one token: whole rows through shared memory, kept full by Hopper's bulk copies, multiplied on the
 //           tensor cores two at a time; elsewhere dot, stream
 //   stream  sixteen rows are the A operand of the tensor cores, up to eight tokens its columns; weights go straight to
 //           registers; 8.0 and later
 //   mma     the same with more rows and up to 64 tokens to a block, through shared memory; 8.0 and later
+//   wgmma   experts of many tokens each, up to 256 to a tile, by Hopper's warpgroups. Weights that are not in bf16
+//           are scaled and rounded to it, as large_linear.h does
 // Activations are bf16, sums fp32; a sum's order depends on shapes and the device only.
 #pragma once
 

@@ -19,6 +19,10 @@ bool rows_linear(const Launch& how, WeightFormat format, const LinearArguments& 
 void stream_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device,
                    int slots);
 
+// Experts with many pairs each, on Hopper; false, and nothing launched, where the device, the sizes or the alignment do not suit it.
+bool grouped_by_warpgroups(const Launch& how, const GroupedLinear& op, const LinearArguments& a,
+                           const DeviceTraits& device);
+
 // `tokens`: what the tile is made for; `slots`: experts to visit, when grouped.
 void mma_bf16(const Launch& how, const LinearArguments& a, const DeviceTraits& device, int tokens, int slots,
               const Workspace& workspace);

@@ -9,6 +9,7 @@
 #include "cuda/launch.cuh"
 #include "cuda/prefill_items.cuh"
 #include "cuda/prefill_launch.h"
+#include "cuda/ring.cuh"
 
 namespace fathom::cuda {
 namespace {
@@ -18,34 +19,19 @@ static_assert(kPrefillRows == 64 * kConsumers && kPrefillRows == kTileTokens);
 // 65,536 registers / 384 threads leave 168 each at the start.
 constexpr int kProducerRegisters = 24, kConsumerRegisters = 240;
 
-// Tiles that are filled and emptied in turn.
-template <int kWidth, int kStages>
-struct Ring {
-  SwizzledTile<kWidth> tile[kStages];
-  BulkBarrier full[kStages], empty[kStages];
-
-  struct Turn {
-    unsigned count = 0;
-    __device__ unsigned stage() const { return count % kStages; }
-    __device__ unsigned parity() const { return count / kStages % 2; }
-  };
-  __device__ void begin() {
-    for (int s = 0; s < kStages; ++s) full[s].begin(1), empty[s].begin(kConsumers * kWarpgroup / 32);
-  }
-};
-
 template <class Source>
 struct Shared {
-  using Queries = Ring<Source::kKey, 1>;
-  using Keys = Ring<Source::kKey, 2>;
-  using Values = Ring<kValueWidth, 2>;
+  using Queries = Ring<SwizzledTile<Source::kKey>, 1>;
+  using Keys = Ring<SwizzledTile<Source::kKey>, 2>;
+  using Values = Ring<SwizzledTile<kValueWidth>, 2>;
   Queries queries;
   Keys keys;
   Values values;
   BulkBarrier ragged;  // values of which only some rows count
 
   __device__ void begin() {
-    queries.begin(), keys.begin(), values.begin();
+    constexpr unsigned kWarps = kConsumers * kWarpgroup / 32;
+    queries.begin(1, kWarps), keys.begin(1, kWarps), values.begin(1, kWarps);
     ragged.begin(1);
     show_barriers();
   }
@@ -94,7 +80,7 @@ struct Producer {
     }
   }
   __device__ void bring_queries(const PrefillItem& item) {
-    shared.queries.empty[0].wait(queries.parity() ^ 1);
+    shared.queries.wait_empty(queries);
     ++queries.count;
     if (!leads) return;
     shared.queries.full[0].arrive_and_expect(SwizzledTile<Source::kKey>::kBytes);
@@ -106,7 +92,7 @@ struct Producer {
   }
   __device__ void bring_keys(const PrefillItem& item, const typename Source::Place& at) {
     const unsigned stage = keys.stage();
-    shared.keys.empty[stage].wait(keys.parity() ^ 1);
+    shared.keys.wait_empty(keys);
     ++keys.count;
     if (!leads) return;
     shared.keys.full[stage].arrive_and_expect(SwizzledTile<Source::kKey>::kBytes);
@@ -115,7 +101,7 @@ struct Producer {
   __device__ void bring_values(const PrefillItem& item, const typename Source::Place& at, int rows) {
     const unsigned stage = values.stage();
     BulkBarrier &full = shared.values.full[stage], &arrived = rows < kTileTokens ? shared.ragged : full;
-    shared.values.empty[stage].wait(values.parity() ^ 1);
+    shared.values.wait_empty(values);
     ++values.count;
     if (leads) {
       arrived.arrive_and_expect(SwizzledTile<kValueWidth>::kBytes);
@@ -194,14 +180,14 @@ struct Consumer {
     for (float& s : sum) s = 0;
     load_queries();
 
-    wait(shared.keys, keys);
+    shared.keys.wait_full(keys);
     begin_products();
     multiply_queries();
     weigh_scores<0>(item, item.begin);
     pack_weights();
     for (int step = 1; step < steps; ++step) {
-      wait(shared.keys, keys);
-      wait(shared.values, values);
+      shared.keys.wait_full(keys);
+      shared.values.wait_full(values);
       begin_products();
       multiply_queries();
       multiply_values();
@@ -211,34 +197,23 @@ struct Consumer {
       for (int i = 0; i < kValues; ++i) sum[i] *= softmax.shrink[i % 4 / 2];
       pack_weights();
     }
-    wait(shared.values, values);
+    shared.values.wait_full(values);
     begin_products();
     multiply_values();
     end_sums();
     write(item);
   }
 
-  template <class Ring>
-  __device__ void wait(Ring& ring, const typename Ring::Turn& turn) const {
-    ring.full[turn.stage()].wait(turn.parity());
-  }
-  template <class Ring>
-  __device__ void release(Ring& ring, typename Ring::Turn& turn) const {
-    __syncwarp();
-    if (threadIdx.x % 32 == 0) ring.empty[turn.stage()].arrive();
-    ++turn.count;
-  }
-
   // To registers: 1 to 3 % faster from 8,192 tokens on than products that read them from shared memory.
   __device__ void load_queries() {
-    wait(shared.queries, queries);
+    shared.queries.wait_full(queries);
     const unsigned at = shared_address(&shared.queries.tile[0]), from = row - g + threadIdx.x % 16;
 #pragma unroll
     for (int i = 0; i < Source::kKey / 16; ++i) {
       const unsigned chunk = i % 4 * 2 + threadIdx.x % 32 / 16;
       load_matrices(query[i], at + i / 4 * kColumnBytes + from * 2 * kSwizzledValues + 16 * (chunk ^ (from % 8)));
     }
-    release(shared.queries, queries);
+    shared.queries.release(queries);
   }
   __device__ void multiply_queries() {
     const std::uint64_t b = swizzled_matrix(shared_address(&shared.keys.tile[keys.stage()]), kColumnBytes);
@@ -262,7 +237,7 @@ struct Consumer {
   __device__ void weigh_scores(const PrefillItem& item, int first) {
     wait_for_products<kPending>();
     settle(score);
-    release(shared.keys, keys);
+    shared.keys.release(keys);
     mask(item, first);
     softmax.weigh(score);
     settle(score);  // or the compiler takes the softmax to after the next wait
@@ -270,7 +245,7 @@ struct Consumer {
   __device__ void end_sums() {
     wait_for_products<0>();
     settle(sum);
-    release(shared.values, values);
+    shared.values.release(values);
   }
 
   // Tokens that a row may not see: after its own, or before its window.

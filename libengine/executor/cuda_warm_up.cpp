@@ -23,7 +23,9 @@ void CudaExecutor::warm_up() {
 
 void CudaExecutor::read_once(int tokens) {
   if (BlockTables::blocks_for(tokens) > tables_.blocks()) return;
-  step({.pieces = {{.tokens = tokens, .decode = false}}, .tokens = std::vector<int>(static_cast<std::size_t>(tokens))});
+  step({.pieces = {{.tokens = tokens, .decode = false}},
+        .tokens = std::vector<int>(static_cast<std::size_t>(tokens)),
+        .next_tokens = {}});
   tables_.release(0);
 }
 
