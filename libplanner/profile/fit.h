@@ -36,6 +36,7 @@ struct ProductSample {
 
 struct ProfileMeasurements {
   std::string machine, backend, date, accelerator, engine;  // as in Profile
+  bool alone = false;  // kernels outside of steps, one sample for a shape: a row's band is of shapes left out
   std::vector<ProfileSample> operators;
   std::vector<CollectiveSample> collectives;
   std::vector<ProductSample> products;  // these two become surfaces and curves, where there are points enough

@@ -95,6 +95,12 @@ std::vector<std::string> fit_texts(const Profile& profile) {
   };
   for (const ProductSurface& s : profile.surfaces)
     say("linear " + to_string(s.weights), static_cast<std::size_t>(s.points), s.left_out);
+  for (const ProfileRow& row : profile.rows) {
+    if (profile.alone) {
+      texts.push_back(fmt::format("{} {}: {} samples, left out one by one {:.1f} % off (median)", to_string(row.kind),
+                                  to_string(row.weights), row.fit.samples, row.fit.median_error * 100));
+    }
+  }
   for (const MeasuredCurve& c : profile.curves)
     say(fmt::format("{} over {} ranks", to_string(c.kind), c.ranks), c.points.size(), c.left_out);
   return texts;

@@ -82,6 +82,7 @@ struct Profile {
   std::vector<ProfileRow> rows;
   std::vector<ProfilePart> parts;
   std::vector<ProfileCollective> collectives;
+  bool alone = false;                    // measured outside of steps: rows' bands are of shapes left out
   std::vector<ProductSurface> surfaces;  // of products, one for each format, and
   std::vector<MeasuredCurve> curves;     // of collectives: measured alone, they come before rows; in no profile file
   Estimate<Seconds> step_overhead;       // between the operators of a step
