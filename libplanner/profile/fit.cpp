@@ -374,13 +374,15 @@ void fit_surfaces(Profile& profile, const std::vector<ProductSample>& samples) {
 }
 
 void fit_curves(Profile& profile, const std::vector<CollectiveSample>& samples) {
-  std::map<std::pair<OperatorKind, int>, std::vector<CurvePoint>> sets;
+  std::map<std::tuple<OperatorKind, int, std::string>, std::vector<CurvePoint>> sets;
   for (const CollectiveSample& s : samples) {
-    if (usable(s.time)) sets[{s.kind, s.ranks}].push_back({.bytes = s.wire_bytes, .time = s.time});
+    if (usable(s.time)) sets[{s.kind, s.ranks, s.way}].push_back({.bytes = s.wire_bytes, .time = s.time});
   }
   for (auto& [key, points] : sets) {
-    if (points.size() >= kLeastCurvePoints)
-      profile.curves.push_back(fit_curve(key.first, key.second, std::move(points)));
+    if (points.size() < kLeastCurvePoints) continue;
+    const auto& [kind, ranks, way] = key;
+    profile.curves.push_back(fit_curve(kind, ranks, std::move(points)));
+    profile.curves.back().way = way;
   }
 }
 

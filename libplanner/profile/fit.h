@@ -25,6 +25,7 @@ struct CollectiveSample {
   int ranks = 2;
   Bytes wire_bytes{};
   Seconds time{};
+  std::string way = {};  // of several that do the same; curves are apart
 };
 CollectiveSample collective_sample_of(const Operator& op, Seconds time);
 

@@ -80,11 +80,17 @@ const ProductSurface* Profile::surface(Format weights) const {
   return nullptr;
 }
 
-const MeasuredCurve* Profile::curve(OperatorKind kind, int ranks) const {
+std::optional<Figure> Profile::on_curves(OperatorKind kind, int ranks, Bytes wire_bytes) const {
+  std::optional<Figure> best;
   for (const MeasuredCurve& curve : curves) {
-    if (curve.kind == kind && curve.ranks == ranks) return &curve;
+    if (curve.kind != kind || curve.ranks != ranks) continue;
+    const Figure here = curve_time(curve, wire_bytes);
+    const bool outside = here.origin == FigureOrigin::kExtrapolated;
+    const bool best_outside = best && best->origin == FigureOrigin::kExtrapolated;
+    const bool better = !best || (outside != best_outside ? best_outside : outside == (here.time > best->time));
+    if (better) best = here;
   }
-  return nullptr;
+  return best;
 }
 
 std::vector<std::string> fit_texts(const Profile& profile) {
@@ -102,7 +108,8 @@ std::vector<std::string> fit_texts(const Profile& profile) {
     }
   }
   for (const MeasuredCurve& c : profile.curves)
-    say(fmt::format("{} over {} ranks", to_string(c.kind), c.ranks), c.points.size(), c.left_out);
+    say(fmt::format("{} over {} ranks{}{}", to_string(c.kind), c.ranks, c.way.empty() ? "" : ", ", c.way),
+        c.points.size(), c.left_out);
   return texts;
 }
 

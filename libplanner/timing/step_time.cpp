@@ -187,11 +187,10 @@ struct MeasuredTime {
 MeasuredTime measured_collective(const Operator& op, const DeviceRates& r, const Layout& layout) {
   const int reach = op.kind == OperatorKind::kSendRecv ? layout.devices_per_replica() : op.ranks;
   if (reach > r.pool->per_node) return {};
-  if (const MeasuredCurve* curve = r.measured->curve(op.kind, op.ranks)) {
-    const Figure figure = curve_time(*curve, wire_bytes(op));
-    return {
-        .of = {.time = figure.time * at_corner(figure.fast, figure.slow, r.measured_corner), .bound = Bound::kNetwork},
-        .origin = figure.origin};
+  if (const auto figure = r.measured->on_curves(op.kind, op.ranks, wire_bytes(op))) {
+    return {.of = {.time = figure->time * at_corner(figure->fast, figure->slow, r.measured_corner),
+                   .bound = Bound::kNetwork},
+            .origin = figure->origin};
   }
   const ProfileCollective* row = r.measured->find(op.kind, op.ranks);
   if (row == nullptr) return {};

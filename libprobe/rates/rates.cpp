@@ -63,9 +63,17 @@ std::optional<Seconds> time_of(const Measured& measured, const std::vector<Opera
   return std::nullopt;
 }
 
-void add(const Operator& op, Seconds time, ProfileMeasurements& out) {
+// Of collectives: libraries and kernels sum in ways of their own, with curves of their own.
+std::string way_of(const Protocol& p) {
+  std::string way = p.engine;
+  for (const std::string& word : {p.kernel, p.launch}) way += (way.empty() || word.empty() ? "" : " ") + word;
+  return way;
+}
+
+void add(const Operator& op, Seconds time, const Protocol& protocol, ProfileMeasurements& out) {
   if (is_collective(op.kind)) {
     out.curves.push_back(collective_sample_of(op, time));
+    out.curves.back().way = way_of(protocol);
   } else if (op.kind == OperatorKind::kLinear) {
     out.products.push_back({.weights = op.weights, .point = {.shape = product_shape(op), .time = time}});
   } else {
@@ -81,7 +89,8 @@ std::string take(const Measured& measured, ProfileMeasurements& out) {
   if (!time) return "its figure is no time";
   Bytes all{};
   for (const Operator& op : operators.list) all += bytes_moved(op);
-  for (const Operator& op : operators.list) add(op, all > Bytes(0) ? *time * (bytes_moved(op) / all) : *time, out);
+  for (const Operator& op : operators.list)
+    add(op, all > Bytes(0) ? *time * (bytes_moved(op) / all) : *time, measured.result->protocol, out);
   return {};
 }
 
