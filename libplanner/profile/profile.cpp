@@ -73,10 +73,12 @@ const ProfileCollective* Profile::find(OperatorKind kind, int ranks) const {
   return nullptr;
 }
 
+// Kernels that expand four bits in groups of 128 read them with and without zero points, which are 4 bits beside 528 of a group.
 const ProductSurface* Profile::surface(Format weights) const {
   for (const ProductSurface& surface : surfaces) {
     if (surface.weights == weights) return &surface;
   }
+  if (weights == Format::kInt4G128Asym) return surface(Format::kInt4G128);
   return nullptr;
 }
 

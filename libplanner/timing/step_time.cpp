@@ -204,11 +204,13 @@ Bound longest(Seconds memory, Seconds compute, Seconds floor) {
   return floor > std::max(memory, compute) ? Bound::kFloor : compute > memory ? Bound::kCompute : Bound::kMemory;
 }
 
+// Weights of another format that the same kernels read are not what was measured.
 MeasuredTime measured_product(const Operator& op, const ProductSurface& surface, Corner corner) {
   const ProductTime t = product_time(surface, product_shape(op));
   return {.of = {.time = t.figure.time * at_corner(t.figure.fast, t.figure.slow, corner),
                  .bound = longest(t.memory, t.compute, t.start)},
-          .origin = t.figure.origin};
+          .origin =
+              surface.weights == op.weights ? t.figure.origin : std::min(t.figure.origin, FigureOrigin::kInterpolated)};
 }
 
 MeasuredTime measured_time(const Operator& op, const DeviceRates& r, const Layout& layout) {

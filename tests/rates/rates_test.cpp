@@ -157,6 +157,13 @@ TEST(RatesOfARecord, WhatAPlanHasNoUseForIsNamed) {
   EXPECT_TRUE(says(rates, "gpu.launch.graph: no operator"));
 }
 
+// Zeros draw less power: 838 instead of 681 TFLOPS on one H200.
+TEST(RatesOfARecord, ZerosAsDataAreNoRates) {
+  Result zeros = product("gpu.gemm", "gpu0", "1", 2e12);
+  zeros.protocol.pattern = "zeros";
+  EXPECT_TRUE(rates_of(with({zeros}), shipped()).measurements.products.empty());
+}
+
 TEST(RatesOfARecord, FiguresThatCannotBeAreLeftOut) {
   Result wrong = product("gpu.gemm", "gpu1", "1", 1e12);
   wrong.correctness = Correctness{"every element", 1, false};
