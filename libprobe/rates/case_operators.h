@@ -12,7 +12,7 @@ namespace fathom::probe {
 
 struct CaseOperators {
   std::vector<Operator> list;  // one after another
-  std::string why;             // there are none: "it does not tell m, n and k"
+  std::string why;             // there are none: "it does not tell m"; empty where the case is no operator of a plan
 };
 CaseOperators operators_of(const Result& result);
 

@@ -82,21 +82,27 @@ void add(const Operator& op, Seconds time, const Protocol& protocol, ProfileMeas
   }
 }
 
-// Operators that were timed together share the time by the bytes that they move. Why it is no sample, or nothing.
-std::string take(const Measured& measured, ProfileMeasurements& out) {
-  const CaseOperators operators = operators_of(*measured.result);
-  if (operators.list.empty()) return operators.why;
-  const std::optional<Seconds> time = time_of(measured, operators.list);
-  if (!time) return "its figure is no time";
+// Operators that were timed together share the time by the bytes that they move. False when the figure is no time.
+bool take(const Measured& measured, const std::vector<Operator>& operators, ProfileMeasurements& out) {
+  const std::optional<Seconds> time = time_of(measured, operators);
+  if (!time) return false;
   Bytes all{};
-  for (const Operator& op : operators.list) all += bytes_moved(op);
-  for (const Operator& op : operators.list)
+  for (const Operator& op : operators) all += bytes_moved(op);
+  for (const Operator& op : operators)
     add(op, all > Bytes(0) ? *time * (bytes_moved(op) / all) : *time, measured.result->protocol, out);
-  return {};
+  return true;
 }
 
 // A law needs more shapes than it has numbers.
 constexpr std::size_t kLeastShapes = 4;
+
+void name_short_surfaces(const ProfileMeasurements& measurements, std::set<std::string>& unused) {
+  std::map<Format, std::size_t> points;
+  for (const ProductSample& s : measurements.products) ++points[s.weights];
+  for (const auto& [format, count] : points) {
+    if (count < kLeastSurfacePoints) unused.insert("linear " + to_string(format) + ": fewer than four shapes");
+  }
+}
 
 void drop_short_rows(ProfileMeasurements& out, std::set<std::string>& unused) {
   std::map<std::pair<OperatorKind, Format>, std::set<std::pair<double, double>>> shapes;
@@ -153,14 +159,21 @@ RecordRates rates_of(const MachineRecord& record, const Catalog& catalog) {
   m.backend = "cuda";
   m.alone = true;
   m.date = record.date;
-  std::set<std::string> unused;
+  std::set<std::string> unused, foreign;
   for (const Measured& measured : without_second_choice(slowest_of_devices(record, catalog))) {
     const std::string& name = measured.result->name;
     if (name.starts_with("host.")) continue;
-    if (const std::string why = take(measured, m); !why.empty()) unused.insert(name + ": " + why);
+    const CaseOperators operators = operators_of(*measured.result);
+    if (operators.list.empty()) {
+      operators.why.empty() ? foreign.insert(name) : unused.insert(name + ": " + operators.why);
+    } else if (!take(measured, operators.list, m)) {
+      unused.insert(name + ": its figure is no time");
+    }
   }
   drop_short_rows(m, unused);
+  name_short_surfaces(m, unused);
   rates.unused.assign(unused.begin(), unused.end());
+  if (!foreign.empty()) rates.unused.push_back(fmt::format("{}: no operator of a plan", fmt::join(foreign, ", ")));
   return rates;
 }
 
