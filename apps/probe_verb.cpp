@@ -37,6 +37,7 @@ struct ProbeVerbOptions {
   std::string depth = "quick";
   std::string name;
   FleetOptions fleet;
+  probe::RedfishAccess redfish;
   bool checklist = false, fits = false;
   probe::ProbeOptions probe;
 };
@@ -73,12 +74,13 @@ probe::Depth depth_of(const ProbeVerbOptions& options) {
   return static_cast<probe::Depth>(std::find(kDepths.begin(), kDepths.end(), options.depth) - kDepths.begin());
 }
 
-probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session) {
+probe::MachineRecord measure(const ProbeVerbOptions& options, const Session& session, const Catalog& catalog) {
   probe::ProbeOptions how = options.probe;
   how.depth = depth_of(options);
+  if (!options.redfish.url.empty()) how.redfish = options.redfish;
   if (options.checklist && how.only.empty()) how.only = {"host.storage", "host.network"};
   const std::unique_ptr<probe::System> system = probe::local_system();
-  const std::unique_ptr<probe::Machine> host = host_machine(*system, how), gpus = probe::gpu_machine();
+  const std::unique_ptr<probe::Machine> host = host_machine(*system, how), gpus = gpu_machine(catalog, how);
   const probe::Progress tell = progress(session);
   probe::MachineRecord record = run_probe({host.get(), gpus.get()}, how, tell);
   if (tell) std::cerr << "\r\033[K" << std::flush;
@@ -94,7 +96,7 @@ probe::MachineRecord machine_of(const ProbeVerbOptions& options, const Session& 
   } else if (!options.imports.empty()) {
     record = imported(options.imports);
   } else {
-    record = measure(options, session);
+    record = measure(options, session, catalog);
   }
   hold_against_peaks(record, catalog);
   if (!options.name.empty()) record.node = options.name;
@@ -158,6 +160,10 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
     if (file) check_outputs(targets, *file);
   }
   check_peers(options);
+  if (!options.redfish.url.empty()) {
+    const std::string trouble = trouble_with_access(options.redfish);
+    if (!trouble.empty()) throw CLI::ValidationError("--redfish", trouble);
+  }
   if (options.attestation)
     probe::read_power_attestation(*options.attestation);  // what is wrong is said before any work
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
@@ -193,15 +199,14 @@ int run_asked(const ProbeVerbOptions& options, const Session& session) {
 constexpr const char* kFooter =
     "Exit codes, in every format: 0 healthy (with --checklist: every line passed); 1 findings, or not all of it could "
     "be "
-    "told; 2 wrong usage or input; 3 trouble with this machine.\n"
-    "Not supported yet: CUDA and NCCL cases, Redfish.";
+    "told; 2 wrong usage or input; 3 trouble with this machine.";
 
 // Options of one node make no sense for many: those that its own probe takes stand in hosts.yaml.
 void add_fleet_options(CLI::App& verb, ProbeVerbOptions& options) {
   CLI::Option* fleet = verb.add_option("--fleet", options.fleet.hosts,
                                        "the nodes of this hosts.yaml: prints the launch; with --run runs it");
   for (const char* name : {"--replay", "--import", "--checklist", "--only", "--storage", "--peer", "--attestation",
-                           "--peers", "--name", "--output", "--fits"})
+                           "--peers", "--name", "--output", "--fits", "--redfish"})
     fleet->excludes(verb.get_option(name));
   CLI::Option* run =
       verb.add_flag("--run", options.fleet.run, "probe them, gather their records, judge each and all")->needs(fleet);
@@ -253,6 +258,16 @@ void add_probe_verb(CLI::App& program, Session& session) {
   verb->add_flag("--fits", options->fits, "instead of a verdict, how well plan --profile predicts from this record")
       ->excludes(checklist);
   verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
+  CLI::Option* redfish = verb->add_option("--redfish", options->redfish.url,
+                                          "https://HOST of the node's management controller: its power supplies")
+                             ->excludes(replay)
+                             ->excludes(import);
+  verb->add_option("--redfish-login", options->redfish.login, "netrc file with the controller's name and password")
+      ->check(CLI::ExistingFile)
+      ->needs(redfish);
+  verb->add_flag("--redfish-any-certificate", options->redfish.any_certificate,
+                 "take the controller's certificate, whoever signed it")
+      ->needs(redfish);
   verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable")
       ->excludes(checklist);
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");

@@ -14,3 +14,10 @@ if(TARGET kernels_cuda)
   target_link_libraries(peers_bench PRIVATE engine planner kernels_cuda kernels_host fmt::fmt nlohmann_json::nlohmann_json)
   use_warnings(peers_bench)
 endif()
+
+# probe_loops: what `fathom probe` measures, by plain loops (docs/measurements/probe_gpus.sh).
+if(TARGET kernels_cuda)
+  add_executable(probe_loops EXCLUDE_FROM_ALL benchmarks/probe_loops/probe_loops.cpp)
+  target_link_libraries(probe_loops PRIVATE kernels_device kernels_cuda CUDA::cublasLt fmt::fmt)
+  use_warnings(probe_loops)
+endif()

@@ -35,11 +35,11 @@ if(NOT cuda_architectures)
     string(REGEX REPLACE "[.]" "" cuda_architectures "${capabilities}")
     string(REGEX REPLACE "[\r\n]+" ";" cuda_architectures "${cuda_architectures}")
     list(REMOVE_DUPLICATES cuda_architectures)
-    list(TRANSFORM cuda_architectures REPLACE "^(90|100)$" "\\1a")  # their own instructions
   else()
     set(cuda_architectures 90a)
   endif()
 endif()
+list(TRANSFORM cuda_architectures REPLACE "^(90|100)$" "\\1a")  # their own instructions, which kernels take for granted there
 set(cuda_targets "")
 foreach(architecture IN LISTS cuda_architectures)
   list(APPEND cuda_targets "-gencode=arch=compute_${architecture},code=sm_${architecture}")
@@ -53,9 +53,7 @@ target_compile_options(kernels_cuda PRIVATE ${cuda_targets} $<$<CONFIG:Debug>:-O
 target_link_libraries(kernels_cuda PUBLIC CUDA::cudart_static PRIVATE CUDA::cublasLt)
 
 # kernels_cuda_bench: what each kernel reaches on this machine's GPU, and cuBLASLt's best algorithms beside them.
-file(GLOB cuda_bench_sources CONFIGURE_DEPENDS benchmarks/cuda/*.cpp benchmarks/cuda/*.cu)
+file(GLOB cuda_bench_sources CONFIGURE_DEPENDS benchmarks/cuda/*.cpp)
 add_executable(kernels_cuda_bench EXCLUDE_FROM_ALL ${cuda_bench_sources})
-set_target_properties(kernels_cuda_bench PROPERTIES CUDA_STANDARD 17)
-target_compile_options(kernels_cuda_bench PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:${cuda_targets}>)
 target_include_directories(kernels_cuda_bench PRIVATE benchmarks/cuda)
 target_link_libraries(kernels_cuda_bench PRIVATE kernels_cuda CUDA::cublasLt)

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "fill.h"
+#include "cuda/random_numbers.h"
 
 namespace fathom::cuda {
 namespace {
@@ -53,7 +53,7 @@ void ok(cudaError_t status) {
   if (status != cudaSuccess) throw std::runtime_error(cudaGetErrorString(status));
 }
 
-void fill_bf16(const Buffer& to, std::size_t bytes) { fill_random(to.as<void>(), bytes, 0x81ff, 0x3e00); }
+void fill_bf16(const Buffer& to, std::size_t bytes) { fill_random({}, to.as<void>(), bytes, 0x81ff, 0x3e00); }
 
 Bench::Bench(double peak, std::string only)
     : peak_(peak),
@@ -72,7 +72,7 @@ Bench::~Bench() { cudaStreamDestroy(stream_); }
 void Bench::fill(WeightFormat format) {
   fill_bf16(activations_, kActivationBytes);
   if (format == WeightFormat::kBf16) return fill_bf16(pool_, kPoolBytes);
-  fill_random(pool_.as<void>(), kPoolBytes, format == WeightFormat::kFp8Block128 ? 0x9fbf : 0xffff, 0);  // no NaN
+  fill_random({}, pool_.as<void>(), kPoolBytes, format == WeightFormat::kFp8Block128 ? 0x9fbf : 0xffff, 0);  // no NaN
 }
 
 bool Bench::wants(const Line& line) const { return (text_of(line) + " overlap").find(only_) != std::string::npos; }

@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
-#include "cublaslt_proposals.h"
+#include "cuda/gemm_proposals.h"
 #include "cuda/large_linear.h"
 #include "families.h"
 #include "rotation.h"
@@ -66,7 +67,9 @@ struct Rivals {
 // by what LargeLinear asks for; what the first loses to the best, by not measuring.
 void time_beside(Bench& bench, Rivals lines, const Product& p, const RotatingWeights& weights, void* y, int launches,
                  const std::function<void()>& own) {
-  const CublasLtProposals proposals(p.rows, p.cols, p.tokens, bench.workspace().data, LargeLinear::kWorkspaceBytes);
+  const GemmProposals proposals(NumberType::kBf16, p.rows, p.cols, p.tokens, bench.workspace().data,
+                                LargeLinear::kWorkspaceBytes);
+  if (proposals.count() == 0) throw std::runtime_error("cuBLASLt has no algorithm for a product");
   const auto measured = [&](int proposal, int count, int replays) {
     return bench.measure(
         count,

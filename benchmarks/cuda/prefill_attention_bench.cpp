@@ -51,6 +51,7 @@ void grouped_queries(Bench& bench, const char* name, int heads, int kv_heads, co
   bench.time(line, launches_of(line, kMostLaunches), [&](const Launch& how, int i) {
     prefill_attention(how, {.tiles = static_cast<int>(tiles.size()),
                             .tile = tile.as<PrefillTile>(),
+                            .rows = c.rows,
                             .heads = heads,
                             .kv_heads = kv_heads,
                             .head_dim = kDim,
@@ -78,6 +79,8 @@ void expanded(Bench& bench, const char* name, int heads, const Chunk& c) {
   bench.time(line, launches_of(line, kMostLaunches), [&](const Launch& how, int) {
     expanded_attention(how, {.tiles = static_cast<int>(tiles.size()),
                              .tile = tile.as<PrefillTile>(),
+                             .rows = c.rows,
+                             .tokens = c.context,
                              .heads = heads,
                              .scale = 0.0722f,
                              .q = q.as<std::uint16_t>(),

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cuda/decode_attention.h"
-#include "fill.h"
+#include "cuda/random_numbers.h"
 
 namespace fathom::cuda {
 namespace {
@@ -25,7 +25,7 @@ Weights place(WeightFormat format, std::int64_t rows, std::int64_t cols, std::ui
   at += rows * cols * bits_of(format) / 8;
   w.scales = at;
   const std::int64_t bytes = scale_bytes(format, rows, cols);
-  if (bytes > 0) fill_random(at, bytes, 0x81bf, 0x3e00);  // as float 1/8 to 1.5, as fp16 1.5 to 2, as e4m3 no NaN
+  if (bytes > 0) fill_random({}, at, bytes, 0x81bf, 0x3e00);  // as float 1/8 to 1.5, as fp16 1.5 to 2, as e4m3 no NaN
   at += bytes;
   at += (256 - reinterpret_cast<std::uintptr_t>(at) % 256) % 256;
   return w;

@@ -16,7 +16,7 @@
 
 #include "comm/cuda_nccl.h"
 #include "comm/cuda_peers.h"
-#include "executor/cuda_graph.h"
+#include "device/cuda_handles.h"
 #include "host/convert.h"
 
 namespace fathom {

@@ -1,4 +1,4 @@
-// Hopper's bulk copies to shared memory and the barriers that count their bytes.
+// Hopper's bulk copies to shared memory, of bytes or of boxes of an array (tensor_map.h), and the barriers that count their bytes.
 #pragma once
 
 #include <cstdint>
@@ -72,6 +72,25 @@ __device__ inline void copy_bulk(void* to, const void* from, unsigned bytes, Bul
           "r"(shared_address(to)),
       "l"(from), "r"(bytes), "r"(shared_address(&counted.state)), "l"(policy)
       : "memory");
+#endif
+}
+
+// A box of the array that `map` (a CUtensorMap that the kernel got as a parameter) describes, from these places of its four
+// dimensions on. What lies outside the array counts too, as zeros.
+__device__ inline void copy_box(void* to, const void* map, int at0, int at1, int at2, int at3, BulkBarrier& counted) {
+#ifdef FATHOM_BULK_COPIES
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], "
+      "[%6];" ::"r"(shared_address(to)),
+      "l"(map), "r"(at0), "r"(at1), "r"(at2), "r"(at3), "r"(shared_address(&counted.state))
+      : "memory");
+#endif
+}
+
+// After ordinary stores to shared memory, in every thread that made some, before the barrier that lets tensor cores or copies at it.
+__device__ inline void show_stores() {
+#ifdef FATHOM_BULK_COPIES
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
 }
 

@@ -93,6 +93,12 @@ __device__ inline unsigned int4_to_bf16_pair(unsigned word, unsigned minus_bias)
   return scaled_bf16_pair(pair, 0x3f803f80u /* 1 */, minus_bias);
 }
 
+__device__ inline float exp2_fast(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 __device__ inline float silu(float x) { return x / (1 + __expf(-x)); }
 
 }  // namespace fathom::cuda

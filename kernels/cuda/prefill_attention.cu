@@ -1,11 +1,12 @@
 // A block takes 128 rows of one head, each of its four warps 32 of them, and walks the context in tiles of 64 tokens. Values are
 // copied while scores are computed, the next keys while values are summed; two blocks share a multiprocessor and hide
 // each other's softmax. Shared rows are stored with their 16-byte chunks exchanged by row, so that eight rows of a column
-// fall into different banks.
+// fall into different banks. Hopper has a kernel of its own for heads of 128 and for MLA,
+// prefill_attention_wgmma.cu.
 #include "cuda/attention_split.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/mma.cuh"
-#include "cuda/prefill_attention.h"
+#include "cuda/prefill_launch.h"
 #include "cuda/reduce.cuh"
 
 namespace fathom::cuda {
@@ -68,12 +69,6 @@ struct Shared {
 template <int kWidth>
 __device__ inline unsigned chunk_at(unsigned row, unsigned chunk) {
   return row * 2 * kWidth + 16 * (chunk ^ (row % 8));
-}
-
-__device__ inline float exp2_fast(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
 }
 
 // Rows [first, first + count) to a shared tile of kTileRows, zeros beyond: a NaN there would survive a weight of zero.
@@ -287,7 +282,7 @@ __global__ __launch_bounds__(kThreads) void prefill_plain(const __grid_constant_
 template <class Source, class Op>
 void run(const char* name, const Launch& how, const Op& op, int window) {
   if (op.tiles == 0) return;
-  if (op.plain || device_traits().compute < 80) {
+  if (op.kernel == PrefillKernel::kPlain || device_traits().compute < 80) {
     launch(name, prefill_plain<Source, Op>, dim3(op.heads, op.tiles, kPrefillRows / kWarps), kThreads, 0, how, op,
            window);
     return;
@@ -302,6 +297,7 @@ void run(const char* name, const Launch& how, const Op& op, int window) {
 }  // namespace
 
 void prefill_attention(const Launch& how, const PrefillAttention& op) {
+  if (op.kernel == PrefillKernel::kNewest && prefill_by_warpgroups(how, op)) return;
   const int window = static_cast<int>(op.window);
   if (op.head_dim == 128) {
     run<Paged<128>>("prefill_attention", how, op, window);
@@ -313,6 +309,7 @@ void prefill_attention(const Launch& how, const PrefillAttention& op) {
 }
 
 void expanded_attention(const Launch& how, const ExpandedAttention& op) {
+  if (op.kernel == PrefillKernel::kNewest && prefill_by_warpgroups(how, op)) return;
   run<Expanded>("expanded_attention", how, op, 0);
 }
 

@@ -20,10 +20,14 @@ struct PrefillTile {
   std::int32_t position = 0;             // of the first row in its sequence
 };
 
+// Which of the kernels: the newest that the device has, or one for older devices, which tests ask for.
+enum class PrefillKernel { kNewest, kWarpProducts /* 8.0 and later */, kPlain /* any */ };
+
 // Heads over pages as decode_attention.h has them.
 struct PrefillAttention {
   int tiles = 0;
   const PrefillTile* tile = nullptr;          // [tiles], on the device
+  int rows = 0;                               // of q and out
   int heads = 0, kv_heads = 0, head_dim = 0;  // head_dim 64 or 128
   float scale = 1;
   std::int64_t window = 0;               // a row sees its last `window` tokens; 0: all
@@ -33,7 +37,7 @@ struct PrefillAttention {
   const std::int32_t* table = nullptr;
   int table_stride = 0;
   std::uint16_t* out = nullptr;  // [rows, heads, head_dim]
-  bool plain = false;            // the kernel for devices before 8.0
+  PrefillKernel kernel = PrefillKernel::kNewest;
 };
 void prefill_attention(const Launch& how, const PrefillAttention& op);
 
@@ -42,6 +46,8 @@ void prefill_attention(const Launch& how, const PrefillAttention& op);
 struct ExpandedAttention {
   int tiles = 0;
   const PrefillTile* tile = nullptr;
+  int rows = 0;    // of q and out
+  int tokens = 0;  // of the next two arrays
   int heads = 0;
   float scale = 1;
   const std::uint16_t* q = nullptr;              // [rows, heads, 192]
@@ -50,7 +56,7 @@ struct ExpandedAttention {
   std::int64_t rotary_stride = 0;                // a multiple of 8
   const std::int32_t* first_expanded = nullptr;  // of each sequence, where its first token is in the two
   std::uint16_t* out = nullptr;                  // [rows, heads, 128]
-  bool plain = false;
+  PrefillKernel kernel = PrefillKernel::kNewest;
 };
 void expanded_attention(const Launch& how, const ExpandedAttention& op);
 

@@ -1,78 +1,27 @@
 #include "comm/cuda_nccl.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <span>
 #include <utility>
 #include <vector>
+
+#include "device/nccl.h"
 
 namespace fathom {
 
 namespace {
 
-// Of NCCL's interface what is used here; numbers as in its documentation (nccl.h, since 2.10).
-struct UniqueId {
-  std::array<char, 128> bytes;
-};
-constexpr int kSuccess = 0, kFloat32 = 7, kBfloat16 = 9, kSum = 0;
-
-struct Library {
-  int (*GetVersion)(int*) = nullptr;
-  int (*GetUniqueId)(UniqueId*) = nullptr;
-  int (*CommInitRank)(void**, int, UniqueId, int) = nullptr;
-  int (*CommAbort)(void*) = nullptr;
-  const char* (*GetErrorString)(int) = nullptr;
-  const char* (*GetLastError)(void*) = nullptr;
-  int (*AllReduce)(const void*, void*, std::size_t, int, int, void*, cudaStream_t) = nullptr;
-  int (*AllGather)(const void*, void*, std::size_t, int, void*, cudaStream_t) = nullptr;
-  int (*Send)(const void*, std::size_t, int, int, void*, cudaStream_t) = nullptr;
-  int (*Recv)(void*, std::size_t, int, int, void*, cudaStream_t) = nullptr;
-  std::string missing;
-
-  Library() {
-    void* file = dlopen("libnccl.so.2", RTLD_NOW | RTLD_LOCAL);
-    if (file == nullptr) {
-      missing = "there is no libnccl.so.2 on the library path";
-      return;
-    }
-    const auto find = [&](auto& function, const char* name) {
-      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(file, name));
-      if (function == nullptr && missing.empty()) missing = fmt::format("libnccl.so.2 has no {}", name);
-    };
-    find(GetVersion, "ncclGetVersion");
-    find(GetUniqueId, "ncclGetUniqueId");
-    find(CommInitRank, "ncclCommInitRank");
-    find(CommAbort, "ncclCommAbort");
-    find(GetErrorString, "ncclGetErrorString");
-    find(GetLastError, "ncclGetLastError");
-    find(AllReduce, "ncclAllReduce");
-    find(AllGather, "ncclAllGather");
-    find(Send, "ncclSend");
-    find(Recv, "ncclRecv");
-  }
-};
-
-const Library& library() {
-  static const Library loaded;
-  return loaded;
-}
-
 void check(int status, const char* what) {
-  if (status == kSuccess) return;
-  const char* more = library().GetLastError(nullptr);
-  throw RankFailure(fmt::format("NCCL's {}: {}{}{}", what, library().GetErrorString(status),
-                                more != nullptr && *more != '\0' ? ": " : "", more != nullptr ? more : ""));
+  if (status != kNcclSuccess) throw RankFailure(fmt::format("NCCL's {}: {}", what, nccl_library().words_of(status)));
 }
 
 }  // namespace
 
 bool nccl_available(std::string* why_not) {
-  if (why_not != nullptr) *why_not = library().missing;
-  return library().missing.empty();
+  if (why_not != nullptr) *why_not = nccl_library().missing;
+  return nccl_library().missing.empty();
 }
 
 bool nccl_everywhere(Communicator& group) {
@@ -82,43 +31,39 @@ bool nccl_everywhere(Communicator& group) {
   return std::count(all.begin(), all.end(), 1) == group.size();
 }
 
-std::string nccl_version() {
-  int version = 0;
-  if (!nccl_available() || library().GetVersion(&version) != kSuccess) return {};
-  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
-}
+std::string nccl_version() { return nccl_library().version(); }
 
 NcclGroup::NcclGroup(Communicator& group) {
   std::string why_not;
   if (!nccl_available(&why_not)) throw RankFailure("NCCL is needed between these GPUs, and " + why_not);
-  UniqueId id = {};
-  if (group.rank() == 0) check(library().GetUniqueId(&id), "GetUniqueId");
-  std::vector<UniqueId> ids(static_cast<std::size_t>(group.size()));
+  NcclUniqueId id = {};
+  if (group.rank() == 0) check(nccl_library().GetUniqueId(&id), "GetUniqueId");
+  std::vector<NcclUniqueId> ids(static_cast<std::size_t>(group.size()));
   group.all_gather(std::as_bytes(std::span(&id, 1)), std::as_writable_bytes(std::span(ids)));
-  check(library().CommInitRank(&comm_, group.size(), ids.front(), group.rank()), "CommInitRank");
+  check(nccl_library().CommInitRank(&comm_, group.size(), ids.front(), group.rank()), "CommInitRank");
 }
 
 // Abort and not Destroy, which would wait for ranks that may have failed.
 NcclGroup::~NcclGroup() { abort(); }
 
 void NcclGroup::abort() {
-  if (void* const comm = std::exchange(comm_, nullptr)) library().CommAbort(comm);
+  if (void* const comm = std::exchange(comm_, nullptr)) nccl_library().CommAbort(comm);
 }
 
 void NcclGroup::sum_bf16(std::uint16_t* values, std::size_t count, cudaStream_t stream) const {
-  check(library().AllReduce(values, values, count, kBfloat16, kSum, comm_, stream), "AllReduce");
+  check(nccl_library().AllReduce(values, values, count, kNcclBfloat16, kNcclSum, comm_, stream), "AllReduce");
 }
 
 void NcclGroup::gather(const float* mine, float* all, std::size_t count_each, cudaStream_t stream) const {
-  check(library().AllGather(mine, all, count_each, kFloat32, comm_, stream), "AllGather");
+  check(nccl_library().AllGather(mine, all, count_each, kNcclFloat32, comm_, stream), "AllGather");
 }
 
 void NcclGroup::send(const float* values, std::size_t count, int to, cudaStream_t stream) const {
-  check(library().Send(values, count, kFloat32, to, comm_, stream), "Send");
+  check(nccl_library().Send(values, count, kNcclFloat32, to, comm_, stream), "Send");
 }
 
 void NcclGroup::receive(float* values, std::size_t count, int from, cudaStream_t stream) const {
-  check(library().Recv(values, count, kFloat32, from, comm_, stream), "Recv");
+  check(nccl_library().Recv(values, count, kNcclFloat32, from, comm_, stream), "Recv");
 }
 
 }  // namespace fathom

@@ -85,6 +85,7 @@ void CudaExecutor::attend(const Instruction& i, std::int64_t window) {
   if (batch_.tiles() == 0) return;
   cuda::prefill_attention(how(), {.tiles = batch_.tiles(),
                                   .tile = batch_.tile_list(),
+                                  .rows = batch_.rows(),
                                   .heads = heads_,
                                   .kv_heads = kv_heads_,
                                   .head_dim = a_.head_dim,

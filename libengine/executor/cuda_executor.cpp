@@ -225,7 +225,7 @@ void CudaExecutor::product(const cuda::Weights& w, const Product& p) {
   op.y_fp32 = p.y_fp32;
   op.add = p.sum ? p.y : nullptr;
   op.bias = p.bias;
-  p.rows <= most_linear_rows(w) ? cuda::linear(how(), op, shared_) : (*large_)(how(), op);
+  p.rows <= cuda::most_linear_rows(w) ? cuda::linear(how(), op, shared_) : (*large_)(how(), op);
 }
 
 void CudaExecutor::joined_product(const CudaOperatorWeights& w, const Product& p) {
@@ -267,7 +267,7 @@ void CudaExecutor::ffn_gate_up(const Instruction& i) {
   const std::vector<cuda::Weights>& w = weights(i.name, i.layer).matrices;
   const std::int64_t width = w[0].rows;
   const int rows = batch_.rows();
-  if (rows > most_linear_rows(w[0])) {
+  if (rows > cuda::most_linear_rows(w[0])) {
     auto* both = gate_up_.as<std::uint16_t>();
     for (int m = 0; m < 2; ++m) {
       product(w[static_cast<std::size_t>(m)], {.x = normed_.as<std::uint16_t>(),
@@ -292,7 +292,7 @@ void CudaExecutor::ffn_gate_up(const Instruction& i) {
 void CudaExecutor::ffn_activation(const Instruction& i) {
   const char* product_of = i.name == "ffn.activation" ? "ffn.gate_up" : "moe.shared.gate_up";
   const cuda::Weights& gate = weights(product_of, i.layer).matrices.front();
-  if (batch_.rows() <= most_linear_rows(gate)) return;  // the product did it
+  if (batch_.rows() <= cuda::most_linear_rows(gate)) return;  // the product did it
   cuda::swiglu(how(), {.rows = batch_.rows(),
                        .width = static_cast<int>(gate.rows),
                        .gate_up = gate_up_.as<std::uint16_t>(),

@@ -7,7 +7,7 @@
 // does the norm that follows.
 //
 // Steps that only decode are filled up to a few batch sizes; each of those, with contexts up to a power of two, is a graph,
-// captured when it first comes. All memory is allocated once, for the largest step.
+// captured when it first comes, or by warm_up(). All memory is allocated once, for the largest step.
 #pragma once
 
 #include <map>
@@ -34,17 +34,6 @@ namespace fathom {
 // Why the CUDA executor does not run this; empty when it does.
 std::string unsupported_on_cuda(const ExecutorParts& parts);
 
-// The most rows that linear() takes; more are LargeLinear's. Alone, the two are about as fast for eight rows of a large bf16 matrix; in
-// a step, where kernels overlap, linear()'s blocks come to lie unevenly: on an H200 Llama-8B with 8 x 2,048 took 6.7 ms
-// with all products of up to eight rows by linear(), 5.3 so. Other formats have to be widened for LargeLinear first, which is worth it
-// for 64 rows of a large matrix: fp8 with 64 x 2,048 took 16.0 ms without and 15.1 with.
-constexpr int most_linear_rows(const cuda::Weights& w) {
-  constexpr std::int64_t kLarge = std::int64_t{8} << 20;  // values
-  const bool large = w.rows * w.cols >= kLarge;
-  if (w.format != cuda::WeightFormat::kBf16) return large ? cuda::kMostLinearTokens / 2 : cuda::kMostLinearTokens;
-  return large ? 1 : 8;
-}
-
 class CudaExecutor : public Executor {
  public:
   explicit CudaExecutor(const ExecutorParts& parts);
@@ -54,6 +43,7 @@ class CudaExecutor : public Executor {
   const std::vector<int>& logit_rows() const override { return batch_.logit_rows(); }
   const float* draft_logits() const override { return nullptr; }
   int draft_rows() const override { return 0; }
+  void warm_up() override;
   void reserve(int sequence, std::int64_t tokens) override { tables_.reserve(sequence, tokens); }
   void release(int sequence) override { tables_.release(sequence); }
   void fill_cache(int sequence, std::int64_t tokens) override;
@@ -99,6 +89,8 @@ class CudaExecutor : public Executor {
   void launch_all(const BoundProgram& bound, OperatorClock* clock, bool in_graph);
   std::vector<PieceOutput> outputs(const StepInput& input) const;
   void wait_for_step();
+  void decode_once(int sequences, std::int64_t position);
+  void read_once(int tokens);
 
   // cuda_allocate.cpp
   void allocate();

@@ -30,27 +30,4 @@ void OperatorClock::read(std::vector<RowTime>& times) const {
   }
 }
 
-CudaGraph::CudaGraph(cudaStream_t stream, const std::function<void()>& launches) {
-  cudaGraph_t captured = nullptr;
-  cuda_ok(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-  try {
-    launches();
-  } catch (...) {  // a stream that goes on capturing is of no use to anyone
-    cudaStreamEndCapture(stream, &captured);
-    if (captured != nullptr) cudaGraphDestroy(captured);
-    throw;
-  }
-  cuda_ok(cudaStreamEndCapture(stream, &captured), "cudaStreamEndCapture");
-  const cudaError_t status = cudaGraphInstantiate(&graph_, captured, 0);
-  cudaGraphDestroy(captured);
-  cuda_ok(status, "cudaGraphInstantiate");
-  cuda_ok(cudaGraphUpload(graph_, stream), "cudaGraphUpload");
-}
-
-CudaGraph::~CudaGraph() {
-  if (graph_ != nullptr) cudaGraphExecDestroy(graph_);
-}
-
-void CudaGraph::launch(cudaStream_t stream) const { cuda_ok(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch"); }
-
 }  // namespace fathom

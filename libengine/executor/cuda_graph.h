@@ -1,11 +1,10 @@
-// A step put together once and launched many times, and the times of its operators.
+// The times of a step's operators, on the device.
 #pragma once
 
-#include <functional>
 #include <vector>
 
+#include "device/cuda_handles.h"
 #include "executor/executor.h"
-#include "storage/cuda_memory.h"
 
 namespace fathom {
 
@@ -27,19 +26,6 @@ class OperatorClock {
   std::size_t used_ = 0;
   std::vector<CudaEvent> events_;
   std::vector<int> slots_;
-};
-
-class CudaGraph {
- public:
-  // What `launches` puts into the stream.
-  CudaGraph(cudaStream_t stream, const std::function<void()>& launches);
-  CudaGraph(const CudaGraph&) = delete;
-  CudaGraph& operator=(const CudaGraph&) = delete;
-  ~CudaGraph();
-  void launch(cudaStream_t stream) const;
-
- private:
-  cudaGraphExec_t graph_ = nullptr;
 };
 
 }  // namespace fathom

@@ -160,6 +160,8 @@ void CudaExecutor::core_prefill(const Instruction& i) {
     first = false;
     cuda::expanded_attention(how(), {.tiles = pass.last_tile - pass.first_tile,
                                      .tile = batch_.tile_list() + pass.first_tile,
+                                     .rows = batch_.rows(),
+                                     .tokens = pass.tokens,
                                      .heads = heads_,
                                      .scale = attention_scale_,
                                      .q = queries_.as<std::uint16_t>(),

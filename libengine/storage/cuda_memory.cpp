@@ -2,15 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <string>
-
 #include "cuda/launch.h"
 
 namespace fathom {
-
-void cuda_ok(cudaError_t status, const char* what) {
-  if (status != cudaSuccess) throw cuda::CudaError(std::string(what) + ": " + cudaGetErrorString(status));
-}
 
 DeviceBuffer::DeviceBuffer(Account& account, Purpose purpose, std::size_t bytes)
     : account_(&account), purpose_(purpose), bytes_(bytes) {
@@ -43,32 +37,6 @@ void DeviceBuffer::clear() const {
   if (bytes_ == 0) return;
   cuda_ok(cudaMemset(data_, 0, bytes_), "cudaMemset");
   cuda_ok(cudaDeviceSynchronize(), "cudaMemset");
-}
-
-PinnedBuffer::PinnedBuffer(std::size_t bytes) { cuda_ok(cudaMallocHost(&data_, bytes), "cudaMallocHost"); }
-
-PinnedBuffer::~PinnedBuffer() {
-  if (data_ != nullptr) cudaFreeHost(data_);
-}
-
-// Not ordered with the default stream: copies of the loader's threads must not wait for each other.
-CudaStream::CudaStream() { cuda_ok(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
-
-CudaStream::~CudaStream() { cudaStreamDestroy(stream_); }
-
-void CudaStream::wait() const { cuda_ok(cudaStreamSynchronize(stream_), "the device"); }
-
-bool CudaStream::idle() const {
-  const cudaError_t status = cudaStreamQuery(stream_);
-  if (status == cudaErrorNotReady) return false;
-  cuda_ok(status, "the device");
-  return true;
-}
-
-CudaEvent::CudaEvent() { cuda_ok(cudaEventCreate(&event_), "cudaEventCreate"); }
-
-CudaEvent::~CudaEvent() {
-  if (event_ != nullptr) cudaEventDestroy(event_);
 }
 
 }  // namespace fathom

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "device/sampler.h"
 #include "host/team.h"
 #include "operators/operator.h"
 #include "units/text.h"
 #include "validate/host_machine.h"
-#include "validate/nvml_sampler.h"
 #include "validate/step_shape.h"
 
 namespace fathom {
@@ -83,13 +83,23 @@ EngineModel planned_model(const SavedPlan& plan, const SavedPool& pool, int laye
   return model;
 }
 
+std::optional<DeviceState> device_state(const std::optional<DeviceWatch>& seen) {
+  if (!seen || !seen->mean_watts) return std::nullopt;
+  return DeviceState{.samples = seen->samples,
+                     .mean_watts = *seen->mean_watts,
+                     .most_watts = *seen->most_watts,
+                     .mean_clock_mhz = seen->mean_clock_hz.value_or(0) * 1e-6,
+                     .least_clock_mhz = seen->least_clock_hz.value_or(0) * 1e-6,
+                     .memory_clock_mhz = seen->memory_clock_hz.value_or(0) * 1e-6};
+}
+
 Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSource& source,
                  const ValidationOptions& options) {
   const EngineModel model = planned_model(plan, pool, options.layers, Part::kMixed);
   const StepShape shape = shape_of(pool, options);
   const bool decoding = shape.decodes();
   check_memory(model, shape, options.steps, options.backend);
-  NvmlSampler sampler(options.backend.device);
+  NvmlSampler sampler(Nvml().device(options.backend.device));
   RunOptions how = run_options(model, pool, shape, options);
   how.progress = [&sampler, say = how.progress](const std::string& text) {  // first when the first step is done
     sampler.start();
@@ -98,7 +108,7 @@ Trace run_decode(const SavedPlan& plan, const SavedPool& pool, const WeightSourc
   const RunResult as_measured = run_engine(model, source, requests_of(model, shape, options.steps), how);
   const RunResult run = without_waits(as_measured, model.layout);
   Trace trace;
-  trace.device = sampler.stop();
+  trace.device = device_state(sampler.stop());
   trace.backend = options.backend.name;
   trace.machine = options.backend.machine;
   trace.accelerator = options.backend.accelerator;

@@ -88,15 +88,21 @@ Bytes bytes_moved(const Operator& op) {
   return op.weight_bytes + op.kv_bytes + Bytes(activation);
 }
 
+double ring_share(std::string_view name, double ranks) {
+  if (name == "all_reduce") return 2 * (ranks - 1) / ranks;
+  const bool is_dealt_out = name == "all_gather" || name == "reduce_scatter" || name == "all_to_all";
+  return is_dealt_out ? (ranks - 1) / ranks : 1;
+}
+
 Bytes wire_bytes(const Operator& op) {
   const double n = op.ranks;
   switch (op.kind) {
     case OperatorKind::kAllReduce:
-      return op.payload * (2 * (n - 1) / n);
+      return op.payload * ring_share("all_reduce", n);
     case OperatorKind::kAllGather:
       return op.payload * (n - 1);  // payload is one rank's share
     case OperatorKind::kAllToAll:
-      return op.payload * ((n - 1) / n);
+      return op.payload * ring_share("all_to_all", n);
     case OperatorKind::kSendRecv:
       return op.payload;
     default:

@@ -72,6 +72,10 @@ Flops flops(const Operator& op);
 Bytes bytes_moved(const Operator& op);  // weights, cache and activations through the memory of one device
 Bytes wire_bytes(const Operator& op);   // sent by one rank, ring algorithms
 
+// Of the whole message of a collective, what a rank sends over one link of a ring: all-reduce 2 (n-1)/n; all-gather, reduce-scatter and
+// all-to-all (n-1)/n; others 1. `name` as nccl-tests have it: "all_reduce". Message x share / time is what they call bus bandwidth.
+double ring_share(std::string_view name, double ranks);
+
 // What the busiest rank of an expert-parallel group does: it has more tokens, but never more experts than it holds.
 struct Work {
   Bytes weights{}, others{};

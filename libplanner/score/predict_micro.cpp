@@ -111,12 +111,11 @@ Value collective_time(const Setup& s) {
   return as_called(row, s.device(), time);
 }
 
-// nccl-tests' definition: what a ring would send over one link.
 Value bus_bandwidth(const Setup& s) {
   const Value time = collective_time(s);
   if (!time) return std::nullopt;
-  const double n = s.pools.front().pool.devices(), passes = s.row->word("op") == "all_reduce" ? 2 : 1;
-  return passes * (n - 1) / n * s.row->message_bytes.value_or(kPlateau) / *time;
+  return ring_share(s.row->word("op"), s.pools.front().pool.devices()) * s.row->message_bytes.value_or(kPlateau) /
+         *time;
 }
 
 // ---- links and memory

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "checklist/power_line.h"
 #include "input/reader.h"
 #include "units/number.h"
 #include "units/text.h"
@@ -16,73 +17,6 @@
 namespace fathom::probe {
 
 namespace {
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Power
-
-// Of the UPSs that answer, what speaks against them.
-std::string trouble_with_ups(const MachineRecord& record, const Requirements& required) {
-  static const std::pair<const char*, const char*> kTroubles[] = {
-      {"OB", "is on battery"},      {"LB", "has a low battery"}, {"RB", "asks for a new battery"},
-      {"OVER", "carries too much"}, {"BYPASS", "is bypassed"},   {"OFF", "is off"},
-      {"FSD", "is being shut down"}};
-  for (const Ups& ups : record.ups) {
-    if (ups.status.empty()) continue;
-    std::istringstream text(ups.status);
-    const std::set<std::string> words{std::istream_iterator<std::string>(text), {}};
-    for (const auto& [word, meaning] : kTroubles) {
-      if (words.contains(word)) return fmt::format("{} {}: {}", ups.name, meaning, ups.status);
-    }
-    if (!words.contains("OL")) return fmt::format("{} is not on line: {}", ups.name, ups.status);
-    if (ups.runtime && *ups.runtime < required.ups_runtime.value) {
-      return fmt::format("{} lasts {} at this load, required are {}", ups.name, to_string(*ups.runtime),
-                         to_string(required.ups_runtime.value));
-    }
-  }
-  return {};
-}
-
-ChecklistLine power(const MachineRecord& record, const Requirements& required) {
-  ChecklistLine line{
-      .id = "power",
-      .item = "power redundancy",
-      .required = "a lost feed is survived, shown by a drill",
-      .status = Status::kNeedsAttestation,
-      .measured = record.ups.empty() ? "" : fmt::format("{} UPS known", record.ups.size()),
-      .why = "no instrument here can cut the power; not supported yet: Redfish",
-      .next = "hold the drill, write who, when and the evidence into a file, and give it: --attestation FILE"};
-  if (const std::string trouble = trouble_with_ups(record, required); !trouble.empty()) {
-    line.status = Status::kFailed;
-    line.why = trouble;
-    line.next = "mend the UPS before the drill";
-    return line;
-  }
-  const auto silent =
-      std::find_if(record.ups.begin(), record.ups.end(), [](const Ups& ups) { return ups.status.empty(); });
-  if (silent != record.ups.end()) {
-    line.status = Status::kUnknown;
-    line.why = fmt::format("{} gave no answer{}", silent->name, silent->why.empty() ? "" : ": " + silent->why);
-    line.next = "mend the connection to the UPS: upsc " + silent->name;
-    return line;
-  }
-  if (!record.power_attestation) return line;
-  const Attestation& a = *record.power_attestation;
-  const auto drill = day_of(a.date), now = day_of(record.date);
-  const double age = drill && now ? std::chrono::duration<double>(*now - *drill).count() : -1;
-  line.measured = fmt::format("attested by {} on {}: {}", a.person, a.date, a.evidence);
-  if (age < 0) {
-    line.status = Status::kUnknown;
-    line.why = "the date of the drill is no day before this record's";
-  } else if (Seconds(age) > required.attestation_age.value) {
-    line.status = Status::kUnknown;
-    line.why = fmt::format("the drill is older than {}", to_string(required.attestation_age.value));
-  } else {
-    line.status = Status::kPassed;
-    line.why.clear();
-    line.next.clear();
-  }
-  return line;
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Network and storage
@@ -275,15 +209,17 @@ Requirements read_requirements(const std::filesystem::path& path) {
   Requirements r{.network = file.required<Fact<BytesPerSecond>>("network"),
                  .storage = file.required<Fact<double>>("storage_operations"),
                  .clock = file.required<Fact<Seconds>>("clock"),
+                 .feed_load = file.required<Fact<double>>("feed_load"),
                  .ups_runtime = file.required<Fact<Seconds>>("ups_runtime"),
                  .attestation_age = file.required<Fact<Seconds>>("attestation_age")};
   file.finish();
+  check_range(file.context(file.need("feed_load")), r.feed_load.value, 0.01, 1, "\"feed_load\"");
   check_range(file.context(file.need("storage_operations")), r.storage.value, 1, 1e12, "\"storage_operations\"");
   return r;
 }
 
 std::vector<ChecklistLine> check_environment(const MachineRecord& record, const Requirements& requirements) {
-  return {power(record, requirements), network(record, requirements), storage(record, requirements),
+  return {power_line(record, requirements), network(record, requirements), storage(record, requirements),
           clock(record, requirements)};
 }
 

@@ -15,6 +15,7 @@ struct Requirements {
   Fact<BytesPerSecond> network;   // between two nodes, each way
   Fact<double> storage;           // random reads of 4 KiB per second
   Fact<Seconds> clock;            // most that the clock may be off
+  Fact<double> feed_load;         // share of what the supplies of one feed can give, that the GPUs may draw
   Fact<Seconds> ups_runtime;      // on the battery, at the load of now
   Fact<Seconds> attestation_age;  // of a drill, at most
 };

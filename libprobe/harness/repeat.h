@@ -27,5 +27,7 @@ using Now = std::function<double()>;  // seconds of a clock that never goes back
 Now steady_clock();
 
 Repeated repeat(const RepeatRules& rules, const Now& now, const std::function<void()>& body);
+// The same where a sample times itself, as on a device with a clock of its own: `sample` returns the seconds of one run.
+Repeated repeat_samples(const RepeatRules& rules, const Now& now, const std::function<double()>& sample);
 
 }  // namespace fathom::probe

@@ -51,6 +51,9 @@ std::vector<std::string> notes_of(const MachineRecord& record) {
   note("open_files", below(65536), "many connections and shards need more open files (ulimit -n)");
   note("stack_bytes", is("unlimited"), "glibc then gives threads 2 MB stacks, which NCCL may outgrow (ulimit -s 8192)");
   note("governor", is("powersave"), "clocks follow the load late (cpupower frequency-set -g performance)");
+  note(
+      "gpu_processes", [](const std::string& text) { return text != "0"; },
+      "others computed on the GPUs when the probe began");
   note("transparent_hugepages", is("never"), "large weights in 4 KiB pages cost translation misses");
   note(
       "clocksource",
@@ -101,8 +104,7 @@ HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
   report.notes = notes_of(record);
   report.notes.insert(report.notes.end(), not_compared.begin(), not_compared.end());
   report.host_alone = leaves_out_gpus(record);
-  if (report.host_alone)
-    report.notes.insert(report.notes.begin(), "judged is the host alone; GPUs are not measured yet");
+  if (report.host_alone) report.notes.insert(report.notes.begin(), "judged is the host alone: no GPU was measured");
   if (record.profile == "imported")
     report.notes.emplace_back("judged is what the file has, and nothing else of the node");
   return report;

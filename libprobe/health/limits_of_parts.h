@@ -25,9 +25,11 @@ struct Reference {
 };
 std::optional<Reference> reference_of(const Result& result, const MachineRecord& record, const Catalog& catalog);
 
-// Of a collective: what nccl-tests call bus bandwidth. Factors: all-reduce 2 (n-1)/n; all-gather, reduce-scatter, all-to-all
-// (n-1)/n; others 1. Absent where the result is no collective, or does not tell bytes and ranks.
+// Of a collective: what nccl-tests call bus bandwidth. Absent where the result is no collective, or does not tell bytes and ranks.
 std::optional<BytesPerSecond> bus_bandwidth(const Result& result);
+
+// Whether the software power cap (bit 0x4 of NVML's event reasons) held the device down meanwhile.
+bool was_capped(const Result& result);
 
 std::optional<double> number_of(const Result& result, const std::string& key);  // of its shape
 std::vector<std::string> devices_of(const std::string& device);                 // "gpu0>gpu1" and "gpu0,gpu1": both

@@ -13,9 +13,8 @@ namespace {
 
 // NVML's event reasons that are faults of cooling or supply: hardware slowdown, software thermal, hardware thermal, power brake.
 constexpr unsigned kFaults = 0x8 | 0x20 | 0x40 | 0x80;
-constexpr unsigned kSoftwarePowerCap = 0x4;  // on products of large matrices it is how the card works
-constexpr double kLeastClock = 0.90;         // of the highest, where no power cap explains it
-constexpr double kLeastCapped = 0.50;        // and where one does: further down the limit itself is the fault
+constexpr double kLeastClock = 0.90;   // of the highest, where no power cap explains it
+constexpr double kLeastCapped = 0.50;  // and where one does: further down the limit itself is the fault
 
 std::string reasons_text(unsigned mask) {
   std::string text;
@@ -43,11 +42,11 @@ unsigned reasons_of(const Gpu& gpu, const MachineRecord& record) {
   return mask;
 }
 
-// Arithmetic draws the power that a cap is for; a cap that copies or waiting run into holds a card down.
+// On products of large matrices the power cap is how the card works. Arithmetic draws the power that a cap is for; a cap that copies or waiting run into holds a card down.
 bool is_capped_by_work(const Gpu& gpu, const MachineRecord& record) {
   return std::any_of(record.results.begin(), record.results.end(), [&](const Result& r) {
     const bool computes = r.name.starts_with("gpu.gemm") || r.name.starts_with("gpu.attention");
-    return computes && is_of(gpu, r) && (r.protocol.throttle_reasons.value_or(0) & kSoftwarePowerCap) != 0;
+    return computes && is_of(gpu, r) && was_capped(r);
   });
 }
 

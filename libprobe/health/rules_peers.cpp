@@ -12,7 +12,15 @@ namespace fathom::probe {
 
 namespace {
 
-constexpr double kSuspectRatio = 0.95, kDegradedRatio = 0.90;
+// Of the median of the others.
+struct PeerLines {
+  double suspect = 0.95, degraded = 0.90;
+};
+// Chips differ in how fast they are at one power: two H200 of a node that were well showed 671 and 702 TFLOPS, under the same cap.
+constexpr PeerLines kLinesUnderCap{.suspect = 0.90, .degraded = 0.85};
+// Of microseconds the host's share is some: eight bytes to either of those two took 2.16 and 2.28 us, a launch 3.0 and 3.3.
+constexpr PeerLines kLinesOfShortTimes{.suspect = 0.80, .degraded = 0.70};
+constexpr double kShortTime = 20e-6;
 constexpr double kMostScore = 3.5, kLeastEffect = 0.03;  // from six on; both, because tight groups flag half a per cent
 constexpr double kLeastMad = 0.005;                      // of the median: quantised clocks have a MAD of 0
 constexpr std::size_t kEnoughForScores = 6;
@@ -50,20 +58,27 @@ PeerKey key_of(const Result& r, const MachineRecord& record) {
 
 double goodness(const Result& r) { return more_is_better(r.unit) ? r.figure->median : 1 / r.figure->median; }
 
+PeerLines lines_of(const Result& r) {
+  if (r.unit == Unit::kTime && r.figure->median < kShortTime) return kLinesOfShortTimes;
+  const bool computes = r.unit == Unit::kFlopsPerSecond || r.name.starts_with("gpu.linear");
+  return computes && was_capped(r) ? kLinesUnderCap : PeerLines{};
+}
+
 // Of one among others like it; `others` without it, so that with two the slower one is seen, too.
-std::optional<Health> verdict(double one, std::vector<double> others) {
+std::optional<Health> verdict(double one, std::vector<double> others, const PeerLines& lines) {
   const double ratio = one / median_of(others);
-  if (ratio < kDegradedRatio) return Health::kDegraded;
-  if (ratio < kSuspectRatio) return Health::kSuspect;
+  if (ratio < lines.degraded) return Health::kDegraded;
+  if (ratio < lines.suspect) return Health::kSuspect;
   others.push_back(one);
   if (others.size() < kEnoughForScores) return std::nullopt;
   const double median = median_of(others);
   const double score = 0.6745 * (one - median) / std::max(mad_of(others, median), kLeastMad * median);
-  return score < -kMostScore && ratio < 1 - kLeastEffect ? std::optional(Health::kSuspect) : std::nullopt;
+  const double effect = kLeastEffect * (1 - lines.suspect) / (1 - PeerLines{}.suspect);
+  return score < -kMostScore && ratio < 1 - effect ? std::optional(Health::kSuspect) : std::nullopt;
 }
 
 std::optional<HealthFinding> compared(const Result& r, const std::vector<double>& others) {
-  const std::optional<Health> health = others.empty() ? std::nullopt : verdict(goodness(r), others);
+  const std::optional<Health> health = others.empty() ? std::nullopt : verdict(goodness(r), others, lines_of(r));
   if (!health) return std::nullopt;
   const double median = median_of(others);
   return HealthFinding{
@@ -83,7 +98,7 @@ using Groups = std::map<PeerKey, std::vector<const Result*>>;
 Groups groups_of(const HealthCase& machine) {
   Groups groups;
   for (const Result& r : machine.record.results) {
-    const bool known = !kind_of(r.device, machine.record).empty();
+    const bool known = !kind_of(r.device, machine.record).empty() && r.unit != Unit::kWatts;  // more is no fault
     if (known && is_usable(r, machine)) groups[key_of(r, machine.record)].push_back(&r);
   }
   return groups;

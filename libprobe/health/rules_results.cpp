@@ -52,7 +52,8 @@ HealthFinding impossible(const Result& r, const std::optional<Peak>& peak) {
   return f;
 }
 
-// One finding for all of a device: what disturbs one figure disturbs the others.
+// One finding for all of a device: what disturbs one figure disturbs the others. Of many, one in twenty may scatter by chance.
+constexpr double kMostUnstable = 0.05;
 HealthFinding scattered(const std::vector<const Result*>& results) {
   const auto less = [](const Result* a, const Result* b) { return a->figure->flutter() < b->figure->flutter(); };
   const Result& worst = **std::max_element(results.begin(), results.end(), less);
@@ -101,7 +102,9 @@ std::optional<HealthFinding> judge(const Result& r, const HealthCase& machine) {
   return against_reference(r, machine);
 }
 
+// Of launches one by one, what scatters is the host's share, on a machine that others use, too: no fault of a device.
 bool is_unstable(const Result& r) {
+  if (r.protocol.launch == "eager") return false;
   if (!r.figure || !has_data(r.status)) return false;
   return r.status == Status::kUnstable || r.figure->flutter() > kMostFlutter ||
          std::abs(r.figure->drift) > kMostFlutter;
@@ -120,14 +123,15 @@ void judge_unmeasured(const HealthCase& machine, Findings& findings) {
       return std::find(devices.begin(), devices.end(), gpu.device) != devices.end() && is_usable(r, machine);
     };
     if (std::any_of(machine.record.results.begin(), machine.record.results.end(), is_of_it)) continue;
-    findings.push_back({.rule = "probe.not-measured",
-                        .health = Health::kUnknown,
-                        .device = gpu.device,
-                        .what = gpu.name,
-                        .measured = "no figure of it that can be used",
-                        .expected = "at least one",
-                        .source = "the inventory",
-                        .next = "measure it with nccl-tests or nvbandwidth, and --import what they write"});
+    findings.push_back(
+        {.rule = "probe.not-measured",
+         .health = Health::kUnknown,
+         .device = gpu.device,
+         .what = gpu.name,
+         .measured = "no figure of it that can be used",
+         .expected = "at least one",
+         .source = "the inventory",
+         .next = "see under \"Not measured\" what is missing; or --import what nccl-tests or nvbandwidth wrote"});
   }
 }
 
@@ -140,7 +144,12 @@ void judge_results(const HealthCase& machine, Findings& findings) {
       unstable[result.device].push_back(&result);
     }
   }
-  for (const auto& [device, results] : unstable) findings.push_back(scattered(results));
+  for (const auto& [device, results] : unstable) {
+    const double all = static_cast<double>(
+        std::count_if(machine.record.results.begin(), machine.record.results.end(),
+                      [&, of = device](const Result& r) { return r.device == of && r.figure.has_value(); }));
+    if (static_cast<double>(results.size()) > kMostUnstable * all) findings.push_back(scattered(results));
+  }
 }
 
 }  // namespace fathom::probe

@@ -95,6 +95,7 @@ class HostMachine : public Machine {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     find_clock(system_, std::chrono::duration<double>(now).count(), record);
     record.ups = find_ups(system_);
+    if (options_.redfish) find_power(system_, *options_.redfish, record);
     if (options_.storage) {
       record.storage = {.path = options_.storage->string(),
                         .file_system = file_system_of(system_, real_path(*options_.storage))};

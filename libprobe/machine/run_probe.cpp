@@ -12,19 +12,13 @@ namespace fathom::probe {
 
 namespace {
 
-// "host.memory" names its results, and is named by the case of one: "host.memory.triad".
-bool is_named(const Case& c, const std::string& name) {
-  return c.name.starts_with(name) || name.starts_with(c.name + ".");
-}
-
-bool is_wanted(const Case& c, const ProbeOptions& options) {
-  return options.only.empty() ||
-         std::any_of(options.only.begin(), options.only.end(), [&](const auto& name) { return is_named(c, name); });
+bool is_named(const std::string& case_name, const std::string& name) {
+  return case_name.starts_with(name) || name.starts_with(case_name + ".");
 }
 
 void check_names(const std::vector<Case>& cases, const ProbeOptions& options) {
   for (const std::string& name : options.only) {
-    const auto named = [&](const Case& c) { return is_named(c, name); };
+    const auto named = [&](const Case& c) { return is_named(c.name, name); };
     if (std::any_of(cases.begin(), cases.end(), named)) continue;
     std::string known;
     for (const Case& c : cases) known += (known.empty() ? "" : ", ") + c.name;
@@ -32,17 +26,24 @@ void check_names(const std::vector<Case>& cases, const ProbeOptions& options) {
   }
 }
 
+const char* device_of(const Case& c) { return c.name.starts_with("host.") ? "host" : "gpu"; }
+
 std::vector<Result> run(const Case& c) {
   try {
     return c.run();
   } catch (const std::bad_alloc&) {
-    return {without_figure(c.name, "host", Status::kNotRun, "there is not enough memory")};
+    return {without_figure(c.name, device_of(c), Status::kNotRun, "there is not enough memory")};
   } catch (const std::exception& error) {
-    return {without_figure(c.name, "host", Status::kUnknown, error.what())};
+    return {without_figure(c.name, device_of(c), Status::kUnknown, error.what())};
   }
 }
 
 }  // namespace
+
+bool is_wanted(const std::string& case_name, const ProbeOptions& options) {
+  return options.only.empty() || std::any_of(options.only.begin(), options.only.end(),
+                                             [&](const std::string& name) { return is_named(case_name, name); });
+}
 
 MachineRecord run_probe(const std::vector<const Machine*>& machines, const ProbeOptions& options,
                         const Progress& progress) {
@@ -55,10 +56,11 @@ MachineRecord run_probe(const std::vector<const Machine*>& machines, const Probe
   record.profile = to_string(options.depth);
   for (const Machine* machine : machines) machine->describe(record);
   for (const Case& c : cases) {
-    if (!is_wanted(c, options)) continue;
+    if (!is_wanted(c.name, options)) continue;
     if (progress) progress(c.name);
     for (Result& result : run(c)) record.results.push_back(std::move(result));
   }
+  for (const Machine* machine : machines) machine->conclude(record);
   return record;
 }
 

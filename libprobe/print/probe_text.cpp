@@ -109,7 +109,7 @@ class ProbeWriter : private Page {
     table(t);
     gap();
     for (const Result& r : all) {
-      for (const std::string& note : r.notes) item(fmt::format("{}: {}", r.name, note));
+      for (const std::string& note : r.notes) item(fmt::format("{} {}: {}", r.name, r.device, note));
     }
   }
 

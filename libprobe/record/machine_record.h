@@ -85,6 +85,25 @@ struct Ups {
   std::optional<Seconds> runtime;
 };
 
+// As the management controller names and calls them; empty: it does not say.
+struct PowerSupply {
+  std::string name;
+  std::string state;   // "Enabled", "Absent"
+  std::string health;  // "OK", "Warning", "Critical"
+  std::string input;   // "Normal", "LossOfInput", "OutOfRange"
+  std::optional<Watts> capacity;
+};
+struct SupplyGroup {
+  std::string kind;  // "NPlusM", "Failover", "NotRedundant"; of older controllers "N+m"
+  std::string health;
+  int members = 0;
+  std::optional<int> needed;  // of the members, at least
+};
+struct NodePower {
+  std::vector<PowerSupply> supplies;
+  std::vector<SupplyGroup> groups;
+};
+
 // A limit or setting of the system: "memlock" is "unlimited".
 struct Setting {
   std::string name, value;
@@ -109,6 +128,8 @@ struct MachineRecord {
   std::optional<StoragePlace> storage;
   std::optional<Attestation> power_attestation;
   std::vector<Ups> ups;
+  std::optional<NodePower> power;
+  std::string no_power;  // why `power` is absent, when the controller was asked
   std::vector<Result> results;
 
   const Gpu* gpu(const std::string& device) const;  // nullptr when there is none

@@ -293,6 +293,36 @@ Ups read_ups(const Context& at) {
   return u;
 }
 
+PowerSupply read_supply(const Context& at) {
+  MapReader reader(at.file, at.value, "a power supply");
+  PowerSupply s;
+  s.name = reader.required<std::string>("name");
+  s.state = reader.get<std::string>("state", {});
+  s.health = reader.get<std::string>("health", {});
+  s.input = reader.get<std::string>("input", {});
+  s.capacity = maybe<Watts>(reader, "capacity_w");
+  reader.finish();
+  return s;
+}
+
+SupplyGroup read_group(const Context& at) {
+  MapReader reader(at.file, at.value, "a group of power supplies");
+  SupplyGroup g;
+  g.kind = reader.required<std::string>("kind");
+  g.health = reader.get<std::string>("health", {});
+  g.members = whole(reader, "members", 0, 1000);
+  g.needed = maybe_whole(reader, "needed", 0, 1000);
+  reader.finish();
+  return g;
+}
+
+NodePower read_power(const Context& at) {
+  MapReader reader(at.file, at.value, "the power");
+  NodePower power{.supplies = list(reader, "supplies", read_supply), .groups = list(reader, "groups", read_group)};
+  reader.finish();
+  return power;
+}
+
 Attestation read_attestation(const Context& at) {
   MapReader reader(at.file, at.value, "an attestation");
   Attestation a{.date = reader.required<std::string>("date"),
@@ -315,6 +345,8 @@ void read_environment(const Context& at, MachineRecord& record) {
   record.no_clock = reader.get<std::string>("no_clock", {});
   if (const Value* value = reader.take("storage")) record.storage = read_storage(reader.context(*value));
   record.ups = list(reader, "ups", read_ups);
+  if (const Value* value = reader.take("power")) record.power = read_power(reader.context(*value));
+  record.no_power = reader.get<std::string>("no_power", {});
   if (const Value* value = reader.take("power_attestation")) {
     record.power_attestation = read_attestation(reader.context(*value));
   }

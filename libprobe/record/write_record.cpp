@@ -146,6 +146,23 @@ Json ups_json(const Ups& u) {
   return json;
 }
 
+Json supply_json(const PowerSupply& s) {
+  Json json{{"name", s.name}};
+  put(json, "state", s.state);
+  put(json, "health", s.health);
+  put(json, "input", s.input);
+  put(json, "capacity_w", s.capacity);
+  return json;
+}
+
+Json group_json(const SupplyGroup& g) {
+  Json json{{"kind", g.kind}};
+  put(json, "health", g.health);
+  json["members"] = g.members;
+  put(json, "needed", g.needed);
+  return json;
+}
+
 template <class T>
 void put_list(Json& json, const char* key, const std::vector<T>& items, Json (*one)(const T&)) {
   for (const T& item : items) json[key].push_back(one(item));
@@ -169,6 +186,11 @@ Json environment_json(const MachineRecord& r) {
   put(json, "no_clock", r.no_clock);
   if (r.storage) json["storage"] = {{"path", r.storage->path}, {"file_system", r.storage->file_system}};
   put_list(json, "ups", r.ups, ups_json);
+  if (r.power) {
+    put_list(json["power"], "supplies", r.power->supplies, supply_json);
+    put_list(json["power"], "groups", r.power->groups, group_json);
+  }
+  put(json, "no_power", r.no_power);
   if (r.power_attestation) {
     json["power_attestation"] = {{"date", r.power_attestation->date},
                                  {"person", r.power_attestation->person},

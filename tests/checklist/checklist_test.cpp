@@ -170,6 +170,7 @@ TEST(Checklist, ASiteMayAskForMore) {
   const ScratchFolder folder;
   const std::string stricter =
       "format: fathom-checklist/1\nnetwork: 200 Gb/s\nstorage_operations: 2000000\nclock: 20 us\nups_runtime: 1 h\n"
+      "feed_load: 0.8\n"
       "attestation_age: 30 days\n";
   const Requirements asked = read_requirements(folder.write("site.yaml", stricter));
   for (const ChecklistLine& line : check_environment(invented_machine(), asked)) {

@@ -191,5 +191,23 @@ TEST(RatesOfARecord, BecomeCurvesOfAProfile) {
   EXPECT_FALSE(profile.on_curves(OperatorKind::kAllReduce, 2, Bytes(1)));
 }
 
+// Two H200, at quick depth: three rows of activations, sizes sixteen times apart.
+TEST(RatesOfARecord, RealGpusGiveSurfacesAndCurves) {
+  const std::filesystem::path file = std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/machines/h200x2.json";
+  const Profile profile = fit_profile(rates_of(read_record(file), shipped()).measurements);
+  for (const Format format : {Format::kBf16, Format::kFp8Block128, Format::kInt4G128}) {
+    const ProductSurface* surface = profile.surface(format);
+    ASSERT_NE(surface, nullptr) << to_string(format);
+    EXPECT_LT(surface->left_out.median_error, 0.10) << to_string(format);
+    EXPECT_LT(surface->left_out.p90_error, 0.20) << to_string(format);
+    EXPECT_NE(profile.find(OperatorKind::kGroupedLinear, format), nullptr) << to_string(format);
+  }
+  for (const OperatorKind kind :
+       {OperatorKind::kAllReduce, OperatorKind::kAllGather, OperatorKind::kAllToAll, OperatorKind::kSendRecv})
+    EXPECT_TRUE(profile.on_curves(kind, 2, Bytes(1e6))) << to_string(kind);
+  const double small = profile.on_curves(OperatorKind::kAllReduce, 2, Bytes(16384))->time.value;
+  EXPECT_LT(small, 5e-6);  // by the engine's own kernel; NCCL takes more
+}
+
 }  // namespace
 }  // namespace fathom::probe

@@ -12,6 +12,8 @@
 namespace fathom::cuda {
 namespace {
 
+constexpr PrefillKernel kKernels[] = {PrefillKernel::kNewest, PrefillKernel::kWarpProducts, PrefillKernel::kPlain};
+
 // New rows of a sequence that has `cached` tokens before them.
 struct Chunk {
   int cached, rows;
@@ -97,6 +99,7 @@ void check(const std::vector<Chunk>& chunks, int heads, int kv_heads, int d, int
   const OnDevice<std::int32_t> table(paged.table);
   PrefillAttention op{.tiles = static_cast<int>(tiles.size()),
                       .tile = tile.data(),
+                      .rows = rows_of(chunks),
                       .heads = heads,
                       .kv_heads = kv_heads,
                       .head_dim = d,
@@ -107,9 +110,9 @@ void check(const std::vector<Chunk>& chunks, int heads, int kv_heads, int d, int
                       .page_stride = paged.page_values,
                       .table = table.data(),
                       .table_stride = paged.table_stride};
-  for (bool plain : {false, true}) {
-    op.plain = plain;
-    SCOPED_TRACE(plain ? "plain" : "tensor cores");
+  for (PrefillKernel kernel : kKernels) {
+    op.kernel = kernel;
+    SCOPED_TRACE("kernel " + std::to_string(static_cast<int>(kernel)));
     expect_close(run_thrice<PrefillAttention>(op, out, prefill_attention), expected);
   }
 }
@@ -126,6 +129,15 @@ TEST(CudaPrefillAttention, AChunkSeesWhatWasCachedBefore) {
   check({{1000, 130}, {63, 1}, {1, 129}}, 8, 2, 128);
   check({{333, 77}}, 4, 4, 64);
 }
+
+// More items than an H200 has multiprocessors, so that blocks take several.
+TEST(CudaPrefillAttention, BlocksTakeManyItems) {
+  check({{0, 513}, {100, 130}, {129, 1}, {0, 127}, {640, 255}}, 20, 10, 128);
+  check({{90, 400}, {0, 33}}, 32, 8, 128, 200);
+}
+
+// Keys and values of more than the second-level cache: of heads, five and then four.
+TEST(CudaPrefillAttention, HeadsGoBySections) { check(std::vector<Chunk>(60, {66, 3}), 9, 9, 128); }
 
 TEST(CudaPrefillAttention, AWindowHidesWhatIsOlder) {
   check({{0, 400}, {500, 40}}, 4, 2, 128, 90);
@@ -178,6 +190,8 @@ void check_expanded(const std::vector<Chunk>& chunks, int heads) {
   const OnDevice<std::int32_t> first_device(first_expanded);
   ExpandedAttention op{.tiles = static_cast<int>(tiles.size()),
                        .tile = tile.data(),
+                       .rows = rows_of(chunks),
+                       .tokens = tokens,
                        .heads = heads,
                        .scale = scale,
                        .q = q_device.data(),
@@ -185,9 +199,9 @@ void check_expanded(const std::vector<Chunk>& chunks, int heads) {
                        .rotary = rotary_device.data(),
                        .rotary_stride = kStride,
                        .first_expanded = first_device.data()};
-  for (bool plain : {false, true}) {
-    op.plain = plain;
-    SCOPED_TRACE(plain ? "plain" : "tensor cores");
+  for (PrefillKernel kernel : kKernels) {
+    op.kernel = kernel;
+    SCOPED_TRACE("kernel " + std::to_string(static_cast<int>(kernel)));
     expect_close(run_thrice<ExpandedAttention>(op, out, expanded_attention), expected);
   }
 }
@@ -197,6 +211,13 @@ TEST(CudaExpandedAttention, EqualsAttentionInDouble) {
   check_expanded({{0, 300}, {70, 131}}, 3);
   check_expanded({{1000, 64}}, 16);
 }
+
+TEST(CudaExpandedAttention, BlocksTakeManyItems) {
+  check_expanded({{0, 513}, {100, 130}, {129, 1}, {0, 127}, {640, 255}}, 12);
+}
+
+// Seven and then six.
+TEST(CudaExpandedAttention, HeadsGoBySections) { check_expanded(std::vector<Chunk>(24, {250, 30}), 13); }
 
 }  // namespace
 }  // namespace fathom::cuda

@@ -152,7 +152,7 @@ void decode_attention(const Launch&, const DecodeAttention& op, const Workspace&
 void prefill_attention(const Launch&, const PrefillAttention& op) {
   launch([op] {
     for (const PrefillTile* tile = op.tile; tile != op.tile + op.tiles; ++tile) {
-      demand(tile->rows > 0 && tile->rows <= kPrefillRows, "a tile's rows");
+      demand(tile->rows > 0 && tile->rows <= kPrefillRows && tile->first_row + tile->rows <= op.rows, "a tile's rows");
       for (int r = 0; r < tile->rows; ++r) {
         attend_heads(op, tile->first_row + r, op.table + tile->sequence * op.table_stride, tile->position + r + 1);
       }
@@ -181,6 +181,8 @@ void expanded_attention(const Launch&, const ExpandedAttention& op) {
   launch([op] {
     for (const PrefillTile* tile = op.tile; tile != op.tile + op.tiles; ++tile) {
       const std::int64_t first = op.first_expanded[tile->sequence];
+      demand(tile->rows > 0 && tile->rows <= kPrefillRows && tile->first_row + tile->rows <= op.rows, "a tile's rows");
+      demand(first + tile->position + tile->rows <= op.tokens, "tokens that were not expanded");
       for (int n = 0; n < tile->rows * op.heads; ++n) {
         const std::int64_t row = tile->first_row + n / op.heads, h = n % op.heads;
         const auto part = [&](int t, int i) {

@@ -68,7 +68,12 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t) {
   must_not_be_captured();
-  return std::memcpy(to, from, bytes), cudaSuccess;
+  std::memcpy(to, from, bytes);
+  if (fathom::emulated::copies_lose_a_byte && bytes > 0) static_cast<unsigned char*>(to)[bytes / 2] ^= 1;
+  return cudaSuccess;
+}
+cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, std::size_t bytes, cudaStream_t stream) {
+  return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream);
 }
 cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
                          std::size_t height, cudaMemcpyKind) {
@@ -108,6 +113,12 @@ cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t, unsigned f
   fathom::emulated::launch([event] { event_of(event).time = std::chrono::steady_clock::now(); });
   return cudaSuccess;
 }
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  return cudaEventRecordWithFlags(event, stream, cudaEventRecordDefault);
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return must_not_be_captured(), cudaSuccess; }
+cudaError_t cudaEventQuery(cudaEvent_t) { return must_not_be_captured(), cudaSuccess; }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   *milliseconds = std::chrono::duration<float, std::milli>(event_of(to).time - event_of(from).time).count();
   return cudaSuccess;
@@ -153,7 +164,9 @@ cudaError_t cudaIpcGetMemHandle(cudaIpcMemHandle_t* handle, void*) { return *han
 cudaError_t cudaIpcOpenMemHandle(void**, cudaIpcMemHandle_t, unsigned) { return cudaErrorNotSupported; }
 cudaError_t cudaIpcCloseMemHandle(void*) { return cudaErrorNotSupported; }
 cudaError_t cudaStreamQuery(cudaStream_t) { return must_not_be_captured(), cudaSuccess; }
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) { return *value = 9, cudaSuccess; }
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int) {
+  return *value = what == cudaDevAttrL2CacheSize ? 1 << 20 : 9, cudaSuccess;
+}
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
   std::strcpy(properties->name, "emulated");
@@ -162,7 +175,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
-  *free = *all = std::size_t{8} << 30;
+  *free = *all = fathom::emulated::free_bytes;
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetPCIBusId(char* bus, int bytes, int device) {

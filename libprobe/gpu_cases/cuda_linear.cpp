@@ -1,0 +1,148 @@
+// Products of weights and activations as models have them, by the kernels that the engine runs: one token to thousands.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cuda/large_linear.h"
+#include "cuda/random_numbers.h"
+#include "gpu_cases/card_weights.h"
+#include "gpu_cases/gpu_cases.h"
+
+namespace fathom::probe {
+
+namespace {
+
+using cuda::WeightFormat;
+
+constexpr int kChecked = 16, kManyTokens = 1024;
+
+// Tiles of kernels end at powers of two: 17 and 65 are the first of the next.
+std::vector<int> tokens_of(const GpuRules& rules, WeightFormat format, bool of_head) {
+  std::vector<int> tokens;
+  switch (rules.detail) {
+    case Detail::kFew:
+      tokens = format == WeightFormat::kBf16 ? std::vector{1, 64, 4096} : std::vector{1, 64};
+      break;
+    case Detail::kMany:
+      tokens = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192};
+      break;
+    case Detail::kAll:
+      tokens = {1, 2, 4, 8, 16, 17, 32, 64, 65, 128, 256, 512, 1024, 2048, 4096, 8192};
+      break;
+  }
+  // Other formats are widened to bf16 for many tokens, and differ by that alone.
+  const bool is_grid = rules.detail == Detail::kMany && format != WeightFormat::kBf16;
+  if (is_grid) std::erase_if(tokens, [](int m) { return m > cuda::kMostLinearTokens && m != 1024 && m != 4096; });
+  if (of_head) std::erase_if(tokens, [](int m) { return m > cuda::kMostLinearTokens; });  // one row for every sequence
+  return tokens;
+}
+
+class Products {
+ public:
+  Products(Card& card, const GpuRules& rules, const ProductShape& shape, WeightFormat format)
+      : card_(card),
+        rules_(rules),
+        n_(shape.n),
+        k_(shape.k),
+        weights_(card, format, shape.n, shape.k),
+        tokens_(tokens_of(rules, format, shape.of_head)),
+        x_(static_cast<std::size_t>(tokens_.back() * k_) * 2),
+        y_(static_cast<std::size_t>(tokens_.back() * n_) * 2),
+        scratch_(is_widened(format) ? static_cast<std::size_t>(n_ * k_) * 2 : 0),
+        large_({card.workspace().data, scratch_.as<std::uint16_t>(), scratch_.bytes()}),
+        format_(format) {
+    cuda::fill_normal({.stream = card.stream()}, x_.as<void>(), x_.bytes() / 2, cuda::NumberType::kBf16, 7);
+    card.stream().wait();
+  }
+
+  void measure(std::vector<Result>& results) {
+    for (const int m : tokens_) results.push_back(measure(m));
+  }
+
+ private:
+  bool is_widened(WeightFormat format) const {
+    return format != WeightFormat::kBf16 && tokens_.back() > cuda::kMostLinearTokens / 2;
+  }
+
+  cuda::Linear product(int m, int run) const {
+    return {.w = weights_.turn(run),
+            .x = x_.as<std::uint16_t>(),
+            .x_stride = k_,
+            .tokens = m,
+            .y = y_.as<void>(),
+            .y_stride = n_};
+  }
+
+  bool is_large(int m) const { return m > cuda::most_linear_rows(weights_.turn(0)); }
+
+  void run(const cuda::Launch& how, int m, int turn) {
+    is_large(m) ? large_(how, product(m, turn)) : cuda::linear(how, product(m, turn), card_.workspace());
+  }
+
+  Result measure(int m) {
+    Result r = card_result("gpu.linear", card_, Unit::kTime,
+                           {{"dtype", name_of(format_)},
+                            {"m", fmt::format("{}", m)},
+                            {"n", fmt::format("{}", n_)},
+                            {"k", fmt::format("{}", k_)}});
+    cuda_ok(cudaMemset(y_.as<void>(), 0xff, y_.bytes()), "cudaMemset");
+    RepeatRules repeat = rules_.repeat_point();
+    if (m >= kManyTokens) repeat.warm_up = Seconds(0.2);  // for the power limit
+    const TimedOnCard timed = time_on_card(card_, {.repeat = repeat, .least_runs = weights_.copies()},
+                                           [&](const cuda::Launch& how, int turn) { run(how, m, turn); });
+    fill(r,
+         {.engine = "fathom kernels",
+          .kernel = is_large(m) ? "large_linear" : "linear",
+          .pattern = "normal",
+          .cache = cache_of(card_, weights_.bytes(), weights_.copies())},
+         timed);
+    run({.stream = card_.stream()}, m, 0);
+    card_.stream().wait();
+    check(r, fmt::format("{} elements against sums in double", kChecked), worst_error(m), kMostProductError);
+    return r;
+  }
+
+  double worst_error(int m) const {
+    double worst = 0;
+    for (std::int64_t i = 0; i < kChecked; ++i) {
+      const std::int64_t token = i * 2654435761 % m, row = i * 40503 * 7 % n_;
+      const double got = bf16_on_host(y_.as<std::uint16_t>() + token * n_ + row, 1)[0];
+      const auto x = bf16_on_host(x_.as<std::uint16_t>() + token * k_, static_cast<std::size_t>(k_));
+      worst = std::max(worst, product_error(got, weights_.row(row), x));
+    }
+    return worst;
+  }
+
+  Card& card_;
+  const GpuRules& rules_;
+  std::int64_t n_, k_;
+  CardWeights weights_;
+  std::vector<int> tokens_;
+  CardMemory x_, y_, scratch_;
+  cuda::LargeLinear large_;
+  WeightFormat format_;
+};
+
+// What kernels take: rows of 16 bytes, groups of 128.
+bool is_stored(WeightFormat format, const ProductShape& shape) {
+  return shape.k % (format == WeightFormat::kBf16 ? 8 : 128) == 0 && shape.n % 8 == 0;
+}
+
+std::vector<Result> measure(Card& card, const GpuRules& rules, const ModelShapes& shapes) {
+  std::vector<Result> results;
+  for (const WeightFormat format : kWeightFormats) {
+    for (const ProductShape& shape : shapes.products) {
+      if (!is_stored(format, shape)) continue;
+      attempt(results, "gpu.linear", card, [&] { Products(card, rules, shape, format).measure(results); });
+    }
+  }
+  return results;
+}
+
+}  // namespace
+
+std::vector<Result> measure_gpu_linear(const Cards& cards, const GpuRules& rules, const ModelShapes& shapes) {
+  return on_every_card(cards, "gpu.linear", [&](Card& card) { return measure(card, rules, shapes); });
+}
+
+}  // namespace fathom::probe

@@ -1,0 +1,70 @@
+#include "inventory/gpus.h"
+
+#include <fmt/format.h>
+
+namespace fathom::probe {
+
+namespace {
+
+template <class Quantity>
+std::optional<Quantity> as(const std::optional<double>& value) {
+  return value ? std::optional(Quantity(*value)) : std::nullopt;
+}
+
+std::string device_of(std::size_t index) { return fmt::format("gpu{}", index); }
+
+void add_what_nvml_tells(const NvmlDevice& device, Gpu& gpu) {
+  if (const std::string name = device.name(); !name.empty()) gpu.name = name;
+  gpu.uuid = device.uuid();
+  if (const auto memory = device.memory_bytes()) gpu.memory = Bytes(*memory);
+  gpu.memory_peak = as<BytesPerSecond>(device.memory_peak_bytes_per_s());
+  gpu.clock_max = as<Hertz>(device.clock_max_hz());
+  gpu.power_limit = as<Watts>(device.power_limit_w());
+  gpu.pcie_generation_max = device.pcie_generation_max();
+  gpu.pcie_width_max = device.pcie_width_max();
+  gpu.nvlinks = device.nvlinks();
+  gpu.nvlinks_expected = device.nvlinks_on_board();
+  gpu.ecc_uncorrected = device.ecc_uncorrected();
+  gpu.remap_pending = device.remap_pending();
+}
+
+std::string kind_of_link(const NvmlDevice& from, const NvmlDevice& to) {
+  return from.nvlink_to(to).value_or(false) ? "nvlink" : from.path_to(to);
+}
+
+}  // namespace
+
+void find_gpus(const std::vector<CudaGpu>& gpus, const Nvml& nvml, const PeerAccess& peers, MachineRecord& record) {
+  std::vector<std::optional<NvmlDevice>> devices;
+  for (std::size_t i = 0; i < gpus.size(); ++i) {
+    devices.push_back(nvml.device(gpus[i].bus));
+    Gpu gpu{};
+    gpu.device = device_of(i);
+    gpu.name = gpus[i].name;
+    gpu.bus = gpus[i].bus;
+    gpu.memory = gpus[i].memory;
+    if (devices.back()) add_what_nvml_tells(*devices.back(), gpu);
+    record.gpus.push_back(std::move(gpu));
+  }
+  for (std::size_t from = 0; from < gpus.size(); ++from) {
+    for (std::size_t to = 0; to < gpus.size(); ++to) {
+      if (from == to) continue;
+      Link link{};
+      link.from = device_of(from);
+      link.to = device_of(to);
+      if (devices[from] && devices[to]) link.kind = kind_of_link(*devices[from], *devices[to]);
+      link.peer_access = peers(static_cast<int>(from), static_cast<int>(to));
+      record.links.push_back(std::move(link));
+    }
+  }
+}
+
+void conclude_gpu(const GpuUnderLoad& seen, Gpu& gpu) {
+  gpu.clock = as<Hertz>(seen.watch.mean_clock_hz);
+  gpu.temperature = seen.watch.most_celsius;
+  gpu.throttle_reasons = seen.watch.event_reasons;
+  gpu.pcie_generation = seen.pcie_generation;
+  gpu.pcie_width = seen.pcie_width;
+}
+
+}  // namespace fathom::probe

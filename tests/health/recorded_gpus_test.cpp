@@ -1,0 +1,163 @@
+// Machines with one and two H200 as `fathom probe` recorded them: nothing is found where all is well, and what is planted is.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "health/health.h"
+#include "health/limits_of_parts.h"
+#include "support/planning.h"
+
+namespace fathom::probe {
+namespace {
+
+MachineRecord recorded(const std::string& name) {
+  return read_record(std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/machines" / (name + ".json"));
+}
+
+std::string listed(const HealthReport& report) {
+  std::string text;
+  for (const HealthFinding& f : report.findings) {
+    text += f.rule + " " + f.device + " " + f.what + ": " + f.measured + " | " + f.expected + "\n";
+  }
+  return text;
+}
+
+TEST(RecordedGpus, AreHealthy) {
+  for (const char* name : {"h200x1", "h200x2"}) {
+    const HealthReport report = judge_health(recorded(name), shipped());
+    EXPECT_EQ(report.health, Health::kHealthy) << name;
+    EXPECT_EQ(listed(report), "") << name;
+  }
+}
+
+TEST(RecordedGpus, HaveFiguresOfEveryCaseAndAllOfThemAreRight) {
+  const MachineRecord record = recorded("h200x2");
+  for (const std::string name : {"gpu.power",
+                                 "gpu.memory.read",
+                                 "gpu.memory.write",
+                                 "gpu.memory.copy",
+                                 "gpu.gemm",
+                                 "gpu.linear",
+                                 "gpu.experts",
+                                 "gpu.attention.decode",
+                                 "gpu.attention.prefill",
+                                 "gpu.attention.mla_decode",
+                                 "gpu.attention.mla_prefill",
+                                 "gpu.launch.eager",
+                                 "gpu.launch.graph",
+                                 "gpu.copy.h2d",
+                                 "gpu.copy.d2h",
+                                 "gpu.copy.both",
+                                 "gpu.peer.copy",
+                                 "gpu.peer.read",
+                                 "collective.all_reduce",
+                                 "collective.all_gather",
+                                 "collective.reduce_scatter",
+                                 "collective.all_to_all",
+                                 "collective.send_recv"}) {
+    EXPECT_TRUE(std::any_of(record.results.begin(), record.results.end(), [&](const Result& r) {
+      return r.name == name && r.figure;
+    })) << name;
+  }
+  for (const Result& r : record.results) {
+    EXPECT_TRUE(has_data(r.status)) << r.name << ": " << r.why;
+    EXPECT_TRUE(!r.correctness || r.correctness->correct) << r.name;
+  }
+}
+
+// A case, a device and a shape are one figure: printers name it so.
+TEST(RecordedGpus, NameNoFigureTwice) {
+  std::set<std::string> seen;
+  for (const Result& r : recorded("h200x2").results) {
+    EXPECT_TRUE(seen.insert(r.name + " " + r.device + " " + r.shape_text()).second) << r.name << ", " << r.shape_text();
+  }
+}
+
+// One alone is as fast as each of the two, but for the chip: the other node's peers find nothing.
+TEST(RecordedGpus, AreAlike) {
+  const HealthReport report = judge_health(recorded("h200x1"), shipped(), {recorded("h200x2")});
+  EXPECT_EQ(listed(report), "");
+  EXPECT_TRUE(std::none_of(report.notes.begin(), report.notes.end(),
+                           [](const std::string& note) { return note.starts_with("no figure of"); }));
+}
+
+struct Planted {
+  const char* name;
+  const char* rule;
+  Health health;
+  const char* device;
+  std::function<void(MachineRecord&)> plant;
+};
+std::ostream& operator<<(std::ostream& out, const Planted& planted) { return out << planted.name; }
+
+// Every figure of a case on a device, `factor` as fast.
+std::function<void(MachineRecord&)> slowed(const char* name, const char* device, double factor) {
+  return [=](MachineRecord& record) {
+    for (Result& r : record.results) {
+      if (!r.name.starts_with(name) || r.device != device || !r.figure) continue;
+      const double median = r.figure->median;
+      r.figure = single_figure(more_is_better(r.unit) ? median * factor : median / factor);
+    }
+  };
+}
+
+std::function<void(MachineRecord&)> with_figure(const char* name, const char* device,
+                                                const std::function<void(Result&)>& change) {
+  return [=](MachineRecord& record) {
+    const auto found = std::find_if(record.results.begin(), record.results.end(),
+                                    [&](const Result& r) { return r.name == name && r.device == device; });
+    ASSERT_NE(found, record.results.end());
+    change(*found);
+  };
+}
+
+class PlantedInARecord : public testing::TestWithParam<Planted> {};
+
+TEST_P(PlantedInARecord, IsFoundOnItsDeviceAlone) {
+  MachineRecord record = recorded("h200x2");
+  GetParam().plant(record);
+  const HealthReport report = judge_health(record, shipped());
+  EXPECT_EQ(report.health, GetParam().health) << listed(report);
+  EXPECT_TRUE(std::any_of(report.findings.begin(), report.findings.end(), [](const HealthFinding& f) {
+    return f.rule == GetParam().rule;
+  })) << listed(report);
+  for (const HealthFinding& f : report.findings) EXPECT_EQ(f.device, GetParam().device) << listed(report);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Faults, PlantedInARecord,
+    testing::Values(
+        Planted{"SlowArithmetic", "probe.slower-than-peers", Health::kDegraded, "gpu1",
+                slowed("gpu.gemm", "gpu1", 0.7)},
+        Planted{"SlowMemory", "probe.slower-than-peers", Health::kDegraded, "gpu0",
+                slowed("gpu.memory.read", "gpu0", 0.85)},
+        Planted{"SlowLinkToTheHost", "probe.below-reference", Health::kDegraded, "gpu1",
+                slowed("gpu.copy.h2d", "gpu1", 0.5)},
+        Planted{"SlowLinkBetweenThem", "probe.slower-than-peers", Health::kDegraded, "gpu0>gpu1",
+                slowed("gpu.peer", "gpu0>gpu1", 0.5)},
+        Planted{"HalfASlot", "probe.pcie", Health::kDegraded, "gpu1",
+                [](MachineRecord& record) { record.gpus[1].pcie_width = 8; }},
+        Planted{"HalfTheLinks", "probe.nvlink", Health::kDegraded, "gpu0",
+                [](MachineRecord& record) { record.gpus[0].nvlinks = 9; }},
+        Planted{"NoPeerAccess", "probe.peer-access", Health::kDegraded, "gpu0>gpu1",
+                [](MachineRecord& record) { record.links[0].peer_access = false; }},
+        Planted{"Throttled", "probe.throttled", Health::kDegraded, "gpu1",
+                [](MachineRecord& record) { record.gpus[1].throttle_reasons = 0x44; }},
+        Planted{"ClockLockedLow", "probe.throttled", Health::kDegraded, "gpu1",
+                [](MachineRecord& record) { record.gpus[1].clock = Hertz(345e6); }},
+        Planted{"Zeros", "probe.no-data", Health::kUnknown, "gpu1",
+                with_figure("gpu.memory.read", "gpu1", [](Result& r) { r.figure = single_figure(0); })},
+        Planted{"FasterThanTheBus", "probe.implausible", Health::kUnknown, "gpu0",
+                with_figure("gpu.memory.read", "gpu0", [](Result& r) { r.figure = single_figure(5.2e12); })},
+        Planted{"FasterThanTheLinks", "probe.implausible", Health::kUnknown, "gpu0>gpu1",
+                with_figure("gpu.peer.read", "gpu0>gpu1", [](Result& r) { r.figure = single_figure(6e11); })},
+        Planted{"WrongSums", "probe.incorrect", Health::kFailed, "gpu0,gpu1",
+                with_figure("collective.all_reduce", "gpu0,gpu1", [](Result& r) { r.correctness->correct = false; })},
+        Planted{"WrongProducts", "probe.incorrect", Health::kFailed, "gpu1",
+                with_figure("gpu.gemm", "gpu1", [](Result& r) { r.correctness->correct = false; })}),
+    [](const testing::TestParamInfo<Planted>& planted) { return planted.param.name; });
+
+}  // namespace
+}  // namespace fathom::probe
