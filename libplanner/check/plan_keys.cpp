@@ -217,8 +217,9 @@ constexpr Row kPredictions[] = {
 };
 
 constexpr Row kOperators[] = {
-    {"", "list"},      {"[].name", "text"}, {"[].kind", "text"}, {"[].count", "1"},      {"[].time_s", "s"},
-    {"[].share", "1"}, {"[].flops", "1"},   {"[].bytes", "B"},   {"[].wire_bytes", "B"}, {"[].bound", "text"},
+    {"", "list"},           {"[].name", "text"},  {"[].kind", "text"},   {"[].count", "1"},
+    {"[].time_s", "s"},     {"[].share", "1"},    {"[].flops", "1"},     {"[].bytes", "B"},
+    {"[].wire_bytes", "B"}, {"[].bound", "text"}, {"[].source", "text"},
 };
 
 constexpr Row kBill[] = {

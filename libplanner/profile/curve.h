@@ -2,6 +2,7 @@
 // line: latency and bandwidth of the way that the library takes there. docs/formulas/profile.md#curves
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "operators/operator.h"
@@ -25,6 +26,7 @@ struct CurveSegment {
 struct MeasuredCurve {
   OperatorKind kind = OperatorKind::kAllReduce;
   int ranks = 2;
+  std::string way = {};                     // who sums, and how: "NCCL 2.28.9 graph"
   std::vector<CurvePoint> points;           // rising
   std::vector<CurveSegment> segments = {};  // at most three, rising: a summary, and what counts beyond the points
   LeftOut left_out = {};                    // of the points but the first and the last

@@ -266,14 +266,31 @@ ProfileFit fit_of(std::vector<double> times, std::size_t samples) {
   return fit;
 }
 
-ProfileRow fit_row(OperatorKind kind, Format weights, const std::vector<Point>& samples) {
-  const std::vector<Point> points = shapes_of(samples);
+ProfileRow row_through(OperatorKind kind, Format weights, const std::vector<Point>& points) {
   const ProfileRow longest = fit_longest(points), sum = fit_sum(points);
   ProfileRow row = cost(points, sum) < cost(points, longest) ? sum : longest;
   row.kind = kind;
   row.weights = weights;
   row.factors = factors_of(points, row);
-  row.fit = fit_of(ratios(points, row), samples.size());
+  return row;
+}
+
+// Of each point over the time of a row through the others.
+std::vector<double> ratios_left_out(const std::vector<Point>& points, const ProfileRow& row) {
+  std::vector<double> result;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    std::vector<Point> others = points;
+    others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+    result.push_back(ratios({points[i]}, row_through(row.kind, row.weights, others)).front());
+  }
+  return result;
+}
+
+ProfileRow fit_row(OperatorKind kind, Format weights, const std::vector<Point>& samples, bool alone) {
+  const std::vector<Point> points = shapes_of(samples);
+  ProfileRow row = row_through(kind, weights, points);
+  const bool leave_out = alone && points.size() > 1;
+  row.fit = fit_of(leave_out ? ratios_left_out(points, row) : ratios(points, row), samples.size());
   return row;
 }
 
@@ -304,7 +321,7 @@ std::string shapes_text(const ProfileRow& row, const std::vector<Point>& points,
                      points.size(), least, most, to_string(Bytes(low->x)), to_string(Bytes(high->x)));
 }
 
-void fit_operators(Profile& profile, const std::vector<ProfileSample>& samples) {
+void fit_operators(Profile& profile, const std::vector<ProfileSample>& samples, bool alone) {
   struct Set {
     std::vector<Point> points;
     double least_tokens = std::numeric_limits<double>::infinity(), most_tokens = 0;
@@ -318,7 +335,7 @@ void fit_operators(Profile& profile, const std::vector<ProfileSample>& samples) 
     set.most_tokens = std::max(set.most_tokens, s.tokens);
   }
   for (const auto& [key, set] : sets) {
-    profile.rows.push_back(fit_row(key.first, key.second, set.points));
+    profile.rows.push_back(fit_row(key.first, key.second, set.points, alone));
     profile.shapes.push_back(shapes_text(profile.rows.back(), set.points, set.least_tokens, set.most_tokens));
   }
 }
@@ -357,13 +374,15 @@ void fit_surfaces(Profile& profile, const std::vector<ProductSample>& samples) {
 }
 
 void fit_curves(Profile& profile, const std::vector<CollectiveSample>& samples) {
-  std::map<std::pair<OperatorKind, int>, std::vector<CurvePoint>> sets;
+  std::map<std::tuple<OperatorKind, int, std::string>, std::vector<CurvePoint>> sets;
   for (const CollectiveSample& s : samples) {
-    if (usable(s.time)) sets[{s.kind, s.ranks}].push_back({.bytes = s.wire_bytes, .time = s.time});
+    if (usable(s.time)) sets[{s.kind, s.ranks, s.way}].push_back({.bytes = s.wire_bytes, .time = s.time});
   }
   for (auto& [key, points] : sets) {
-    if (points.size() >= kLeastCurvePoints)
-      profile.curves.push_back(fit_curve(key.first, key.second, std::move(points)));
+    if (points.size() < kLeastCurvePoints) continue;
+    const auto& [kind, ranks, way] = key;
+    profile.curves.push_back(fit_curve(kind, ranks, std::move(points)));
+    profile.curves.back().way = way;
   }
 }
 
@@ -391,8 +410,9 @@ Profile fit_profile(const ProfileMeasurements& m) {
   profile.date = m.date;
   profile.accelerator = m.accelerator;
   profile.engine = m.engine;
+  profile.alone = m.alone;
   profile.commands = m.commands;
-  fit_operators(profile, m.operators);
+  fit_operators(profile, m.operators, m.alone);
   find_parts(profile, m.operators);
   fit_collectives(profile, m.collectives);
   fit_surfaces(profile, m.products);

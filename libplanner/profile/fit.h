@@ -25,6 +25,7 @@ struct CollectiveSample {
   int ranks = 2;
   Bytes wire_bytes{};
   Seconds time{};
+  std::string way = {};  // of several that do the same; curves are apart
 };
 CollectiveSample collective_sample_of(const Operator& op, Seconds time);
 
@@ -36,6 +37,7 @@ struct ProductSample {
 
 struct ProfileMeasurements {
   std::string machine, backend, date, accelerator, engine;  // as in Profile
+  bool alone = false;  // kernels outside of steps, one sample for a shape: a row's band is of shapes left out
   std::vector<ProfileSample> operators;
   std::vector<CollectiveSample> collectives;
   std::vector<ProductSample> products;  // these two become surfaces and curves, where there are points enough

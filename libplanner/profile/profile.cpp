@@ -73,18 +73,26 @@ const ProfileCollective* Profile::find(OperatorKind kind, int ranks) const {
   return nullptr;
 }
 
+// Kernels that expand four bits in groups of 128 read them with and without zero points, which are 4 bits beside 528 of a group.
 const ProductSurface* Profile::surface(Format weights) const {
   for (const ProductSurface& surface : surfaces) {
     if (surface.weights == weights) return &surface;
   }
+  if (weights == Format::kInt4G128Asym) return surface(Format::kInt4G128);
   return nullptr;
 }
 
-const MeasuredCurve* Profile::curve(OperatorKind kind, int ranks) const {
+std::optional<Figure> Profile::on_curves(OperatorKind kind, int ranks, Bytes wire_bytes) const {
+  std::optional<Figure> best;
   for (const MeasuredCurve& curve : curves) {
-    if (curve.kind == kind && curve.ranks == ranks) return &curve;
+    if (curve.kind != kind || curve.ranks != ranks) continue;
+    const Figure here = curve_time(curve, wire_bytes);
+    const bool outside = here.origin == FigureOrigin::kExtrapolated;
+    const bool best_outside = best && best->origin == FigureOrigin::kExtrapolated;
+    const bool better = !best || (outside != best_outside ? best_outside : outside == (here.time > best->time));
+    if (better) best = here;
   }
-  return nullptr;
+  return best;
 }
 
 std::vector<std::string> fit_texts(const Profile& profile) {
@@ -95,8 +103,15 @@ std::vector<std::string> fit_texts(const Profile& profile) {
   };
   for (const ProductSurface& s : profile.surfaces)
     say("linear " + to_string(s.weights), static_cast<std::size_t>(s.points), s.left_out);
+  for (const ProfileRow& row : profile.rows) {
+    if (profile.alone) {
+      texts.push_back(fmt::format("{} {}: {} samples, left out one by one {:.1f} % off (median)", to_string(row.kind),
+                                  to_string(row.weights), row.fit.samples, row.fit.median_error * 100));
+    }
+  }
   for (const MeasuredCurve& c : profile.curves)
-    say(fmt::format("{} over {} ranks", to_string(c.kind), c.ranks), c.points.size(), c.left_out);
+    say(fmt::format("{} over {} ranks{}{}", to_string(c.kind), c.ranks, c.way.empty() ? "" : ", ", c.way),
+        c.points.size(), c.left_out);
   return texts;
 }
 

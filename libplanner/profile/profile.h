@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -82,6 +83,7 @@ struct Profile {
   std::vector<ProfileRow> rows;
   std::vector<ProfilePart> parts;
   std::vector<ProfileCollective> collectives;
+  bool alone = false;                    // measured outside of steps: rows' bands are of shapes left out
   std::vector<ProductSurface> surfaces;  // of products, one for each format, and
   std::vector<MeasuredCurve> curves;     // of collectives: measured alone, they come before rows; in no profile file
   Estimate<Seconds> step_overhead;       // between the operators of a step
@@ -92,7 +94,8 @@ struct Profile {
   const ProfileRow* find(OperatorKind kind, Format weights) const;  // nullptr when there is none
   const ProfileCollective* find(OperatorKind kind, int ranks) const;
   const ProductSurface* surface(Format weights) const;
-  const MeasuredCurve* curve(OperatorKind kind, int ranks) const;
+  // The fastest of the ways that were measured at such a size; beyond all of them the slowest. Absent: no curve.
+  std::optional<Figure> on_curves(OperatorKind kind, int ranks, Bytes wire_bytes) const;
   bool part_of_another(const std::string& name, double tokens) const;
 };
 

@@ -187,11 +187,10 @@ struct MeasuredTime {
 MeasuredTime measured_collective(const Operator& op, const DeviceRates& r, const Layout& layout) {
   const int reach = op.kind == OperatorKind::kSendRecv ? layout.devices_per_replica() : op.ranks;
   if (reach > r.pool->per_node) return {};
-  if (const MeasuredCurve* curve = r.measured->curve(op.kind, op.ranks)) {
-    const Figure figure = curve_time(*curve, wire_bytes(op));
-    return {
-        .of = {.time = figure.time * at_corner(figure.fast, figure.slow, r.measured_corner), .bound = Bound::kNetwork},
-        .origin = figure.origin};
+  if (const auto figure = r.measured->on_curves(op.kind, op.ranks, wire_bytes(op))) {
+    return {.of = {.time = figure->time * at_corner(figure->fast, figure->slow, r.measured_corner),
+                   .bound = Bound::kNetwork},
+            .origin = figure->origin};
   }
   const ProfileCollective* row = r.measured->find(op.kind, op.ranks);
   if (row == nullptr) return {};
@@ -205,11 +204,13 @@ Bound longest(Seconds memory, Seconds compute, Seconds floor) {
   return floor > std::max(memory, compute) ? Bound::kFloor : compute > memory ? Bound::kCompute : Bound::kMemory;
 }
 
+// Weights of another format that the same kernels read are not what was measured.
 MeasuredTime measured_product(const Operator& op, const ProductSurface& surface, Corner corner) {
   const ProductTime t = product_time(surface, product_shape(op));
   return {.of = {.time = t.figure.time * at_corner(t.figure.fast, t.figure.slow, corner),
                  .bound = longest(t.memory, t.compute, t.start)},
-          .origin = t.figure.origin};
+          .origin =
+              surface.weights == op.weights ? t.figure.origin : std::min(t.figure.origin, FigureOrigin::kInterpolated)};
 }
 
 MeasuredTime measured_time(const Operator& op, const DeviceRates& r, const Layout& layout) {

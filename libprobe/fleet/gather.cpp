@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -20,10 +21,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What a shell or a launcher says before is not ours; the report is one object that begins a line.
-std::string json_of(const std::string& text) {
+// What a shell or a launcher says before and after is not ours; the report is one object that begins a line.
+Json object_in(const std::string& text) {
   const std::size_t at = text.starts_with('{') ? 0 : text.find("\n{");
-  return at == std::string::npos ? "" : text.substr(at);
+  Json json;
+  if (at == std::string::npos) return json;
+  std::istringstream from(text.substr(at));
+  try {
+    from >> json;
+  } catch (const Json::parse_error&) {
+    return Json();  // a part of one
+  }
+  return json;
 }
 
 // 1 is a verdict: the node was probed, and has findings.
@@ -96,8 +105,8 @@ class Runner {
 }  // namespace
 
 MachineRecord record_of_answer(const std::string& text, const std::string& file_name) {
-  const Json json = Json::parse(json_of(text), nullptr, false);
-  if (json.is_discarded() || !json.is_object()) {
+  const Json json = object_in(text);
+  if (!json.is_object()) {
     throw InputError(file_name, {}, text.empty() ? "it is empty" : "it is no JSON, or a part of it",
                      "fathom probe -f json prints it");
   }

@@ -61,6 +61,8 @@ std::string quoted(const std::string& word) {
   return text + "\"";
 }
 
+constexpr double kToSay = 5;  // seconds, for kubectl to say that the time was up before it is ended itself
+
 void launch_by_kubernetes(Launch& launch, const Fleet& fleet, const Host& host, std::size_t number,
                           const Words& command, const FleetOrder& order, Seconds limit) {
   const std::string job = fmt::format("fathom-probe-{}", number);
@@ -75,11 +77,12 @@ void launch_by_kubernetes(Launch& launch, const Fleet& fleet, const Host& host, 
   for (const auto& [place, value] : places) launch.manifest = replaced(std::move(launch.manifest), place, value);
   const std::string file = order.folder + "/" + launch.manifest_file;
   const Words kubectl = Words{"kubectl", "--namespace", fleet.name_space} + fleet.options;
-  launch.steps = {{.words = kubectl + Words{"apply", "-f", file}},
-                  {.words = kubectl + Words{"wait", "--for=condition=complete",
-                                            fmt::format("--timeout={:.0f}s", limit.value), "job/" + job}},
-                  {.words = kubectl + Words{"logs", "job/" + job}, .answers = true},
-                  {.words = kubectl + Words{"delete", "--ignore-not-found", "-f", file}, .always = true}};
+  launch.steps = {
+      {.words = kubectl + Words{"apply", "-f", file}},
+      {.words = kubectl + Words{"wait", "--for=condition=complete",
+                                fmt::format("--timeout={:.0f}s", std::max(1.0, limit.value - kToSay)), "job/" + job}},
+      {.words = kubectl + Words{"logs", "job/" + job}, .answers = true},
+      {.words = kubectl + Words{"delete", "--ignore-not-found", "-f", file}, .always = true}};
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,6 +10,7 @@
 
 #include "health/limits_of_parts.h"
 #include "input/error.h"
+#include "rates/case_operators.h"
 
 namespace fathom::probe {
 
@@ -28,6 +28,7 @@ std::vector<Measured> slowest_of_devices(const MachineRecord& record, const Cata
   using Key = std::tuple<std::string, std::map<std::string, std::string>, std::string, std::string, std::string, Unit>;
   std::map<Key, Measured> found;
   for (const Result& r : record.results) {
+    if (r.protocol.pattern == "zeros") continue;  // they draw less power: 12 % faster on an H200
     if (!is_usable(r, peak_of(r, record, catalog))) continue;
     const Protocol& p = r.protocol;
     const Measured here{&r, r.figure->median};
@@ -41,93 +42,93 @@ std::vector<Measured> slowest_of_devices(const MachineRecord& record, const Cata
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// One result as a sample. A text says why it is none.
+// One result as samples
 
-using Why = std::string;
-
-constexpr double kWidestShape = 1e9;  // no matrix is wider, and what is computed of it fits an integer
-
-std::optional<double> positive(const Result& r, const std::string& key, double most = kWidestShape) {
-  const std::optional<double> number = number_of(r, key);
-  return number && *number >= 1 && *number <= most ? number : std::nullopt;
+// Rates of products count FLOP, those of attention that decodes bytes of the cache.
+std::optional<Seconds> time_of(const Measured& measured, const std::vector<Operator>& operators) {
+  Flops computed{};
+  Bytes cached{};
+  for (const Operator& op : operators) computed += flops(op), cached += op.kv_bytes;
+  switch (measured.result->unit) {
+    case Unit::kTime:
+      return Seconds(measured.figure);
+    case Unit::kFlopsPerSecond:
+      return computed / FlopsPerSecond(measured.figure);
+    case Unit::kBytesPerSecond:
+      return cached > Bytes(0) ? std::optional(cached / BytesPerSecond(measured.figure)) : std::nullopt;
+    case Unit::kOperationsPerSecond:
+    case Unit::kTokensPerSecond:
+    case Unit::kWatts:
+      break;
+  }
+  return std::nullopt;
 }
 
-std::string text_of(const Result& r, const std::string& key) {
-  const auto text = r.shape.find(key);
+// Of collectives: libraries and kernels sum in ways of their own, with curves of their own.
+std::string way_of(const Protocol& p) {
+  std::string way = p.engine;
+  for (const std::string& word : {p.kernel, p.launch}) way += (way.empty() || word.empty() ? "" : " ") + word;
+  return way;
+}
+
+void add(const Operator& op, Seconds time, const Protocol& protocol, ProfileMeasurements& out) {
+  if (is_collective(op.kind)) {
+    out.curves.push_back(collective_sample_of(op, time));
+    out.curves.back().way = way_of(protocol);
+  } else if (op.kind == OperatorKind::kLinear) {
+    out.products.push_back({.weights = op.weights, .point = {.shape = product_shape(op), .time = time}});
+  } else {
+    out.operators.push_back(sample_of(op, time));
+  }
+}
+
+// Operators that were timed together share the time by the bytes that they move. False when the figure is no time.
+bool take(const Measured& measured, const std::vector<Operator>& operators, ProfileMeasurements& out) {
+  const std::optional<Seconds> time = time_of(measured, operators);
+  if (!time) return false;
+  Bytes all{};
+  for (const Operator& op : operators) all += bytes_moved(op);
+  for (const Operator& op : operators)
+    add(op, all > Bytes(0) ? *time * (bytes_moved(op) / all) : *time, measured.result->protocol, out);
+  return true;
+}
+
+// A law needs more shapes than it has numbers.
+constexpr std::size_t kLeastShapes = 4;
+
+void name_short_surfaces(const ProfileMeasurements& measurements, std::set<std::string>& unused) {
+  std::map<Format, std::size_t> points;
+  for (const ProductSample& s : measurements.products) ++points[s.weights];
+  for (const auto& [format, count] : points) {
+    if (count < kLeastSurfacePoints) unused.insert("linear " + to_string(format) + ": fewer than four shapes");
+  }
+}
+
+void drop_short_rows(ProfileMeasurements& out, std::set<std::string>& unused) {
+  std::map<std::pair<OperatorKind, Format>, std::set<std::pair<double, double>>> shapes;
+  for (const ProfileSample& s : out.operators) shapes[{s.kind, s.weights}].emplace(s.bytes.value, s.flops.value);
+  for (const auto& [key, of] : shapes) {
+    if (of.size() < kLeastShapes)
+      unused.insert(fmt::format("{} {}: fewer than four shapes", to_string(key.first), to_string(key.second)));
+  }
+  std::erase_if(out.operators, [&](const ProfileSample& s) {
+    return shapes[{s.kind, s.weights}].size() < kLeastShapes;
+  });
+}
+
+std::string format_name(const Result& r) {
+  const auto text = r.shape.find("dtype");
   return text == r.shape.end() ? "" : text->second;
-}
-
-std::optional<Format> format_of(const Result& r) {
-  const std::string name = text_of(r, r.shape.contains("weights") ? "weights" : "dtype");
-  for (std::size_t i = 0; i < kFormats; ++i) {
-    if (to_string(static_cast<Format>(i)) == name) return static_cast<Format>(i);
-  }
-  return std::nullopt;
-}
-
-std::optional<Seconds> time_of(const Measured& measured, Flops flops) {
-  if (measured.result->unit == Unit::kTime) return Seconds(measured.figure);
-  if (measured.result->unit == Unit::kFlopsPerSecond) return flops / FlopsPerSecond(measured.figure);
-  return std::nullopt;
-}
-
-Why take_product(const Measured& measured, ProfileMeasurements& out) {
-  const Result& r = *measured.result;
-  const auto m = positive(r, "m"), n = positive(r, "n"), k = positive(r, "k");
-  const std::optional<Format> format = format_of(r);
-  if (!m || !n || !k) return "it does not tell m, n and k";
-  if (!format) return "no weights are stored so";
-  Operator op{.name = "product", .kind = OperatorKind::kLinear, .math = *format, .weights = *format, .tokens = *m};
-  op.width_in = *k, op.width_out = *n, op.weight_elements = *n * *k;
-  op.weight_bytes = bytes(*format, static_cast<std::int64_t>(*n), static_cast<std::int64_t>(*k));
-  const ProductShape shape = product_shape(op);
-  const std::optional<Seconds> time = time_of(measured, shape.flops);
-  if (!time) return "its figure is no time";
-  out.products.push_back({.weights = *format, .point = {.shape = shape, .time = *time}});
-  return {};
-}
-
-// `bytes` of a record are those of nccl-tests: of a gather what every rank has at the end.
-Why take_collective(const Measured& measured, OperatorKind kind, ProfileMeasurements& out) {
-  const Result& r = *measured.result;
-  const auto message = positive(r, "bytes", 1e15), ranks = positive(r, "ranks", 1e6);
-  if (!message || !ranks || *ranks < 2) return "it does not tell bytes and ranks";
-  if (r.unit != Unit::kTime) return "its figure is no time";
-  Operator op{.name = "collective", .kind = kind};
-  op.ranks = static_cast<int>(*ranks);
-  op.payload = Bytes(kind == OperatorKind::kAllGather ? *message / *ranks : *message);
-  out.curves.push_back(collective_sample_of(op, Seconds(measured.figure)));
-  return {};
-}
-
-constexpr struct {
-  const char* name;
-  OperatorKind kind;
-} kCollectives[] = {{"collective.all_reduce", OperatorKind::kAllReduce},
-                    {"collective.all_gather", OperatorKind::kAllGather},
-                    {"collective.all_to_all", OperatorKind::kAllToAll},
-                    {"collective.send_recv", OperatorKind::kSendRecv}};
-
-Why take(const Measured& measured, ProfileMeasurements& out) {
-  const std::string& name = measured.result->name;
-  if (name == "gpu.gemm" || name == "gpu.linear") return take_product(measured, out);
-  for (const auto& collective : kCollectives) {
-    if (name == collective.name) return take_collective(measured, collective.kind, out);
-  }
-  return "no operator of a plan is timed by it";
 }
 
 // Kernels as an engine runs them before those of a library alone: their surfaces are different ones.
 std::vector<Measured> without_second_choice(std::vector<Measured> all) {
   std::set<std::string> linear;  // formats
   for (const Measured& m : all) {
-    const std::optional<Format> format = format_of(*m.result);
-    if (m.result->name == "gpu.linear" && format) linear.insert(to_string(*format));
+    if (m.result->name == "gpu.linear") linear.insert(format_name(*m.result));
   }
-  std::erase_if(all, [&](const Measured& m) {
-    const std::optional<Format> format = format_of(*m.result);
-    return m.result->name == "gpu.gemm" && format && linear.contains(to_string(*format));
-  });
+  std::erase_if(
+      all, [&](const Measured& m) { return m.result->name == "gpu.gemm" && linear.contains(format_name(*m.result)); });
   return all;
 }
 
@@ -156,14 +157,23 @@ RecordRates rates_of(const MachineRecord& record, const Catalog& catalog) {
   m.accelerator = accelerator_of(record, catalog).id;
   m.machine = fmt::format("{}, {} x {}", record.node, record.gpus.size(), record.gpus.front().name);
   m.backend = "cuda";
+  m.alone = true;
   m.date = record.date;
-  std::set<std::string> unused;
+  std::set<std::string> unused, foreign;
   for (const Measured& measured : without_second_choice(slowest_of_devices(record, catalog))) {
     const std::string& name = measured.result->name;
     if (name.starts_with("host.")) continue;
-    if (const Why why = take(measured, m); !why.empty()) unused.insert(name + ": " + why);
+    const CaseOperators operators = operators_of(*measured.result);
+    if (operators.list.empty()) {
+      operators.why.empty() ? foreign.insert(name) : unused.insert(name + ": " + operators.why);
+    } else if (!take(measured, operators.list, m)) {
+      unused.insert(name + ": its figure is no time");
+    }
   }
+  drop_short_rows(m, unused);
+  name_short_surfaces(m, unused);
   rates.unused.assign(unused.begin(), unused.end());
+  if (!foreign.empty()) rates.unused.push_back(fmt::format("{}: no operator of a plan", fmt::join(foreign, ", ")));
   return rates;
 }
 

@@ -13,7 +13,8 @@ namespace fathom::probe {
 
 struct RecordRates {
   ProfileMeasurements measurements;
-  std::vector<std::string> unused;  // cases of GPUs and collectives, once each, with the reason
+  std::vector<std::string>
+      unused;  // what could have been used, with the reason; last, what no operator of a plan is timed by
 };
 
 // Of several devices the slowest counts, because ranks wait for each other; of several kernels for one shape the planner takes

@@ -135,6 +135,7 @@ TEST(FleetAnswer, IsAReportOrARecordBehindWhateverAShellSays) {
   EXPECT_EQ(record_of_answer(record, "n1").node, "invented-4-gpus");
   EXPECT_EQ(record_of_answer("Welcome {user}!\n{\"health\": \"healthy\", \"machine\": " + record + "}", "n1").node,
             "invented-4-gpus");
+  EXPECT_EQ(record_of_answer(record + "bye\n", "n1").node, "invented-4-gpus");
   EXPECT_THROW(record_of_answer("", "n1"), InputError);
   EXPECT_THROW(record_of_answer(record.substr(0, record.size() / 2), "n1"), InputError);
   EXPECT_THROW(record_of_answer("[]", "n1"), InputError);

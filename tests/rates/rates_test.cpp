@@ -46,7 +46,7 @@ TEST(RatesOfARecord, AProductIsCountedAsThePlannerCountsIt) {
   EXPECT_EQ(point.shape.bytes.value, 2.0 * 4096 * 8192 + 2.0 * 16 * (4096 + 8192));  // weights; activations of bf16
   EXPECT_NEAR(point.time.value, point.shape.flops.value / 1e14, 1e-15);
   EXPECT_EQ(rates.measurements.accelerator, "nvidia-h200-sxm5-141gb");
-  EXPECT_TRUE(rates.unused.empty());
+  EXPECT_EQ(rates.unused, std::vector<std::string>{"linear bf16: fewer than four shapes"});
 }
 
 TEST(RatesOfARecord, TheSlowestDeviceCounts) {
@@ -77,6 +77,73 @@ TEST(RatesOfARecord, CollectivesAreCountedByWhatARankSends) {
   }
 }
 
+// A kernel for small messages beside a library for all: each size takes the faster of those that were measured there.
+TEST(RatesOfARecord, WaysOfACollectiveAreCurvesOfTheirOwn) {
+  std::vector<Result> results;
+  const auto add = [&](const std::string& engine, const std::string& bytes, double time) {
+    results.push_back(
+        result("collective.all_reduce", "gpu0,gpu1", {{"bytes", bytes}, {"ranks", "2"}}, Unit::kTime, time));
+    results.back().protocol.engine = engine;
+  };
+  add("NCCL", "2048", 8e-6), add("NCCL", "32768", 9e-6), add("NCCL", "524288", 14e-6), add("NCCL", "8388608", 50e-6);
+  add("kernels", "1024", 2e-6), add("kernels", "16384", 3e-6), add("kernels", "65536", 4e-6);
+  const Profile profile = fit_profile(rates_of(with(results), shipped()).measurements);
+  ASSERT_EQ(profile.curves.size(), 2u);
+  const auto time = [&](double bytes) { return profile.on_curves(OperatorKind::kAllReduce, 2, Bytes(bytes))->time; };
+  EXPECT_EQ(time(16384), 3_us);    // measured by the kernels
+  EXPECT_LT(time(32768), 4_us);    // between two of theirs, although NCCL measured just this
+  EXPECT_EQ(time(524288), 14_us);  // theirs end before
+  EXPECT_EQ(time(1024), 2_us);
+}
+
+// The rate of decoding counts the cache that is read.
+TEST(RatesOfARecord, AttentionIsCountedAsThePlannerCountsIt) {
+  const std::map<std::string, std::string> heads = {
+      {"heads", "32"}, {"kv_heads", "8"}, {"head_dim", "128"}, {"dtype", "bf16"}};
+  std::vector<Result> results;
+  for (const char* batch : {"1", "8", "32", "64"}) {
+    auto shape = heads;
+    shape["batch"] = batch, shape["context"] = "4096";
+    results.push_back(result("gpu.attention.decode", "gpu0", shape, Unit::kBytesPerSecond, 4e12));
+  }
+  const RecordRates rates = rates_of(with(results), shipped());
+  ASSERT_EQ(rates.measurements.operators.size(), 4u);
+  for (const ProfileSample& sample : rates.measurements.operators) {
+    const double cache = sample.tokens * 4096 * 2 * 2 * 8 * 128;
+    EXPECT_EQ(sample.kind, OperatorKind::kAttention);
+    EXPECT_NEAR(sample.time.value, cache / 4e12, 1e-12);
+    EXPECT_NEAR(sample.bytes.value, cache + sample.tokens * 2 * 2 * 32 * 128, 1);  // queries and results as well
+    EXPECT_NEAR(sample.flops.value, sample.tokens * 4096 * 32 * 4 * 128, 1);
+  }
+  results.pop_back();
+  EXPECT_TRUE(says(rates_of(with(results), shipped()), "attention bf16: fewer than four shapes"));
+}
+
+// One time for gate, up and down: two products of the plan, which share it by the bytes that they move.
+TEST(RatesOfARecord, ExpertsAreTwoProducts) {
+  std::vector<Result> results;
+  for (const char* m : {"1", "8", "64", "512"}) {
+    results.push_back(result("gpu.experts", "gpu0",
+                             {{"dtype", "fp8-block128"},
+                              {"m", m},
+                              {"experts", "64"},
+                              {"of", "64"},
+                              {"chosen", "6"},
+                              {"hidden", "2048"},
+                              {"inner", "1408"}},
+                             Unit::kTime, 30e-6));
+  }
+  const RecordRates rates = rates_of(with(results), shipped());
+  ASSERT_EQ(rates.measurements.operators.size(), 8u);
+  double sum = 0;
+  for (const ProfileSample& sample : rates.measurements.operators) {
+    EXPECT_EQ(sample.kind, OperatorKind::kGroupedLinear);
+    EXPECT_EQ(sample.weights, Format::kFp8Block128);
+    sum += sample.time.value;
+  }
+  EXPECT_NEAR(sum, 4 * 30e-6, 1e-9);
+}
+
 TEST(RatesOfARecord, WhatAPlanHasNoUseForIsNamed) {
   Result broken = product("gpu.gemm", "gpu0", "1", 1e12);
   broken.shape.erase("n");
@@ -85,9 +152,16 @@ TEST(RatesOfARecord, WhatAPlanHasNoUseForIsNamed) {
   const RecordRates rates = rates_of(
       with({broken, odd, result("gpu.launch.graph", "gpu0", {{"nodes", "1000"}}, Unit::kTime, 1.3e-6)}), shipped());
   EXPECT_TRUE(rates.measurements.products.empty());
-  EXPECT_TRUE(says(rates, "gpu.gemm: it does not tell m, n and k"));
+  EXPECT_TRUE(says(rates, "gpu.gemm: it does not tell n"));
   EXPECT_TRUE(says(rates, "gpu.linear: no weights are stored so"));
-  EXPECT_TRUE(says(rates, "gpu.launch.graph: no operator"));
+  EXPECT_EQ(rates.unused.back(), "gpu.launch.graph: no operator of a plan");
+}
+
+// Zeros draw less power: 838 instead of 681 TFLOPS on one H200.
+TEST(RatesOfARecord, ZerosAsDataAreNoRates) {
+  Result zeros = product("gpu.gemm", "gpu0", "1", 2e12);
+  zeros.protocol.pattern = "zeros";
+  EXPECT_TRUE(rates_of(with({zeros}), shipped()).measurements.products.empty());
 }
 
 TEST(RatesOfARecord, FiguresThatCannotBeAreLeftOut) {
@@ -111,9 +185,28 @@ TEST(RatesOfARecord, RatesBelongToOneAcceleratorOfTheCatalog) {
 // The whole way: a record of three sizes gives the plan's all-reduce.
 TEST(RatesOfARecord, BecomeCurvesOfAProfile) {
   const Profile profile = fit_profile(rates_of(invented_machine(), shipped()).measurements);
-  const MeasuredCurve* curve = profile.curve(OperatorKind::kAllReduce, 4);
-  ASSERT_NE(curve, nullptr);
-  EXPECT_EQ(curve_time(*curve, Bytes(1.5 * 1048576)).time, 21_us);
+  const auto figure = profile.on_curves(OperatorKind::kAllReduce, 4, Bytes(1.5 * 1048576));
+  ASSERT_TRUE(figure);
+  EXPECT_EQ(figure->time, 21_us);
+  EXPECT_FALSE(profile.on_curves(OperatorKind::kAllReduce, 2, Bytes(1)));
+}
+
+// Two H200, at quick depth: three rows of activations, sizes sixteen times apart.
+TEST(RatesOfARecord, RealGpusGiveSurfacesAndCurves) {
+  const std::filesystem::path file = std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/machines/h200x2.json";
+  const Profile profile = fit_profile(rates_of(read_record(file), shipped()).measurements);
+  for (const Format format : {Format::kBf16, Format::kFp8Block128, Format::kInt4G128}) {
+    const ProductSurface* surface = profile.surface(format);
+    ASSERT_NE(surface, nullptr) << to_string(format);
+    EXPECT_LT(surface->left_out.median_error, 0.10) << to_string(format);
+    EXPECT_LT(surface->left_out.p90_error, 0.20) << to_string(format);
+    EXPECT_NE(profile.find(OperatorKind::kGroupedLinear, format), nullptr) << to_string(format);
+  }
+  for (const OperatorKind kind :
+       {OperatorKind::kAllReduce, OperatorKind::kAllGather, OperatorKind::kAllToAll, OperatorKind::kSendRecv})
+    EXPECT_TRUE(profile.on_curves(kind, 2, Bytes(1e6))) << to_string(kind);
+  const double small = profile.on_curves(OperatorKind::kAllReduce, 2, Bytes(16384))->time.value;
+  EXPECT_LT(small, 5e-6);  // by the engine's own kernel; NCCL takes more
 }
 
 }  // namespace

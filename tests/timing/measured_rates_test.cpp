@@ -121,6 +121,23 @@ TEST(MeasuredRates, SurfacesAndCurvesComeBeforeRows) {
   EXPECT_EQ(origin_of(sum, rates, Layout{.tp = 2}), FigureOrigin::kMeasured);
 }
 
+TEST(MeasuredRates, FourBitsWithZeroPointsAreReadByTheSameKernels) {
+  const TestCluster cluster{Machines{}};
+  auto profile = measured();
+  std::vector<ProductPoint> points;
+  for (const double m : {1.0, 16.0, 64.0, 256.0}) points.push_back({product_shape(shaped(m)), 30_us + 1_us * m});
+  profile->surfaces = {fit_surface(Format::kInt4G128, points)};
+  const EngineProfile with = with_profile(engine(), profile, true);
+  const DeviceRates rates = device_rates(cluster.pool(), with);
+  Operator op = shaped(16);
+  op.weights = Format::kInt4G128;
+  EXPECT_EQ(origin_of(op, rates, Layout{}), FigureOrigin::kMeasured);
+  op.weights = Format::kInt4G128Asym;
+  EXPECT_EQ(origin_of(op, rates, Layout{}), FigureOrigin::kInterpolated);
+  op.weights = Format::kInt4G32;
+  EXPECT_EQ(origin_of(op, rates, Layout{}), FigureOrigin::kCatalog);
+}
+
 // What an expert-parallel group waits for is its busiest rank, measured or not.
 TEST(MeasuredRates, TheBusiestRankSetsThePaceOfExperts) {
   const TestCluster cluster{Machines{}};
