@@ -36,6 +36,7 @@ finance:
 
 workload:
   model: $1
+  engine: fathom-cuda
   weights: [$2]
   input_tokens: $4
   output_tokens: $5

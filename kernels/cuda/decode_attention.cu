@@ -53,7 +53,7 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
   const int sequence = blockIdx.y, split = blockIdx.z, splits = gridDim.z;
   const int group = op.heads / op.kv_heads, rows = min(kRows, op.rows * group - first_row);
 
-  start_successor();
+  if (splits == 1) start_successor();
   const int length = op.lengths[sequence];  // lengths and tables are there before the step begins
   if (length <= 0) return wait_for_predecessor();
   const int window = static_cast<int>(op.window);
@@ -172,6 +172,7 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
     __syncwarp();
   }
   wait_for_copies<0>();
+  if (splits > 1) start_successor();  // the join: until here its blocks would crowd where there is room
   __syncthreads();
 
   // The four warps' sums, [warp][row][head_dim + 2].

@@ -61,15 +61,17 @@ struct Planned {
   cublasLtMatmulAlgo_t algorithm = {};
 };
 
-// rows, cols, tokens, strides of x and y, fp32, added to, with a bias
+// rows, cols, step_size of the tokens, strides of x and y, fp32, added to, with a bias
 using Key = std::tuple<std::int64_t, std::int64_t, int, std::int64_t, std::int64_t, bool, bool, bool>;
 
+// For as many tokens as step_size() says; set_tokens() tells how many there are.
 Planned planned(cublasLtHandle_t context, const Linear& op) {
+  const int tokens = step_size(op.tokens);
   const cudaDataType_t out = op.y_fp32 ? CUDA_R_32F : CUDA_R_16BF;
   Planned p{.operation = {},
             .w = shape(CUDA_R_16BF, op.w.cols, op.w.rows, op.w.cols),
-            .x = shape(CUDA_R_16BF, op.w.cols, op.tokens, op.x_stride),
-            .y = shape(out, op.w.rows, op.tokens, op.y_stride)};
+            .x = shape(CUDA_R_16BF, op.w.cols, tokens, op.x_stride),
+            .y = shape(out, op.w.rows, tokens, op.y_stride)};
   check(cublasLtMatmulDescCreate(p.operation.fill(), CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
   set(p.operation, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
   if (op.bias != nullptr) {
@@ -94,6 +96,14 @@ Planned planned(cublasLtHandle_t context, const Linear& op) {
   if (found == 0) throw CudaError("cuBLASLt has no algorithm for a product");
   p.algorithm = best.algo;
   return p;
+}
+
+void set_tokens(const Planned& p, int tokens) {
+  const auto columns = static_cast<std::uint64_t>(tokens);
+  for (const Shape* side : {&p.x, &p.y}) {
+    check(cublasLtMatrixLayoutSetAttribute(*side, CUBLASLT_MATRIX_LAYOUT_COLS, &columns, sizeof columns),
+          "cublasLtMatrixLayoutSetAttribute");
+  }
 }
 
 }  // namespace
@@ -121,11 +131,12 @@ void LargeLinear::operator()(const Launch& how, const Linear& op) {
     widen_weights(how, op.w, state_->memory.scratch);
     weights = state_->memory.scratch;
   }
-  const Key key{op.w.rows,   op.w.cols, op.tokens,         op.x_stride,
-                op.y_stride, op.y_fp32, op.add != nullptr, op.bias != nullptr};
+  const Key key{op.w.rows,   op.w.cols, step_size(op.tokens), op.x_stride,
+                op.y_stride, op.y_fp32, op.add != nullptr,    op.bias != nullptr};
   auto found = state_->known.find(key);
   if (found == state_->known.end()) found = state_->known.emplace(key, planned(state_->context, op)).first;
   const Planned& p = found->second;
+  set_tokens(p, op.tokens);
   if (op.bias != nullptr) set(p.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, op.bias);
   const float one = 1, kept = op.add != nullptr ? 1.0f : 0.0f;
   check(cublasLtMatmul(state_->context, p.operation, &one, weights, p.w, op.x, p.x, &kept,

@@ -5,14 +5,25 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
 
 #include "cuda/linear.h"
 
 namespace fathom::cuda {
 
-// What cuBLASLt chose for a shape is kept, so a second call of it costs the host a few microseconds. Not for two threads at
-// once. Allocates nothing after construction: `scratch` holds the widest matrix that is not in bf16, bf16 [rows, cols].
+// Sizes by which steps are told apart: `tokens` rounded up to one of a few. Prompts come in all lengths, and to choose an algorithm
+// takes the host a good part of a millisecond, to load its code several.
+constexpr int step_size(int tokens) {
+  for (int size : {1, 2, 4, 8, 16, 24, 32, 48, 64}) {
+    if (tokens <= size) return size;
+  }
+  const int step = tokens <= 512 ? 32 : 128;
+  return (tokens + step - 1) / step * step;
+}
+
+// What cuBLASLt chose for a shape and the step_size of its tokens is kept, so a second call of it costs the host a few
+// microseconds. Not for two threads at once. Allocates nothing after construction: `scratch` holds the widest matrix that is not in bf16, bf16 [rows, cols].
 class LargeLinear {
  public:
   static constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what cuBLAS recommends for Hopper

@@ -39,7 +39,7 @@ void allow_shared_memory(Kernel* kernel, std::size_t bytes) {
 }
 
 // Everything that any kernel before wrote is visible after wait_for_predecessor(), if every block of each of them called it too.
-// Weights may be read earlier. start_successor() comes first of all: once every block of this kernel is on a multiprocessor, the
+// Weights may be read earlier. start_successor() comes first of all where the successor has some to read: once every block of this kernel is on a multiprocessor, the
 // next one's blocks take what room is left, and whatever they read before their own wait_for_predecessor() arrives meanwhile.
 // Without overlap both do nothing.
 __device__ inline void wait_for_predecessor() {

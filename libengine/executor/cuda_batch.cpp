@@ -8,7 +8,6 @@ namespace fathom {
 namespace {
 
 constexpr std::size_t kAlignment = 16;
-constexpr int kShortest = 128;  // tokens of a context that one block reads
 
 }  // namespace
 

@@ -18,6 +18,8 @@ namespace fathom {
 
 class CudaBatch {
  public:
+  static constexpr int kShortest = 128;  // tokens of a context that one block reads: below, contexts are not told apart
+
   // `most_logits`: rows with logits of one step.
   CudaBatch(const StepLimits& limits, int most_logits, Account& account);
 

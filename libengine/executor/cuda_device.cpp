@@ -53,13 +53,7 @@ int cuda_devices() {
   return cudaGetDeviceCount(&devices) == cudaSuccess ? devices : 0;
 }
 
-int cuda_rows(int rows) {
-  constexpr int kBeyond = 32;
-  for (int size : {1, 2, 4, 8, 16, 24, 32, 48, 64}) {
-    if (rows <= size) return size;
-  }
-  return (rows + kBeyond - 1) / kBeyond * kBeyond;
-}
+int cuda_rows(int rows) { return cuda::step_size(rows); }
 
 std::unique_ptr<Executor> make_cuda_executor(const ExecutorParts& parts) {
   if (const std::string why = unsupported_on_cuda(parts); !why.empty()) throw std::invalid_argument(why);

@@ -7,7 +7,7 @@
 // does the norm that follows.
 //
 // Steps that only decode are filled up to a few batch sizes; each of those, with contexts up to a power of two, is a graph,
-// captured when it first comes. All memory is allocated once, for the largest step.
+// captured when it first comes, or by warm_up(). All memory is allocated once, for the largest step.
 #pragma once
 
 #include <map>
@@ -54,6 +54,7 @@ class CudaExecutor : public Executor {
   const std::vector<int>& logit_rows() const override { return batch_.logit_rows(); }
   const float* draft_logits() const override { return nullptr; }
   int draft_rows() const override { return 0; }
+  void warm_up() override;
   void reserve(int sequence, std::int64_t tokens) override { tables_.reserve(sequence, tokens); }
   void release(int sequence) override { tables_.release(sequence); }
   void fill_cache(int sequence, std::int64_t tokens) override;
@@ -99,6 +100,8 @@ class CudaExecutor : public Executor {
   void launch_all(const BoundProgram& bound, OperatorClock* clock, bool in_graph);
   std::vector<PieceOutput> outputs(const StepInput& input) const;
   void wait_for_step();
+  void decode_once(int sequences, std::int64_t position);
+  void read_once(int tokens);
 
   // cuda_allocate.cpp
   void allocate();

@@ -67,6 +67,9 @@ class Executor {
   virtual const float* draft_logits() const = 0;  // [draft_rows(), vocabulary]
   virtual int draft_rows() const = 0;
 
+  // Does beforehand what the first step of each size would do once and take long for. Before any request; ranks call it together.
+  virtual void warm_up() {}
+
   virtual void reserve(int sequence, std::int64_t tokens) = 0;
   virtual void release(int sequence) = 0;
   virtual void fill_cache(int sequence, std::int64_t tokens) = 0;  // with made-up rows

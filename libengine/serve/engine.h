@@ -49,7 +49,8 @@ struct RunOptions {
   bool check_agreement = false;
   CommunicatorOptions communicator = {};
   std::optional<Fault> fault = {};  // tests: this rank fails there
-  // Requests come when it says, and answers are timed by it; null: they come by rounds. Threads of one process only.
+  // Requests come when it says, to an executor that is warm, and answers are timed by it; null: they come by rounds. Threads of
+  // one process only.
   std::shared_ptr<RunClock> clock = {};
   MakeExecutor make_executor = make_host_executor;
   std::function<void(const std::string&)> progress = {};  // rank 0 says what it is doing; may be empty

@@ -80,6 +80,18 @@ TEST(CudaExecutor, ManySequencesTakeTheProductsOfManyRows) {
   }
 }
 
+TEST(CudaExecutor, IsWarmBeforeRequestsComeByTheClock) {
+  for (const char* id : {"llama", "deepseek-v2-lite"}) {
+    const Architecture a = model(id);
+    std::vector<Request> requests = requests_for(a);
+    const RunResult host = on_host(a, layout("bf16"), requests, options());
+    for (Request& r : requests) r.arrival *= 0.005;
+    RunOptions o = options();
+    o.clock = std::make_shared<WallClock>();
+    expect_agreement(a, on_device(a, layout("bf16"), requests, o), host, fmt::format("{} by the clock", id));
+  }
+}
+
 TEST(CudaExecutor, FreelySampledTextIsTheHosts) {
   const Architecture a = model("llama");
   std::vector<Request> requests = requests_for(a);

@@ -172,5 +172,10 @@ TEST(CudaLatentAttention, EqualsAttentionInDouble) {
   check_latent({70, 128}, 16, 2);
 }
 
+TEST(CudaLatentAttention, GivesABlockMoreRowsWhereThereAreManySequences) {
+  check_latent(std::vector<int>(20, 67), 128, 1);
+  check_latent(std::vector<int>(36, 3), 128, 1);
+}
+
 }  // namespace
 }  // namespace fathom::cuda

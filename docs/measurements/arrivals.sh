@@ -1,19 +1,27 @@
 #!/usr/bin/env bash
-# Holds the simulation against the host engine: measures this machine's rates, then lets requests come at 30, 60 and 85 % of the
+# Holds the simulation against the engine: measures this machine's rates, then lets requests come at 30, 60 and 85 % of the
 # highest rate that the simulation finds within a service level, and serves them:
-#   docs/measurements/host_arrivals.sh OUT_DIR [CLUSTER]      (from the repository root)
+#   docs/measurements/arrivals.sh OUT_DIR [CLUSTER]                   (from the repository root; the host's engine)
+#   BACKEND=cuda docs/measurements/arrivals.sh OUT_DIR [CLUSTER]      (without CLUSTER: Llama-3.1-8B bf16 on one GPU)
 # Leaves profile.json, plan.json, sweep.json, one JSON per load, and a table on stdout. Exit code 1 when a percentile is outside of
 # its tolerance. Rest the machine meanwhile.
-#   FATHOM   the program; without it one is built in build/arrivals
+#   BACKEND  host or cuda; FATHOM: the program; without it one is built in build/arrivals
 #   SECONDS_PER_LOAD, STEPS, LOADS (shares of the highest rate), INPUT and OUTPUT (tokens, as in a cluster file), TOLERANCE (P50,P99)
 set -eu
 out=$1
-cluster=${2:-examples/laptop-qwen2-0.5b/cluster.yaml}
-duration=${SECONDS_PER_LOAD:-65}
+cluster=${2:-}
+backend=${BACKEND:-host}
 steps=${STEPS:-24}
 loads=${LOADS:-30 60 85}
-input=${INPUT:-"{mean: 128, p99: 400}"}
-output=${OUTPUT:-"{mean: 32, p99: 100}"}
+if [ "$backend" = cuda ]; then
+  duration=${SECONDS_PER_LOAD:-25}
+  input=${INPUT:-"{mean: 512, p99: 1500}"}
+  output=${OUTPUT:-"{mean: 128, p99: 400}"}
+else
+  duration=${SECONDS_PER_LOAD:-65}
+  input=${INPUT:-"{mean: 128, p99: 400}"}
+  output=${OUTPUT:-"{mean: 32, p99: 100}"}
+fi
 tolerance=${TOLERANCE:-0.10,0.20}
 mkdir -p "$out"
 
@@ -24,12 +32,19 @@ if [ -z "${FATHOM:-}" ]; then
 fi
 fathom=("$FATHOM" -q)
 
+if [ -z "$cluster" ] && [ "$backend" = cuda ]; then
+  . docs/measurements/gpus.sh
+  cluster=$out/pinned.yaml
+  cluster llama-3.1-8b bf16 64 512 128 >"$cluster"
+fi
+cluster=${cluster:-examples/laptop-qwen2-0.5b/cluster.yaml}
+
 sed -e "s/^  input_tokens: .*/  input_tokens: $input/; s/^  output_tokens: .*/  output_tokens: $output/" \
   -e "/^  slo: /d" "$cluster" >"$out/cluster.yaml"
 "${fathom[@]}" plan "$out/cluster.yaml" -f json=/dev/null -o "$out/unmeasured.json"
-"${fathom[@]}" validate "$out/unmeasured.json" --steps "$steps" --save-profile "$out/profile.json" -f json=/dev/null || true
+"${fathom[@]}" validate "$out/unmeasured.json" --backend "$backend" --steps "$steps" --save-profile "$out/profile.json" -f json=/dev/null || true
 "${fathom[@]}" plan "$out/cluster.yaml" --profile "$out/profile.json" -f json=/dev/null -o "$out/plan.json"
-rm "$out/unmeasured.json"
+rm -f "$out/unmeasured.json" "$out/pinned.yaml"
 
 # The service level: nine of ten answers come at most three times as slowly, and begin six times as late, as on an idle machine.
 read -r ttft tpot low high <<<"$("${fathom[@]}" simulate "$out/plan.json" --rate 0.001 --requests 500 -f json | python3 -c '
@@ -46,7 +61,7 @@ for load in $loads; do
 import json, sys
 rate = json.load(open(sys.argv[1]))["sweep"]["highest_requests_per_s"] * float(sys.argv[2]) / 100
 print(f"{rate:.4g}", max(20, round(rate * float(sys.argv[3]))))' "$out/sweep.json" "$load" "$duration")"
-  "${fathom[@]}" validate "$out/plan.json" --rate "$rate" --requests "$requests" --tolerance "$tolerance" \
+  "${fathom[@]}" validate "$out/plan.json" --backend "$backend" --rate "$rate" --requests "$requests" --tolerance "$tolerance" \
     -f "json=$out/load-$load.json" -f "text=$out/load-$load.txt" || failed=1
 done
 
