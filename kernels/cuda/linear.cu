@@ -104,6 +104,7 @@ void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
   LinearPath path = op.path;
   const bool bf16 = op.w.format == WeightFormat::kBf16;
   if (path == LinearPath::kAuto) path = op.tokens == 1 && worth_rows(op) ? LinearPath::kRows : LinearPath::kStream;
+  if (path == LinearPath::kWide && wide_linear(how, op.w.format, a, device, workspace)) return;
   if (path == LinearPath::kRows) {
     if (op.tokens == 1 && rows_linear(how, op.w.format, a, device)) return;
     path = bf16 && op.tokens == 1 ? LinearPath::kDot : LinearPath::kStream;  // without conversions dot is as fast

@@ -31,7 +31,7 @@ struct Weights {
   std::int64_t row_phase = 0;     // fp8: place of the first row within its tile of 128
 };
 
-enum class LinearPath { kAuto, kDot, kStream, kRows, kMma };
+enum class LinearPath { kAuto, kDot, kStream, kRows, kMma, kWide };
 
 struct Linear {
   Weights w = {};
@@ -49,6 +49,7 @@ struct Linear {
 
 inline constexpr int kMostLinearTokens =
     64;  // of the mma and stream paths (bf16 by stream: 8); dot takes any number, eight at a time
+inline constexpr int kMostWideTokens = 128;  // of the wide path
 inline constexpr int kLinearCounters = 4096;
 
 // The most that any launch of up to 64 tokens needs.
