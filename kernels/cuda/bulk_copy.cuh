@@ -26,19 +26,6 @@ struct BulkBarrier {
     asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(shared_address(&state)) : "memory");
 #endif
   }
-  // At the same barrier of a block of the cluster.
-  __device__ void arrive_at(unsigned block) {
-#ifdef FATHOM_BULK_COPIES
-    asm volatile(
-        "{\n"
-        ".reg .b32 there;\n"
-        "mapa.shared::cluster.u32 there, %0, %1;\n"
-        "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there];\n"
-        "}\n" ::"r"(shared_address(&state)),
-        "r"(block)
-        : "memory");
-#endif
-  }
   __device__ void arrive_and_expect(unsigned bytes) {
 #ifdef FATHOM_BULK_COPIES
     asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(shared_address(&state)), "r"(bytes)
@@ -76,6 +63,15 @@ __device__ inline std::uint64_t read_once() {
   return policy;
 }
 
+// For what many blocks read.
+__device__ inline std::uint64_t read_often() {
+  std::uint64_t policy = 0;
+#ifdef FATHOM_BULK_COPIES
+  asm volatile("createpolicy.fractional.L2::evict_normal.b64 %0, 1.0;" : "=l"(policy));
+#endif
+  return policy;
+}
+
 // `bytes`: a multiple of 16.
 __device__ inline void copy_bulk(void* to, const void* from, unsigned bytes, BulkBarrier& counted,
                                  std::uint64_t policy) {
@@ -86,37 +82,6 @@ __device__ inline void copy_bulk(void* to, const void* from, unsigned bytes, Bul
       "l"(from), "r"(bytes), "r"(shared_address(&counted.state)), "l"(policy)
       : "memory");
 #endif
-}
-
-// The same to the same place in every block of the cluster whose bit `blocks` has; the barrier of each counts its own.
-__device__ inline void copy_bulk_to_all(void* to, const void* from, unsigned bytes, BulkBarrier& counted,
-                                        std::uint16_t blocks) {
-#ifdef FATHOM_BULK_COPIES
-  asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1], %2, [%3], "
-      "%4;" ::"r"(shared_address(to)),
-      "l"(from), "r"(bytes), "r"(shared_address(&counted.state)), "h"(blocks)
-      : "memory");
-#endif
-}
-
-// All threads of a cluster's blocks: who waits sees what the others did before they arrived.
-__device__ inline void arrive_at_cluster() {
-#ifdef FATHOM_BULK_COPIES
-  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
-#endif
-}
-__device__ inline void wait_for_cluster() {
-#ifdef FATHOM_BULK_COPIES
-  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
-#endif
-}
-__device__ inline unsigned block_in_cluster() {
-  unsigned rank = 0;
-#ifdef FATHOM_BULK_COPIES
-  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
-#endif
-  return rank;
 }
 
 // A box of the array that `map` (a CUtensorMap that the kernel got as a parameter) describes, from these places of its four

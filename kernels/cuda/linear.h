@@ -1,12 +1,13 @@
 // y = x W^T for few tokens, W in bf16, fp8 with a scale per 128x128, or four bits with a scale per 128 inputs.
 //
-// Bound by reading W once. Reference: host/matrix.h, matmul_reference. Four ways:
+// Bound by reading W once. Reference: host/matrix.h, matmul_reference. Five ways:
 //   dot     a warp takes two rows (and a part of the inputs), plain fp32 arithmetic; any device; meant for one token
 //   rows    one token, or experts of one token: whole rows through shared memory, kept full by Hopper's bulk copies, multiplied on the
 //           tensor cores two at a time; elsewhere dot, stream
 //   stream  sixteen rows are the A operand of the tensor cores, up to eight tokens its columns; weights go straight to
 //           registers; 8.0 and later
 //   mma     the same with more rows and up to 64 tokens to a block, through shared memory; 8.0 and later
+//   wide    fp8 and four bits, up to 128 tokens: the codes become the A operand of Hopper's warpgroup products
 // Activations are bf16, sums fp32; a sum's order depends on shapes and the device only.
 #pragma once
 
@@ -52,8 +53,10 @@ inline constexpr int kMostLinearTokens =
 inline constexpr int kMostWideTokens = 128;  // of the wide path
 inline constexpr int kLinearCounters = 4096;
 
-// The most that any launch of up to 64 tokens needs.
+// The most that any launch needs.
 std::size_t linear_workspace_bytes(const DeviceTraits& device);
+// The most tokens that linear() has a fast way for.
+int most_linear_tokens(const Weights& w, const DeviceTraits& device);
 void linear(const Launch& how, const Linear& op, const Workspace& workspace);
 
 // The routed experts that some tokens chose. Rows of x and y are pairs (token, expert) sorted by expert; everything that

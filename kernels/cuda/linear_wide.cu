@@ -3,11 +3,10 @@
 //
 // A block takes 256 rows (128 of more than 64 tokens) over a range of the inputs. One thread keeps two rings full: of weights, boxes of 128
 // bytes of every row, and of inputs, groups of 128 as wide_inputs.h arranged them. Four warpgroups multiply, 64 rows each (of more than
-// 64 tokens two share their rows), a group at a time: its sums are scaled and added to the whole's. While one waits for its product
-// the others make numbers of their codes. Blocks with the same rows meet once at the end: each adds up what all have of its
+// 64 tokens two share their rows), a group at a time: its sums are scaled and added to the whole's. Blocks with the same rows meet once at the end: each adds up what all have of its
 // share of the tokens, in their order.
 #include <algorithm>
-#include <cstdlib>
+#include <type_traits>
 
 #include "cuda/bulk_copy.cuh"
 #include "cuda/launch.cuh"
@@ -26,10 +25,10 @@ constexpr int kConsumerRegisters = 112, kProducerRegisters = 24;
 constexpr int kRowBytes = 128;  // of a row of weights in a slot
 constexpr int kRingBytes = 208 * 1024;
 
-// kColumns: tokens of a warpgroup; kHalves: warpgroups side by side; kPair: blocks that share what they fetch of the inputs.
-template <int kColumns_, int kHalves_, int kPair_>
+// kColumns: tokens of a warpgroup; kHalves: warpgroups side by side.
+template <int kColumns_, int kHalves_>
 struct WideShape {
-  static constexpr int kColumns = kColumns_, kHalves = kHalves_, kPair = kPair_;
+  static constexpr int kColumns = kColumns_, kHalves = kHalves_;
   static constexpr int kTokens = kColumns * kHalves, kSlices = kGroups / kHalves, kRows = 64 * kSlices;
   static constexpr int kWeightBytes = kRows * kRowBytes, kInputBytes = kTokens * kWideGroup * 2;
   static constexpr int kInputSlots = kTokens <= 32 ? 6 : kTokens <= 64 ? 5 : 4;
@@ -50,7 +49,7 @@ struct Shared {
   __device__ void begin() {
     constexpr int kWarps = kLanes / 32;
     for (Exchange& there : weights_there) there.full.begin(1), there.empty.begin(kWarps);
-    for (Exchange& there : inputs_there) there.full.begin(1), there.empty.begin(kWarps * Shape::kPair);
+    for (Exchange& there : inputs_there) there.full.begin(1), there.empty.begin(kWarps);
     show_barriers();
   }
   // Sums of the tile, [token][row], where the rings were.
@@ -105,6 +104,7 @@ struct WideProducer {
   Turn<Shape::kWeightSlots> weights;
   Turn<Shape::kInputSlots> inputs;
   int next_slot = 0, next_group = 0;
+  std::uint64_t policy = read_often();
 
   __device__ void run() {
     while (next_slot < min(tile.slots, Shape::kWeightSlots)) bring_weights();
@@ -134,16 +134,10 @@ struct WideProducer {
   __device__ void bring_inputs() {
     const int column = w.column_bytes;
     const char* from = w.inputs + std::int64_t{tile.first_group() + next_group++} * 2 * column;
-    char* to = shared.inputs[inputs.slot];
     Exchange& there = shared.inputs_there[inputs.slot];
     there.empty.wait(inputs.parity ^ 1);
     there.full.arrive_and_expect(2 * column);
-    if constexpr (Shape::kPair == 2) {
-      const int own = block_in_cluster() * column;
-      copy_bulk_to_all(to + own, from + own, column, there.full, 3);
-    } else {
-      copy_bulk(to, from, 2 * column, there.full, 0);
-    }
+    copy_bulk(shared.inputs[inputs.slot], from, 2 * column, there.full, policy);
     inputs.next();
   }
 };
@@ -163,8 +157,10 @@ struct WideNotes {
 template <class Format, class Shape>
 class WideWarp {
   static constexpr bool kInt4 = Format::kFormat == WeightFormat::kInt4G128;
-  static constexpr int kValues = Shape::kColumns / 2, kPieces = Format::kGroupPieces, kRuns = Format::kRuns;
+  static constexpr int kValues = Shape::kColumns / 2;
+  static constexpr int kSlices = 4;  // of sixteen inputs, in half a group
   using Notes = WideNotes<Format>;
+  using Codes = std::conditional_t<kInt4, uint2, uint4>;  // of a row in half a group
 
  public:
   __device__ WideWarp(const WideArguments& w, Shared<Shape>& shared, const Tile<Format, Shape>& tile)
@@ -185,11 +181,12 @@ class WideWarp {
 
   __device__ void run() {
     Notes ahead[2] = {fetch(0), fetch(1)};
+    make<0, 0>(ahead[0], first_);
     for (int group = 0; group < tile_.groups; group += 2) {
-      multiply<0>(ahead[0]);
+      multiply<0>(group, ahead[0], ahead[1]);
       ahead[0] = fetch(group + 2);
       if (group + 1 == tile_.groups) break;
-      multiply<1>(ahead[1]);
+      multiply<1>(group + 1, ahead[1], ahead[0]);
       ahead[1] = fetch(group + 3);
     }
   }
@@ -225,75 +222,72 @@ class WideWarp {
     return notes;
   }
 
-  // A group; kOdd: the second of two, which four bits have in one slot.
+  // A group, of which the first half is A already. While the tensor cores have one half, the next one is made.
   template <int kOdd>
-  __device__ void multiply(const Notes& notes) {
-    Exchange& weights = shared_.weights_there[weights_.slot];
-    if (!kInt4 || kOdd == 0) weights.full.wait(weights_.parity);
-    const char* rows = shared_.weights[weights_.slot] + row() * kRowBytes;
-    uint4 raw[2][kPieces];
-#pragma unroll
-    for (int p = 0; p < kPieces; ++p) {
-      const int chunk = (4 * (kInt4 ? kOdd : p) + t()) ^ row_of_eight();
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        raw[half][p] = *reinterpret_cast<const uint4*>(rows + half * 8 * kRowBytes + chunk * 16);
-      }
-    }
-    if (!kInt4 || kOdd == 1) {
-      __syncwarp();
-      if (threadIdx.x % 32 == 0) weights.empty.arrive();
-      weights_.next();
-    }
-
+  __device__ void multiply(int group, const Notes& notes, const Notes& next) {
     Exchange& inputs = shared_.inputs_there[inputs_.slot];
     const std::uint64_t x =
         swizzled_matrix(shared_address(shared_.inputs[inputs_.slot]) + half() * Shape::kColumns * kRowBytes, 0);
     float part[kValues];
+    unsigned second[kSlices][4];
+    inputs.full.wait(inputs_.parity);
+    begin_products();
+    first_fp16_product(part, first_[0], x);
 #pragma unroll
-    for (int p = 0; p < kPieces; ++p) {
-      unsigned pairs[2][kRuns][4];
+    for (int s = 1; s < kSlices; ++s) add_fp16_product(part, first_[s], later(x, s * 32));
+    end_products();
+    make<kOdd, 1>(notes, second);
+    begin_products();
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-#pragma unroll
-        for (int run = 0; run < kRuns; ++run) widen(raw[half][p], run, notes.zero[half], pairs[half][run]);
-      }
-      if (p == 0) inputs.full.wait(inputs_.parity);
-      begin_products();
-#pragma unroll
-      for (int slice = 0; slice < 2 * kRuns; ++slice) {
-        const int run = slice / 2, i = slice % 2 * 2, all = p * 2 * kRuns + slice;
-        const unsigned a[4] = {pairs[0][run][i], pairs[1][run][i], pairs[0][run][i + 1], pairs[1][run][i + 1]};
-        const std::uint64_t b = later(x, all / 4 * column_bytes_ + all % 4 * 32);
-        all == 0 ? first_fp16_product(part, a, b) : add_fp16_product(part, a, b);
-      }
-      end_products();
+    for (int s = 0; s < kSlices; ++s) add_fp16_product(part, second[s], later(x, column_bytes_ + s * 32));
+    end_products();
+    if (group + 1 < tile_.groups) {
+      wait_for_products<1>();
+      make<1 - kOdd, 0>(next, first_);
     }
     wait_for_products<0>();
     settle(part);
-    release_inputs(inputs);
+    if (threadIdx.x % 32 == 0) inputs.empty.arrive();
+    inputs_.next();
 #pragma unroll
     for (int i = 0; i < kValues; ++i) sum_[i] = fmaf(notes.scale(i % 4 / 2), part[i], sum_[i]);
   }
 
-  __device__ void release_inputs(Exchange& inputs) {
-    if (Shape::kPair == 1) {
-      if (threadIdx.x % 32 == 0) inputs.empty.arrive();
-    } else {
-      if (threadIdx.x % 32 < 2) inputs.empty.arrive_at(threadIdx.x % 32);
+  // Half of a group as A; kOdd: of the second group of two, which four bits have in one slot.
+  template <int kOdd, int kHalf>
+  __device__ void make(const Notes& notes, unsigned (&to)[kSlices][4]) {
+    constexpr bool kBegins = kHalf == 0 && (!kInt4 || kOdd == 0), kEnds = kHalf == 1 && (!kInt4 || kOdd == 1);
+    Exchange& weights = shared_.weights_there[weights_.slot];
+    if (kBegins) weights.full.wait(weights_.parity);
+    const int chunk = (4 * (kInt4 ? kOdd : kHalf) + t()) ^ row_of_eight();
+    const char* at = shared_.weights[weights_.slot] + row() * kRowBytes + chunk * 16 + (kInt4 ? 8 * kHalf : 0);
+    const Codes codes[2] = {*reinterpret_cast<const Codes*>(at), *reinterpret_cast<const Codes*>(at + 8 * kRowBytes)};
+    if (kEnds) {
+      __syncwarp();
+      if (threadIdx.x % 32 == 0) weights.empty.arrive();
+      weights_.next();
     }
-    inputs_.next();
+#pragma unroll
+    for (int row = 0; row < 2; ++row) {
+#pragma unroll
+      for (int run = 0; run < 2; ++run) {
+        unsigned pairs[4];
+        widen(codes[row], run, notes.zero[row], pairs);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) to[2 * run + i / 2][i % 2 * 2 + row] = pairs[i];
+      }
+    }
+#pragma unroll
+    for (auto& slice : to) settle(slice);
   }
 
   // Eight neighbours.
-  __device__ static void widen(const uint4& raw, int run, unsigned zero, unsigned (&pairs)[4]) {
-    const unsigned words[4] = {raw.x, raw.y, raw.z, raw.w};
-    if constexpr (kInt4) {
-      int4_to_fp16_pairs(words[run], zero, pairs);
-    } else {
-      e4m3_to_fp16_pairs(words[2 * run], pairs[0], pairs[1]);
-      e4m3_to_fp16_pairs(words[2 * run + 1], pairs[2], pairs[3]);
-    }
+  __device__ static void widen(const uint2& codes, int run, unsigned zero, unsigned (&pairs)[4]) {
+    int4_to_fp16_pairs(run == 0 ? codes.x : codes.y, zero, pairs);
+  }
+  __device__ static void widen(const uint4& codes, int run, unsigned, unsigned (&pairs)[4]) {
+    e4m3_to_fp16_pairs(run == 0 ? codes.x : codes.z, pairs[0], pairs[1]);
+    e4m3_to_fp16_pairs(run == 0 ? codes.y : codes.w, pairs[2], pairs[3]);
   }
 
   const LinearArguments& a_;
@@ -304,6 +298,7 @@ class WideWarp {
   unsigned notes_[2];  // places of the first group's scales
   Turn<Shape::kWeightSlots> weights_;
   Turn<Shape::kInputSlots> inputs_;
+  unsigned first_[kSlices][4];
   float sum_[kValues] = {};
 };
 
@@ -364,39 +359,29 @@ __device__ void finish(const WideArguments& w, const Tile<Format, Shape>& tile, 
   }
 }
 
-// Grid: (tiles of rows, a multiple of kPair; parts of the inputs, all blocks at once where there are several).
+// Grid: (tiles of rows; parts of the inputs, all blocks at once where there are several).
 template <class Format, class Shape>
-__global__ __cluster_dims__(Shape::kPair, 1, 1)
-    __launch_bounds__(kThreads, 1) void linear_wide(const __grid_constant__ WideArguments w) {
+__global__ __launch_bounds__(kThreads, 1) void linear_wide(const __grid_constant__ WideArguments w) {
 #ifdef FATHOM_WARPGROUP_PRODUCTS
   extern __shared__ __align__(1024) char memory[];
   auto& shared = *reinterpret_cast<Shared<Shape>*>(memory);
   start_successor();
   if (threadIdx.x == 0) shared.begin();
-  if (Shape::kPair > 1) {
-    arrive_at_cluster();
-    wait_for_cluster();
-  } else {
-    __syncthreads();
-  }
+  __syncthreads();
   const Tile<Format, Shape> tile(w.a);
   if (threadIdx.x >= kLanes) {
     give_registers<kProducerRegisters>();
     if (threadIdx.x == kLanes) WideProducer<Format, Shape>{w, shared, tile}.run();
-    __syncwarp();
-    if (Shape::kPair > 1) arrive_at_cluster();
   } else {
     take_registers<kConsumerRegisters>();
     WideWarp<Format, Shape> warp(w, shared, tile);
     warp.run();
-    if (Shape::kPair > 1) arrive_at_cluster();
     wait_for_predecessor();
     meet();
     warp.share(shared.sums());
     meet();
     finish(w, tile, shared.sums(), join<Shape>(w.a, shared.sums()));
   }
-  if (Shape::kPair > 1) wait_for_cluster();  // the other may still tell this one that its inputs were read
 #else
   __trap();
 #endif
@@ -413,16 +398,17 @@ CUtensorMap mapped_weights(const char* codes, const LinearArguments& a, int box_
 }
 
 template <class Format, class Shape>
-bool launch_wide(const Launch& how, LinearArguments a, const DeviceTraits& device, const Workspace& workspace) {
+void launch_wide(const Launch& how, LinearArguments a, const DeviceTraits& device, const Workspace& workspace) {
   const int rows = a.gated ? Shape::kRows / 2 : Shape::kRows;
-  const int tiles = static_cast<int>((a.rows + rows - 1) / rows + Shape::kPair - 1) / Shape::kPair * Shape::kPair;
+  const int tiles = static_cast<int>((a.rows + rows - 1) / rows);
   const int slots = static_cast<int>((a.cols * Format::kBits / 8 + kRowBytes - 1) / kRowBytes);
-  int splits = std::clamp(device.multiprocessors / tiles, 1, std::max(slots / 2, 1));
-  if (const char* most = std::getenv("WIDE_SPLITS")) splits = std::min(splits, std::atoi(most));
+  const int splits = std::clamp(device.multiprocessors / tiles, 1, std::max(slots / 2, 1));
   const std::size_t inputs = WideInputs::bytes(a.tokens, a.cols), backs = Shape::kTokens * sizeof(float);
   const std::size_t partials =
       splits > 1 ? sizeof(float) * tiles * splits * Shape::kRows * static_cast<std::size_t>(a.tokens) : 0;
-  if (inputs + backs + partials > workspace.bytes || (splits > 1 && tiles > workspace.counter_count)) return false;
+  if (inputs + backs + partials > workspace.bytes || (splits > 1 && tiles > workspace.counter_count)) {
+    throw CudaError("linear: the workspace is too small");
+  }
   char* data = static_cast<char*>(workspace.data);
   auto* back = reinterpret_cast<float*>(data + inputs);
   a.partials = back + Shape::kTokens;
@@ -438,35 +424,27 @@ bool launch_wide(const Launch& how, LinearArguments a, const DeviceTraits& devic
   w.weights[0] = mapped_weights<Format>(a.matrix[0].codes, a, Shape::kRows / 2);
   w.weights[1] = a.gated ? mapped_weights<Format>(a.matrix[1].codes, a, Shape::kRows / 2) : w.weights[0];
   launch("linear", linear_wide<Format, Shape>, dim3(tiles, splits), kThreads, sizeof(Shared<Shape>), how, w);
-  return true;
 }
 
-template <class Format, int kPair>
-bool wide_of(const Launch& how, const LinearArguments& a, const DeviceTraits& device, const Workspace& workspace) {
-  if (a.tokens <= 32) return launch_wide<Format, WideShape<32, 1, kPair>>(how, a, device, workspace);
-  if (a.tokens <= 64) return launch_wide<Format, WideShape<64, 1, kPair>>(how, a, device, workspace);
-  return launch_wide<Format, WideShape<64, 2, kPair>>(how, a, device, workspace);
-}
 template <class Format>
-bool wide_of(const Launch& how, const LinearArguments& a, const DeviceTraits& device, const Workspace& workspace) {
-  static const bool pair = std::getenv("WIDE_PAIR") != nullptr;
-  return pair ? wide_of<Format, 2>(how, a, device, workspace) : wide_of<Format, 1>(how, a, device, workspace);
+void wide_of(const Launch& how, const LinearArguments& a, const DeviceTraits& device, const Workspace& workspace) {
+  if (a.tokens <= 32) return launch_wide<Format, WideShape<32, 1>>(how, a, device, workspace);
+  if (a.tokens <= 64) return launch_wide<Format, WideShape<64, 1>>(how, a, device, workspace);
+  return launch_wide<Format, WideShape<64, 2>>(how, a, device, workspace);
 }
 
 }  // namespace
 
-bool wide_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device,
+void wide_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device,
                  const Workspace& workspace) {
-  if (device.compute != 90 || a.tokens > kMostWideTokens) return false;
-  switch (format) {
-    case WeightFormat::kBf16:
-      return false;
-    case WeightFormat::kFp8Block128:
-      return wide_of<Fp8Rows>(how, a, device, workspace);
-    case WeightFormat::kInt4G128:
-      return wide_of<Int4Rows>(how, a, device, workspace);
-  }
-  return false;
+  format == WeightFormat::kInt4G128 ? wide_of<Int4Rows>(how, a, device, workspace)
+                                    : wide_of<Fp8Rows>(how, a, device, workspace);
+}
+
+std::size_t wide_workspace_bytes(const DeviceTraits& device) {
+  using Most = WideShape<64, 2>;  // whose tiles have as many sums as the others'
+  return WideInputs::bytes(Most::kTokens, kMostWideInputs) + sizeof(float) * Most::kTokens +
+         sizeof(float) * device.multiprocessors * Most::kRows * Most::kTokens;
 }
 
 }  // namespace fathom::cuda

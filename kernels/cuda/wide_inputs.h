@@ -12,7 +12,8 @@
 
 namespace fathom::cuda {
 
-inline constexpr int kWideGroup = 128;  // inputs
+inline constexpr int kWideGroup = 128;         // inputs
+inline constexpr int kMostWideInputs = 32768;  // of a row
 
 struct WideInputs {
   const std::uint16_t* x = nullptr;  // bf16 [tokens, cols]
