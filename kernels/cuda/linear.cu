@@ -51,8 +51,8 @@ bool wide_suits(const Weights& w, const DeviceTraits& device) {
 }
 
 // Wide has to arrange its inputs and to join blocks first. On an H200, us by stream and by wide (in a chain), fp8: 4096x4096 of 32 tokens 14
-// and 14, 5120x5120 28 and 17; gate and up 2 x 14336x4096 of 16, 32 and 64 60 and 35, 112 and 38, 217 and 48. Four bits, the same
-// gate and up: 36 and 39, 65 and 42, 120 and 77.
+// and 14, 5120x5120 28 and 17; gate and up 2 x 14336x4096 of 16, 32 and 64 60 and 35, 112 and 37, 217 and 45. Four bits, the same
+// gate and up: 36 and 38, 65 and 41, 120 and 59.
 bool worth_wide(const Linear& op) {
   const std::int64_t values = op.w.rows * op.w.cols * (op.up.codes != nullptr ? 2 : 1);
   if (op.tokens > 32) return values >= 8 * kMebi;

@@ -48,15 +48,10 @@ __device__ inline void wait_for_products() {  // until at most kPending groups a
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 #endif
 }
-template <int kCount>
-__device__ inline void settle(float (&sums)[kCount]) {
+template <class Value, int kCount>
+__device__ inline void settle(Value (&sums)[kCount]) {
 #pragma unroll
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(sums[i])::"memory");
-}
-template <int kCount>
-__device__ inline void settle(unsigned (&a)[kCount]) {  // not to be made later than here
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) asm volatile("" : "+r"(a[i])::"memory");
 }
 
 #define FATHOM_SUMS_4(i) "+f"(sum[i]), "+f"(sum[i + 1]), "+f"(sum[i + 2]), "+f"(sum[i + 3])
