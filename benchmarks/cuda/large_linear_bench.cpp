@@ -23,13 +23,19 @@ struct Product {
 std::vector<Product> products_of(WeightFormat format) {
   std::vector<Product> products;
   const bool all = format == WeightFormat::kBf16;  // others differ by the widening only
-  for (int tokens : {2, 8, 16, 64, 256, 1024, 2048, 4096, 8192}) {
-    if (all) products.push_back({"llama-8b qkv", 6144, 4096, tokens});
-    if (all) products.push_back({"llama-8b out", 4096, 4096, tokens});
-    if (!all && tokens != 64 && tokens != 2048 && tokens != 8192) continue;
+  for (int tokens : {2, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096, 8192}) {
+    if (!all && (tokens < 32 || (tokens > 128 && tokens != 2048 && tokens != 8192))) continue;
+    products.push_back({"llama-8b qkv", 6144, 4096, tokens});
+    products.push_back({"llama-8b out", 4096, 4096, tokens});
     products.push_back({"llama-8b up", 14336, 4096, tokens});
     products.push_back({"llama-8b down", 4096, 14336, tokens});
     if (all) products.push_back({"llama-8b head", 128256, 4096, tokens});
+    if (!all && tokens <= 128) {
+      products.push_back({"qwen-32b qkv", 7168, 5120, tokens});
+      products.push_back({"qwen-32b out", 5120, 5120, tokens});
+      products.push_back({"qwen-32b up", 27648, 5120, tokens});
+      products.push_back({"qwen-32b down", 5120, 27648, tokens});
+    }
   }
   return products;
 }

@@ -39,6 +39,8 @@ const char* name_of(LinearPath path) {
       return "rows";
     case LinearPath::kStream:
       return "stream";
+    case LinearPath::kWide:
+      return "wide";
     default:
       return "mma";
   }
@@ -50,9 +52,11 @@ bool meant_for(LinearPath path, WeightFormat format, int tokens) {
     case LinearPath::kRows:
       return tokens == 1;
     case LinearPath::kStream:
-      return tokens <= 8 || format != WeightFormat::kBf16;
+      return tokens <= 8 || (tokens <= kMostLinearTokens && format != WeightFormat::kBf16);
+    case LinearPath::kWide:
+      return tokens >= 8 && format != WeightFormat::kBf16;
     default:
-      return true;
+      return tokens <= kMostLinearTokens;
   }
 }
 
@@ -77,7 +81,7 @@ void product(Bench& bench, const Shape& s, const RotatingWeights& weights, int t
            bench.workspace());
   };
   bench.time(line, weights.launches, launch);
-  if (tokens == 1 || tokens == 8) bench.time(line, weights.launches, launch, true);
+  if (tokens == 1 || tokens == 8 || path == LinearPath::kWide) bench.time(line, weights.launches, launch, true);
 }
 
 }  // namespace
@@ -87,8 +91,9 @@ void linears(Bench& bench, WeightFormat format) {
   for (const Shape& s : kShapes) {
     if (format == WeightFormat::kInt4G128 && s.cols % 128 != 0) continue;
     const RotatingWeights weights(bench, format, s.rows, s.cols, s.gated);
-    for (int tokens : {1, 2, 4, 8, 16, 32, 64}) {
-      for (LinearPath path : {LinearPath::kDot, LinearPath::kRows, LinearPath::kStream, LinearPath::kMma}) {
+    for (int tokens : {1, 2, 4, 8, 16, 32, 64, 128}) {
+      for (LinearPath path :
+           {LinearPath::kDot, LinearPath::kRows, LinearPath::kStream, LinearPath::kMma, LinearPath::kWide}) {
         if (meant_for(path, format, tokens)) product(bench, s, weights, tokens, path);
       }
     }

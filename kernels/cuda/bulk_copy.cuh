@@ -69,6 +69,15 @@ __device__ inline std::uint64_t read_once() {
   return policy;
 }
 
+// For what many blocks read.
+__device__ inline std::uint64_t read_often() {
+  std::uint64_t policy = 0;
+#ifdef FATHOM_BULK_COPIES
+  asm volatile("createpolicy.fractional.L2::evict_normal.b64 %0, 1.0;" : "=l"(policy));
+#endif
+  return policy;
+}
+
 // `bytes`: a multiple of 16.
 __device__ inline void copy_bulk(void* to, const void* from, unsigned bytes, BulkBarrier& counted,
                                  std::uint64_t policy) {

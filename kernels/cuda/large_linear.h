@@ -48,13 +48,14 @@ class LargeLinear {
 
 // The most rows that linear() takes; more are LargeLinear's. Alone, the two are about as fast for eight rows of a large bf16 matrix; in
 // a step, where kernels overlap, linear()'s blocks come to lie unevenly: on an H200 Llama-8B with 8 x 2,048 took 6.7 ms
-// with all products of up to eight rows by linear(), 5.3 so. Other formats have to be widened for LargeLinear first, which is worth it
-// for 64 rows of a large matrix: fp8 with 64 x 2,048 took 16.0 ms without and 15.1 with.
-constexpr int most_linear_rows(const Weights& w) {
+// with all products of up to eight rows by linear(), 5.3 so. Other formats have to be widened for LargeLinear first: where there
+// is no way of their own, that is worth it for 64 rows of a large matrix.
+inline int most_linear_rows(const Weights& w) {
   constexpr std::int64_t kLarge = std::int64_t{8} << 20;  // values
   const bool large = w.rows * w.cols >= kLarge;
-  if (w.format != WeightFormat::kBf16) return large ? kMostLinearTokens / 2 : kMostLinearTokens;
-  return large ? 1 : 8;
+  if (w.format == WeightFormat::kBf16) return large ? 1 : 8;
+  const int most = most_linear_tokens(w, device_traits());
+  return large && most == kMostLinearTokens ? most / 2 : most;
 }
 
 // W as bf16 [rows, cols]; of bf16 weights a copy.

@@ -4,6 +4,7 @@
 #include "cuda/linear.h"
 #include "cuda/linear_arguments.cuh"
 #include "cuda/linear_launch.h"
+#include "cuda/wide_inputs.h"
 
 namespace fathom::cuda {
 namespace {
@@ -32,6 +33,7 @@ LinearArguments arguments(const Linear& op) {
   return a;
 }
 
+constexpr std::int64_t kMebi = std::int64_t{1} << 20;
 constexpr int kStreamPairs = 8;  // of an expert
 
 // Stream reads what it unpacks once for up to 32 tokens, or 16 with a gate; another pass is worth it while the second-level cache
@@ -39,10 +41,23 @@ constexpr int kStreamPairs = 8;  // of an expert
 // 71 and 80, 118 and 103, 234 and 151; gate and up 2 x 14336x4096 61 and 60, 113 and 80, 219 and 137. Of bf16 cuBLASLt is better than both.
 bool worth_stream(const Linear& op) {
   if (op.w.format == WeightFormat::kBf16 || op.tokens <= 8) return op.tokens <= 8;
-  constexpr std::int64_t kMebi = std::int64_t{1} << 20;
   const std::int64_t values = op.w.rows * op.w.cols;
   if (op.up.codes != nullptr) return op.tokens <= 16 || values <= 8 * kMebi;
   return values <= (op.tokens <= 32 ? 128 : 64) * kMebi;
+}
+
+bool wide_suits(const Weights& w, const DeviceTraits& device) {
+  return device.compute == 90 && w.format != WeightFormat::kBf16 && w.cols <= kMostWideInputs;
+}
+
+// Wide has to arrange its inputs and to join blocks first. On an H200, us by stream and by wide (in a chain), fp8: 4096x4096 of 32 tokens 14
+// and 14, 5120x5120 28 and 17; gate and up 2 x 14336x4096 of 16, 32 and 64 60 and 35, 112 and 37, 217 and 45. Four bits, the same
+// gate and up: 36 and 38, 65 and 41, 120 and 59.
+bool worth_wide(const Linear& op) {
+  const std::int64_t values = op.w.rows * op.w.cols * (op.up.codes != nullptr ? 2 : 1);
+  if (op.tokens > 32) return values >= 8 * kMebi;
+  if (op.tokens > 16) return values > 16 * kMebi;
+  return op.tokens > 8 && op.w.format == WeightFormat::kFp8Block128 && values >= 96 * kMebi;
 }
 
 void run_dot(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device) {
@@ -94,7 +109,12 @@ bool worth_rows(const GroupedLinear& op) {
 
 std::size_t linear_workspace_bytes(const DeviceTraits& device) {
   // Blocks of at most 256 rows are split until nine tenths of the multiprocessors have one: fewer than twice as many as those.
-  return std::size_t{2} * device.multiprocessors * 256 * kMostLinearTokens * sizeof(float);
+  const std::size_t mma = std::size_t{2} * device.multiprocessors * 256 * kMostLinearTokens * sizeof(float);
+  return std::max(mma, wide_workspace_bytes(device));
+}
+
+int most_linear_tokens(const Weights& w, const DeviceTraits& device) {
+  return wide_suits(w, device) ? kMostWideTokens : kMostLinearTokens;
 }
 
 void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
@@ -103,7 +123,17 @@ void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
   const bool cores = device.compute >= 80 && op.tokens <= kMostLinearTokens;
   LinearPath path = op.path;
   const bool bf16 = op.w.format == WeightFormat::kBf16;
-  if (path == LinearPath::kAuto) path = op.tokens == 1 && worth_rows(op) ? LinearPath::kRows : LinearPath::kStream;
+  if (path == LinearPath::kAuto) {
+    path = op.tokens == 1 && worth_rows(op)                         ? LinearPath::kRows
+           : !cores || (wide_suits(op.w, device) && worth_wide(op)) ? LinearPath::kWide
+                                                                    : LinearPath::kStream;
+  }
+  if (path == LinearPath::kWide) {
+    if (wide_suits(op.w, device) && op.tokens <= kMostWideTokens) {
+      return wide_linear(how, op.w.format, a, device, workspace);
+    }
+    path = LinearPath::kStream;
+  }
   if (path == LinearPath::kRows) {
     if (op.tokens == 1 && rows_linear(how, op.w.format, a, device)) return;
     path = bf16 && op.tokens == 1 ? LinearPath::kDot : LinearPath::kStream;  // without conversions dot is as fast

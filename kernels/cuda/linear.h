@@ -9,6 +9,7 @@
 //   mma     the same with more rows and up to 64 tokens to a block, through shared memory; 8.0 and later
 //   wgmma   experts of many tokens each, up to 256 to a tile, by Hopper's warpgroups. Weights that are not in bf16
 //           are scaled and rounded to it, as large_linear.h does
+//   wide    fp8 and four bits, up to 128 tokens: the codes become the A operand of Hopper's warpgroup products
 // Activations are bf16, sums fp32; a sum's order depends on shapes and the device only.
 #pragma once
 
@@ -33,7 +34,7 @@ struct Weights {
   std::int64_t row_phase = 0;     // fp8: place of the first row within its tile of 128
 };
 
-enum class LinearPath { kAuto, kDot, kStream, kRows, kMma };
+enum class LinearPath { kAuto, kDot, kStream, kRows, kMma, kWide };
 
 struct Linear {
   Weights w = {};
@@ -51,10 +52,13 @@ struct Linear {
 
 inline constexpr int kMostLinearTokens =
     64;  // of the mma and stream paths (bf16 by stream: 8); dot takes any number, eight at a time
+inline constexpr int kMostWideTokens = 128;  // of the wide path
 inline constexpr int kLinearCounters = 4096;
 
-// The most that any launch of up to 64 tokens needs.
+// The most that any launch needs.
 std::size_t linear_workspace_bytes(const DeviceTraits& device);
+// The most tokens that linear() has a fast way for.
+int most_linear_tokens(const Weights& w, const DeviceTraits& device);
 void linear(const Launch& how, const Linear& op, const Workspace& workspace);
 
 // The routed experts that some tokens chose. Rows of x and y are pairs (token, expert) sorted by expert; everything that

@@ -15,6 +15,11 @@ void dot_int4(const Launch& how, const LinearArguments& a, const DeviceTraits& d
 // does not suit it.
 bool rows_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device);
 
+// Up to kMostWideTokens on Hopper, of fp8 or four bits and rows of up to kMostWideInputs.
+void wide_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device,
+                 const Workspace& workspace);
+std::size_t wide_workspace_bytes(const DeviceTraits& device);  // the most that it needs
+
 // Up to eight tokens, or any number of pairs eight at a time; `slots`: experts to visit, when grouped, else 1.
 void stream_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device,
                    int slots);

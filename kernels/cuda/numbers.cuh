@@ -93,6 +93,37 @@ __device__ inline unsigned int4_to_bf16_pair(unsigned word, unsigned minus_bias)
   return scaled_bf16_pair(pair, 0x3f803f80u /* 1 */, minus_bias);
 }
 
+// Its eight nibbles, first those of int4_layout.h's even and odd inputs, minus `zero`, as pairs of fp16. 0x6400 | q is 1024 + q, and
+// with q four bits further up 1024 + 16 q, so that one shift serves four pairs; differences are exact.
+__device__ inline void int4_to_fp16_pairs(unsigned word, unsigned zero, unsigned (&pairs)[4]) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  constexpr unsigned kOne = 0x3c003c00u, kSixteenth = 0x2c002c00u, kBase = 0x64006400u;
+  const unsigned both = zero | zero << 16, minus_low = 0xe400e400u | both, minus_high = 0xd400d400u | both << 4;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const unsigned wide = masked_or(i < 2 ? word : word >> 8, i % 2 == 0 ? 0x000f000fu : 0x00f000f0u, kBase);
+    asm("fma.rn.f16x2 %0, %1, %2, %3;"
+        : "=r"(pairs[i])
+        : "r"(wide), "r"(i % 2 == 0 ? kOne : kSixteenth), "r"(i % 2 == 0 ? minus_low : minus_high));
+  }
+#endif
+}
+
+// Powers of two that bring numbers of this magnitude and less below 2^15, where fp16 has them, and back. `largest` is a float's
+// bits, in whose order NaN comes last; `back` is NaN if it is not finite.
+struct Fp16Range {
+  float there, back;
+};
+__device__ inline Fp16Range fp16_range(unsigned largest) {
+  constexpr int kMost = 14;
+  const int exponent = max(static_cast<int>(largest >> 23), kMost + 1);
+  if (exponent >= 255) return {0.0f, __uint_as_float(0x7fc00000u)};
+  return {__uint_as_float(static_cast<unsigned>(min(254 + kMost - exponent, 254)) << 23),
+          __uint_as_float(static_cast<unsigned>(exponent - kMost) << 23)};
+}
+// The larger magnitude of a pair of bf16, as a float's bits.
+__device__ inline unsigned magnitude(unsigned pair) { return max(pair << 16 & 0x7fffffffu, pair & 0x7fffffffu); }
+
 __device__ inline float exp2_fast(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));

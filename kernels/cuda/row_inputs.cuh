@@ -16,22 +16,17 @@ namespace fathom::cuda {
 // power's inverse; NaN if not all are finite.
 template <int kPairs>
 __device__ inline float to_scaled_fp16(unsigned (&pairs)[kPairs]) {
-  unsigned largest = 0;  // magnitude as bits, in whose order NaN comes last
+  unsigned largest = 0;
 #pragma unroll
-  for (int i = 0; i < kPairs; ++i) {
-    largest = max(largest, max(pairs[i] << 16 & 0x7fffffffu, pairs[i] & 0x7fffffffu));
-  }
+  for (int i = 0; i < kPairs; ++i) largest = max(largest, magnitude(pairs[i]));
   largest = max(largest, __shfl_xor_sync(0xffffffffu, largest, 1));
   largest = max(largest, __shfl_xor_sync(0xffffffffu, largest, 2));
-  constexpr int kMost = 14;
-  const int exponent = max(static_cast<int>(largest >> 23), kMost + 1);
-  const bool finite = exponent < 255;
-  const float factor = finite ? __uint_as_float(static_cast<unsigned>(min(254 + kMost - exponent, 254)) << 23) : 0.0f;
+  const Fp16Range range = fp16_range(largest);
 #pragma unroll
   for (int i = 0; i < kPairs; ++i) {
-    pairs[i] = to_fp16_pair(low_bf16(pairs[i]) * factor, high_bf16(pairs[i]) * factor);
+    pairs[i] = to_fp16_pair(low_bf16(pairs[i]) * range.there, high_bf16(pairs[i]) * range.there);
   }
-  return __uint_as_float(finite ? static_cast<unsigned>(exponent - kMost) << 23 : 0x7fc00000u);
+  return range.back;
 }
 
 // Of kPieces pieces of a lane. Those of fp8 are in fp16, which e4m3 becomes in one instruction; the others in bf16.

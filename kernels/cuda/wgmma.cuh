@@ -57,6 +57,12 @@ __device__ inline void settle(Value (&sums)[kCount]) {
 #define FATHOM_SUMS_4(i) "+f"(sum[i]), "+f"(sum[i + 1]), "+f"(sum[i + 2]), "+f"(sum[i + 3])
 #define FATHOM_SUMS_16(i) FATHOM_SUMS_4(i), FATHOM_SUMS_4(i + 4), FATHOM_SUMS_4(i + 8), FATHOM_SUMS_4(i + 12)
 #define FATHOM_SUMS_64 FATHOM_SUMS_16(0), FATHOM_SUMS_16(16), FATHOM_SUMS_16(32), FATHOM_SUMS_16(48)
+#define FATHOM_NEW_4(i) "=f"(sum[i]), "=f"(sum[i + 1]), "=f"(sum[i + 2]), "=f"(sum[i + 3])
+#define FATHOM_NEW_16(i) FATHOM_NEW_4(i), FATHOM_NEW_4(i + 4), FATHOM_NEW_4(i + 8), FATHOM_NEW_4(i + 12)
+#define FATHOM_16_NAMES "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15}"
+#define FATHOM_32_NAMES                                     \
+  "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15," \
+  "%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}"
 #define FATHOM_64_NAMES                                              \
   "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,"          \
   "%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31," \
@@ -80,6 +86,39 @@ __device__ inline void multiply(float (&sum)[64], const unsigned (&a)[4], std::u
 #endif
 }
 
+// 64 rows times 32 or 64 columns over 16 inputs in fp16; A in registers, a row of `b` is 16 inputs of a column. The first of several
+// products is where sums begin, the others are added.
+#define FATHOM_FP16_PRODUCT(columns, names, operands, add, ...)                                            \
+  asm volatile("wgmma.mma_async.sync.aligned.m64n" columns "k16.f32.f16.f16 " names ", " operands ", " add \
+               ", 1, 1, 0;\n"                                                                              \
+               : __VA_ARGS__                                                                               \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b))
+__device__ inline void first_fp16_product(float (&sum)[16], const unsigned (&a)[4], std::uint64_t b) {
+#ifdef FATHOM_WARPGROUP_PRODUCTS
+  FATHOM_FP16_PRODUCT("32", FATHOM_16_NAMES, "{%16,%17,%18,%19}, %20", "0", FATHOM_NEW_16(0));
+#endif
+}
+__device__ inline void add_fp16_product(float (&sum)[16], const unsigned (&a)[4], std::uint64_t b) {
+#ifdef FATHOM_WARPGROUP_PRODUCTS
+  FATHOM_FP16_PRODUCT("32", FATHOM_16_NAMES, "{%16,%17,%18,%19}, %20", "1", FATHOM_SUMS_16(0));
+#endif
+}
+__device__ inline void first_fp16_product(float (&sum)[32], const unsigned (&a)[4], std::uint64_t b) {
+#ifdef FATHOM_WARPGROUP_PRODUCTS
+  FATHOM_FP16_PRODUCT("64", FATHOM_32_NAMES, "{%32,%33,%34,%35}, %36", "0", FATHOM_NEW_16(0), FATHOM_NEW_16(16));
+#endif
+}
+__device__ inline void add_fp16_product(float (&sum)[32], const unsigned (&a)[4], std::uint64_t b) {
+#ifdef FATHOM_WARPGROUP_PRODUCTS
+  FATHOM_FP16_PRODUCT("64", FATHOM_32_NAMES, "{%32,%33,%34,%35}, %36", "1", FATHOM_SUMS_16(0), FATHOM_SUMS_16(16));
+#endif
+}
+
+#undef FATHOM_FP16_PRODUCT
+#undef FATHOM_NEW_4
+#undef FATHOM_NEW_16
+#undef FATHOM_16_NAMES
+#undef FATHOM_32_NAMES
 #undef FATHOM_SUMS_4
 #undef FATHOM_SUMS_16
 #undef FATHOM_SUMS_64

@@ -131,6 +131,7 @@ std::string described(const Case& c, unsigned seed) {
           : c.path == LinearPath::kDot    ? " dot"
           : c.path == LinearPath::kStream ? " stream"
           : c.path == LinearPath::kRows   ? " rows"
+          : c.path == LinearPath::kWide   ? " wide"
                                           : " mma") +
          (c.gated ? " gated" : "") + (c.fp32 ? " fp32" : " bf16") + " seed " + std::to_string(seed);
 }
@@ -308,6 +309,36 @@ TEST(CudaLinear, GatedAddedAndBiasedOutputsEqualTheHost) {
         check({storage, 332, 1408, tokens, path, false, true, true, true, true});
       }
     }
+  }
+}
+
+// Tokens that fill a warpgroup's product, one more and one less; fewer rows than a tile, a tile that is not full, several; blocks that
+// share the inputs of few rows unevenly.
+TEST(CudaLinear, WarpgroupsEqualTheHostAtOddSizes) {
+  if (device_traits().compute != 90) GTEST_SKIP() << "waived: no warpgroup products";
+  for (Storage storage : {Storage::kFp8Block128, Storage::kInt4G128, Storage::kInt4G128Asym}) {
+    for (std::int64_t cols : odd_cols(storage)) {
+      for (std::int64_t rows : {4, 60, 1004}) {
+        for (int tokens : {2, 17, 33, 64, 65, 128}) check({storage, rows, cols, tokens, LinearPath::kWide});
+      }
+    }
+    for (int tokens : {17, 33, 127}) {
+      check({storage, 72, 12288, tokens, LinearPath::kWide});
+      check({storage, 332, 1408, tokens, LinearPath::kWide, true});
+      check({storage, 332, 1408, tokens, LinearPath::kWide, true, false});
+      check({storage, 332, 1408, tokens, LinearPath::kWide, false, false, true, true});
+      check({storage, 332, 1408, tokens, LinearPath::kWide, false, true, true, true, true});
+    }
+  }
+  // More tiles than multiprocessors.
+  check({Storage::kInt4G128, 8500, 384, 127, LinearPath::kWide, true, false, false, false, true});
+  for (std::int64_t phase : {8, 72, 120}) {
+    check({.storage = Storage::kFp8Block128,
+           .rows = 300,
+           .cols = 512,
+           .tokens = 33,
+           .path = LinearPath::kWide,
+           .row_phase = phase});
   }
 }
 

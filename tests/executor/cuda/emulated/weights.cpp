@@ -117,10 +117,13 @@ const DeviceTraits& device_traits() {
 }
 
 std::size_t linear_workspace_bytes(const DeviceTraits&) { return 4096; }
+int most_linear_tokens(const Weights& w, const DeviceTraits&) {
+  return w.format == WeightFormat::kBf16 ? kMostLinearTokens : kMostWideTokens;
+}
 
 void linear(const Launch&, const Linear& op, const Workspace&) {
   check(op);
-  demand(op.tokens <= kMostLinearTokens, "linear: too many tokens");
+  demand(op.tokens <= most_linear_tokens(op.w, device_traits()), "linear: too many tokens");
   run(op);
 }
 
