@@ -3,7 +3,8 @@
 #   docs/measurements/cuda_engine.sh OUT_DIR       (from the repository root, in under eight minutes)
 # Leaves the log of the tests, one validation per model and shape as JSON, and a table on stdout. Weights are synthetic: nothing is read.
 # BUILD: a folder that holds fathom, kernels_cuda_tests and engine_cuda_tests already; they are built where they are missing.
-# DEVICE: id of the accelerator in the catalog; PEAK: its bandwidth in bytes/s. SKIP_TESTS=1: measure only.
+# DEVICE: id of the accelerator in the catalog; PEAK: its bandwidth in bytes/s. SKIP_TESTS=1: measure only. ONLY: of the lines below those
+# that this extended regular expression finds.
 set -u
 out=$1
 build=${BUILD:-build/cuda}
@@ -31,6 +32,7 @@ fi
 
 # Model, weights, what is run.
 while read -r model weights shape; do
+  grep -qE "${ONLY:-.}" <<<"$model $weights $shape" || continue
   plan=$out/$model-$weights.plan.json
   if [ ! -e "$plan" ]; then
     cluster "$model" "$weights" 1 64 128 >"$out/cluster.yaml"
