@@ -113,7 +113,8 @@ RunResult between(const RunResult& run, int first, int last) {
   return part;
 }
 
-// A step that was filled up is what it takes at its full size, but for attention, which reads the caches that there are.
+// A step that was filled up is what it takes at its full size, but for attention, which reads the caches that there are, and for
+// experts, which rows of padding do not choose.
 void add_samples(ProfileMeasurements& found, const EngineModel& model, const Backend& backend, const RankTrace& rank,
                  const StepShape& shape, int most) {
   const StageProgram program(model.architecture, model.tensors, model.layout, model.stages[rank.stage]);
@@ -128,8 +129,10 @@ void add_samples(ProfileMeasurements& found, const EngineModel& model, const Bac
   const std::vector<MeasuredOperator> measured = operators_of(rank, shape);
   const std::vector<Operator> real = program.operators(batch), run = program.operators(full);
   for (std::size_t i = 0; i < run.size(); ++i) {
-    const bool attends = run[i].kind == OperatorKind::kAttention || run[i].kind == OperatorKind::kMlaAttention;
-    const Operator& op = attends ? real[i] : run[i];
+    const OperatorKind kind = run[i].kind;
+    const bool leaves_padding =
+        kind == OperatorKind::kAttention || kind == OperatorKind::kMlaAttention || kind == OperatorKind::kGroupedLinear;
+    const Operator& op = leaves_padding ? real[i] : run[i];
     const std::string name = plan_name(op);
     const auto same =
         std::find_if(measured.begin(), measured.end(), [&](const MeasuredOperator& m) { return m.name == name; });
