@@ -8,6 +8,7 @@
 namespace fathom {
 
 void CudaExecutor::warm_up() {
+  pages_.clear();  // that nobody has written yet
   const StepLimits& limits = options_.limits;
   const std::int64_t longest = limits.sequence_blocks * BlockTables::kBlockTokens;
   const std::int64_t prompt = std::min<std::int64_t>(limits.rows - limits.sequences, longest);
@@ -29,12 +30,12 @@ void CudaExecutor::read_once(int tokens) {
   tables_.release(0);
 }
 
-// Every sequence's next token is at `position`.
+// One sequence's next token is at `position`, the others begin: graphs are told apart by the longest.
 void CudaExecutor::decode_once(int sequences, std::int64_t position) {
-  if (sequences * BlockTables::blocks_for(position + 1) > tables_.blocks()) return;
+  if (sequences - 1 + BlockTables::blocks_for(position + 1) > tables_.blocks()) return;
   StepInput input;
   for (int s = 0; s < sequences; ++s) {
-    input.pieces.push_back({.request = s, .sequence = s, .position = position});
+    input.pieces.push_back({.request = s, .sequence = s, .position = s == 0 ? position : 0});
     input.tokens.push_back(0);
   }
   step(input);

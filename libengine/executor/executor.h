@@ -67,7 +67,7 @@ class Executor {
   virtual const float* draft_logits() const = 0;  // [draft_rows(), vocabulary]
   virtual int draft_rows() const = 0;
 
-  // Does beforehand what the first step of each size would do once and take long for. Before any request; ranks call it together.
+  // Does beforehand what the first step of each size would do once and take long for. Before any request; ranks call it together, with the same limits.
   virtual void warm_up() {}
 
   virtual void reserve(int sequence, std::int64_t tokens) = 0;

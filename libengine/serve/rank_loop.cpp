@@ -69,7 +69,8 @@ class RankLoop {
 
   // Ranks wait for each other first: loading takes unequal time, and a step should not measure that.
   void serve(const std::function<void(const std::string&)>& progress) {
-    if (clock_ != nullptr) executor_->warm_up();
+    // Attention groups have requests of their own, and would not take the same steps.
+    if (clock_ != nullptr && layout_.attention_dp == 1) executor_->warm_up();
     groups_.world.enter("start", -1);
     groups_.world.barrier();
     if (clock_ != nullptr && groups_.world.rank() == 0) clock_->start();  // the others hear from this rank first

@@ -143,6 +143,8 @@ LeftOut inner_left_out(const Points& points) {
 
 }  // namespace
 
+std::size_t distinct_sizes(std::vector<CurvePoint> points) { return one_of_each_size(std::move(points)).size(); }
+
 MeasuredCurve fit_curve(OperatorKind kind, int ranks, std::vector<CurvePoint> points) {
   MeasuredCurve curve{.kind = kind, .ranks = ranks, .points = one_of_each_size(std::move(points))};
   curve.segments = segments_of(curve.points);

@@ -34,6 +34,9 @@ struct MeasuredCurve {
 
 inline constexpr std::size_t kLeastCurvePoints = 3;  // fewer leave nothing to be predicted from two neighbours
 
+// How many sizes there are among them.
+std::size_t distinct_sizes(std::vector<CurvePoint> points);
+
 // Of several times at one size the shortest counts: engines choose between ways. At least kLeastCurvePoints sizes.
 MeasuredCurve fit_curve(OperatorKind kind, int ranks, std::vector<CurvePoint> points);
 

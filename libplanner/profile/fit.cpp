@@ -369,7 +369,8 @@ void fit_surfaces(Profile& profile, const std::vector<ProductSample>& samples) {
     if (usable(s.point.time)) sets[s.weights].push_back(s.point);
   }
   for (auto& [weights, points] : sets) {
-    if (points.size() >= kLeastSurfacePoints) profile.surfaces.push_back(fit_surface(weights, std::move(points)));
+    if (distinct_shapes(points) >= kLeastSurfacePoints)
+      profile.surfaces.push_back(fit_surface(weights, std::move(points)));
   }
 }
 
@@ -379,7 +380,7 @@ void fit_curves(Profile& profile, const std::vector<CollectiveSample>& samples) 
     if (usable(s.time)) sets[{s.kind, s.ranks, s.way}].push_back({.bytes = s.wire_bytes, .time = s.time});
   }
   for (auto& [key, points] : sets) {
-    if (points.size() < kLeastCurvePoints) continue;
+    if (distinct_sizes(points) < kLeastCurvePoints) continue;
     const auto& [kind, ranks, way] = key;
     profile.curves.push_back(fit_curve(kind, ranks, std::move(points)));
     profile.curves.back().way = way;

@@ -164,6 +164,13 @@ ProductShape product_shape(const Operator& op) {
           .flops = work.flops_done};
 }
 
+std::size_t distinct_shapes(std::vector<ProductPoint> points) { return one_of_each_shape(std::move(points)).size(); }
+
+bool reaches(const ProductSurface& s, double m) {
+  constexpr double kNear = 2;
+  return std::any_of(s.sites.begin(), s.sites.end(), [&](const Site& site) { return m <= kNear * site.rows.back().m; });
+}
+
 ProductSurface fit_surface(Format weights, std::vector<ProductPoint> points) {
   points = one_of_each_shape(std::move(points));
   ProductSurface surface = surface_of(weights, points);

@@ -43,6 +43,9 @@ struct ProductSurface {
 
 inline constexpr std::size_t kLeastSurfacePoints = 4;
 
+// How many shapes there are among them: the same one may be there several times.
+std::size_t distinct_shapes(std::vector<ProductPoint> points);
+
 // Of several times of one shape the shortest counts: engines choose between kernels. At least kLeastSurfacePoints shapes.
 ProductSurface fit_surface(Format weights, std::vector<ProductPoint> points);
 
@@ -51,5 +54,8 @@ struct ProductTime {
   Figure figure = {};
 };
 ProductTime product_time(const ProductSurface& surface, const ProductShape& shape);
+
+// Whether so many rows are near those that were measured: of many more, kernels are others, and bound by something else.
+bool reaches(const ProductSurface& surface, double m);
 
 }  // namespace fathom

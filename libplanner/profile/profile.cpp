@@ -46,6 +46,14 @@ ProfileTime profile_time(const ProfileRow& row, Bytes bytes, Flops flops, double
   return t;
 }
 
+bool reaches(const ProfileRow& row, Bytes bytes, Flops flops) {
+  if (row.factors.empty() || bytes <= Bytes(0)) return true;
+  constexpr double kNear = 2;
+  double most = 0;
+  for (const ProfileFactor& f : row.factors) most = std::max(most, f.flops_per_byte);
+  return flops.value / bytes.value <= kNear * most;
+}
+
 Seconds profile_time(const ProfileCollective& row, Bytes wire_bytes) {
   const Seconds line = row.latency + wire_bytes / row.bandwidth;
   if (wire_bytes <= Bytes(0) || row.factors.empty()) return line;
@@ -85,7 +93,7 @@ const ProductSurface* Profile::surface(Format weights) const {
 std::optional<Figure> Profile::on_curves(OperatorKind kind, int ranks, Bytes wire_bytes) const {
   std::optional<Figure> best;
   for (const MeasuredCurve& curve : curves) {
-    if (curve.kind != kind || curve.ranks != ranks) continue;
+    if (curve.kind != kind || curve.ranks != ranks || wire_bytes < curve.points.front().bytes) continue;
     const Figure here = curve_time(curve, wire_bytes);
     const bool outside = here.origin == FigureOrigin::kExtrapolated;
     const bool best_outside = best && best->origin == FigureOrigin::kExtrapolated;

@@ -56,6 +56,8 @@ struct ProfileTime {
   Seconds memory{}, compute{}, floor{}, total{};
 };
 ProfileTime profile_time(const ProfileRow& row, Bytes bytes, Flops flops, double tokens);
+// Whether shapes of about such an arithmetic intensity were among those that the row was fitted to; true when it has no factors.
+bool reaches(const ProfileRow& row, Bytes bytes, Flops flops);
 
 struct ProfileCollective {
   OperatorKind kind = OperatorKind::kAllReduce;
@@ -94,7 +96,8 @@ struct Profile {
   const ProfileRow* find(OperatorKind kind, Format weights) const;  // nullptr when there is none
   const ProfileCollective* find(OperatorKind kind, int ranks) const;
   const ProductSurface* surface(Format weights) const;
-  // The fastest of the ways that were measured at such a size; beyond all of them the slowest. Absent: no curve.
+  // The fastest of the ways that were measured at such a size; beyond all of them the slowest. Absent: no curve, or none that begins
+  // so early, since a bandwidth tells nothing of a latency.
   std::optional<Figure> on_curves(OperatorKind kind, int ranks, Bytes wire_bytes) const;
   bool part_of_another(const std::string& name, double tokens) const;
 };

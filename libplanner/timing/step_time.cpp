@@ -206,6 +206,7 @@ Bound longest(Seconds memory, Seconds compute, Seconds floor) {
 
 // Weights of another format that the same kernels read are not what was measured.
 MeasuredTime measured_product(const Operator& op, const ProductSurface& surface, Corner corner) {
+  if (!reaches(surface, op.tokens)) return {};
   const ProductTime t = product_time(surface, product_shape(op));
   return {.of = {.time = t.figure.time * at_corner(t.figure.fast, t.figure.slow, corner),
                  .bound = longest(t.memory, t.compute, t.start)},
@@ -224,6 +225,7 @@ MeasuredTime measured_time(const Operator& op, const DeviceRates& r, const Layou
   const ProfileRow* row = r.measured->find(op.kind, op.weights);
   if (row == nullptr) return {};
   const Work work = busiest_work(op);
+  if (r.measured->alone && !reaches(*row, work.weights + work.others, work.flops_done)) return {};
   const ProfileTime t = profile_time(*row, work.weights + work.others, work.flops_done, op.tokens);
   return {.of = {.time = t.total * at_corner(row->fit.fast, row->fit.slow, r.measured_corner),
                  .bound = longest(t.memory, t.compute, t.floor)},

@@ -58,8 +58,9 @@ std::string trouble_with_supplies(const NodePower& power) {
   for (const SupplyGroup& g : power.groups) {
     if (g.kind == "NotRedundant") return "its supplies are not redundant, says the controller";
     if (!is_well(g.health, "OK")) return fmt::format("the redundancy of its supplies is {}", g.health);
-    if (g.needed && g.members > 0 && *g.needed > g.members / 2) {
-      return fmt::format("{} of {} supplies are needed: a feed that is lost takes half of them", *g.needed, g.members);
+    const int there = static_cast<int>(supplies.size()), members = g.members > 0 ? std::min(g.members, there) : there;
+    if (g.needed && *g.needed > members / 2) {
+      return fmt::format("{} of {} supplies are needed: a feed that is lost takes half of them", *g.needed, members);
     }
   }
   return {};
@@ -103,8 +104,8 @@ void judge_supplies(const NodePower& power, const MachineRecord& record, double 
                            to_string(*left * most_load));
     return;
   }
-  const bool told =
-      std::any_of(power.groups.begin(), power.groups.end(), [](const SupplyGroup& g) { return g.needed.has_value(); });
+  const bool told = !power.groups.empty() && std::all_of(power.groups.begin(), power.groups.end(),
+                                                         [](const SupplyGroup& g) { return g.needed.value_or(0) > 0; });
   line.status = left && drawn && told ? Status::kPassed : Status::kNeedsAttestation;
   line.why = line.status == Status::kPassed ? "" : "the controller does not tell enough to be sure";
   line.next = line.status == Status::kPassed ? "" : "hold the drill: --attestation FILE";

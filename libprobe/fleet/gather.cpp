@@ -171,9 +171,7 @@ FleetAnswers read_answers(const FleetPlan& plan, const std::string& folder) {
   FleetAnswers answers;
   for (const Launch& launch : plan.nodes) answers.nodes.push_back(read(launch));
   for (const auto& round : plan.rounds) {
-    for (const Launch& launch : round) {
-      if (std::filesystem::exists(folder + "/" + launch.file)) answers.pairs.push_back(read(launch));
-    }
+    for (const Launch& launch : round) answers.pairs.push_back(read(launch));
   }
   return answers;
 }

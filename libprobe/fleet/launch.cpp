@@ -51,10 +51,10 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   return text;
 }
 
-// As JSON, which is YAML: whatever is in a word stays in it. Kubernetes takes $(NAME) for a variable.
+// As JSON, which is YAML: whatever is in a word stays in it. Kubernetes takes $(NAME) for a variable, and two $ for one.
 std::string quoted(const std::string& word) {
   std::string text = "\"";
-  for (const char c : replaced(word, "$(", "$$(")) {
+  for (const char c : replaced(word, "$", "$$")) {
     if (c == '"' || c == '\\') text += '\\';
     text += c;
   }
@@ -175,10 +175,9 @@ FleetPlan plan_fleet(const Fleet& fleet, const FleetOrder& order) {
 
 std::string script_of(const FleetPlan& plan, const FleetOrder& order) {
   const std::string& folder = order.folder;
-  std::string out = fmt::format("# {} nodes at once, each to {:.0f} s; their answers in {}\n", plan.nodes.size(),
-                                plan.node_limit.value, folder);
+  std::string out = fmt::format("# {} nodes at once\n", plan.nodes.size());
   const bool has_jobs = !plan.nodes.front().manifest.empty();
-  out += "mkdir -p " + shell_word(folder + "/pairs") + (has_jobs ? " " + shell_word(folder + "/jobs") : "") + "\n";
+  out += "mkdir -p -- " + shell_word(folder + "/pairs") + (has_jobs ? " " + shell_word(folder + "/jobs") : "") + "\n";
   print_manifests(out, plan, folder);
   for (const Launch& launch : plan.nodes) print_launch(out, launch, folder);
   out += "wait\n";

@@ -90,10 +90,15 @@ void sum_up(Result& result, const std::vector<double>& samples) {
 bool exceeds(const Result& result, const Peak& peak) {
   if (!result.figure) return false;
   const double median = result.figure->median;
-  return more_is_better(result.unit) ? median > kMostOfPeak * peak.value : median * kMostOfPeak < peak.value;
+  const bool from_above = more_is_better(result.unit) || result.unit == Unit::kWatts;
+  return from_above ? median > kMostOfPeak * peak.value : median * kMostOfPeak < peak.value;
 }
 
 std::optional<Peak> gross_limit(const Result& result) {
+  const bool device = result.name.starts_with("gpu.") || result.name.starts_with("collective.");
+  if (device && result.unit == Unit::kTime) return Peak{5e-8, "what anything on a device takes at least"};
+  if (device && result.unit == Unit::kBytesPerSecond) return Peak{1e14, "what any cache of a device gives"};
+  if (device && result.unit == Unit::kWatts) return Peak{5e3, "what any device may draw"};
   const bool storage = result.name.starts_with("host.storage");
   if (!storage && !result.name.starts_with("host.network")) return std::nullopt;
   const std::string source = storage ? "what storage can answer" : "what a network card can carry";

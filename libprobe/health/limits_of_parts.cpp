@@ -132,7 +132,8 @@ std::optional<Peak> collective_peak(const Result& result, const MachineRecord& r
   const std::optional<Peak> link = link_peak(devices_of(result.device), record, catalog);
   if (!bytes || !link || result.unit != Unit::kTime) return std::nullopt;
   const double ranks = number_of(result, "ranks").value_or(2);
-  const double share = starts(result, "collective.all_reduce") || ranks < 2 ? 1 : (ranks - 1) / ranks;
+  const bool all = starts(result, "collective.all_reduce") || starts(result, "collective.send_recv");
+  const double share = all || ranks < 2 ? 1 : (ranks - 1) / ranks;
   return Peak{*bytes * share / link->value, link->source};
 }
 
@@ -282,7 +283,7 @@ std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, c
   }
   if (result.name == "gpu.linear" && result.unit == Unit::kTime) return product_peak(result, *gpu, catalog);
   if (result.unit == Unit::kFlopsPerSecond) return compute_peak(result, *gpu, catalog);
-  return std::nullopt;
+  return gross_limit(result);
 }
 
 std::optional<Reference> reference_of(const Result& result, const MachineRecord& record, const Catalog& catalog) {

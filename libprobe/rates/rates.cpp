@@ -97,10 +97,11 @@ bool take(const Measured& measured, const std::vector<Operator>& operators, Prof
 constexpr std::size_t kLeastShapes = 4;
 
 void name_short_surfaces(const ProfileMeasurements& measurements, std::set<std::string>& unused) {
-  std::map<Format, std::size_t> points;
-  for (const ProductSample& s : measurements.products) ++points[s.weights];
-  for (const auto& [format, count] : points) {
-    if (count < kLeastSurfacePoints) unused.insert("linear " + to_string(format) + ": fewer than four shapes");
+  std::map<Format, std::vector<ProductPoint>> points;
+  for (const ProductSample& s : measurements.products) points[s.weights].push_back(s.point);
+  for (const auto& [format, of] : points) {
+    if (distinct_shapes(of) < kLeastSurfacePoints)
+      unused.insert("linear " + to_string(format) + ": fewer than four shapes");
   }
 }
 

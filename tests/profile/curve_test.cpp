@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "profile/fit.h"
+
 namespace fathom {
 namespace {
 
@@ -79,6 +81,15 @@ TEST(Curve, TimesThatFallWithSizeMakeNoNegativeRate) {
   }
   EXPECT_GT(curve_time(c, Bytes(1)).time.value, 0);
   EXPECT_GT(curve_time(c, Bytes(1e12)).time.value, 0);
+}
+
+// Two sizes twice each are no curve: nothing would be left to predict from.
+TEST(MeasuredCurve, SizesCountOnce) {
+  ProfileMeasurements m;
+  for (const double bytes : {1e3, 1e3, 1e6, 1e6})
+    m.curves.push_back(
+        {.kind = OperatorKind::kAllReduce, .ranks = 2, .wire_bytes = Bytes(bytes), .time = Seconds(1e-5)});
+  EXPECT_TRUE(fit_profile(m).curves.empty());
 }
 
 }  // namespace

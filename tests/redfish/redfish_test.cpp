@@ -99,6 +99,25 @@ TEST(Redfish, ALostFeedTakesHalfOfTheSupplies) {
   EXPECT_EQ(line_of(controller(1, 1, 3000)).why, "there is one power supply");
 }
 
+TEST(Redfish, GroupsWithoutMembersMeanAllSupplies) {
+  MachineRecord record = node();
+  record.power = NodePower{.supplies = {}, .groups = {{.kind = "NPlusM", .health = "OK", .members = 0, .needed = 4}}};
+  for (const char* name : {"A", "B", "C", "D"}) {
+    record.power->supplies.push_back(
+        {.name = name, .state = "Enabled", .health = "OK", .input = "Normal", .capacity = Watts(8000)});
+  }
+  const auto power = [&] {
+    return check_environment(record, read_requirements(shipped().data_dir() / "checklist.yaml")).front().status;
+  };
+  EXPECT_EQ(power(), Status::kFailed);
+  record.power->groups.front().members = 8;  // of which four are there
+  EXPECT_EQ(power(), Status::kFailed);
+  record.power->groups.front().needed = 2;
+  EXPECT_EQ(power(), Status::kPassed);
+  record.power->groups.front().needed = 0;
+  EXPECT_EQ(power(), Status::kNeedsAttestation);
+}
+
 TEST(Redfish, ASupplyInTroubleFailsTheLine) {
   FakeController lost = controller(6, 3, 3000);
   lost.documents["/redfish/v1/Chassis/Node/PowerSubsystem/PowerSupplies/2"] = supply("PSU2", 3000, "LossOfInput");

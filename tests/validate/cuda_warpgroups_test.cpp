@@ -41,7 +41,8 @@ TEST(CudaWarpgroups, LatentAttentionAndCollectivesAreWithinTheirAim) {
   int count = 0, collectives = 0;
   for (const auto& file : std::filesystem::directory_iterator(kFolder)) {
     if (!file.path().filename().string().starts_with("predicted-")) continue;
-    for (const Json& kind : Json::parse(std::ifstream(file.path()))["kinds"]) {
+    const Json v = Json::parse(std::ifstream(file.path()));
+    for (const Json& kind : v["kinds"]) {
       if (kind["kind"] == "mla_attention") sum += error(kind), ++count;
       if (kind["kind"] == "all_reduce") sums += error(kind), ++collectives;
     }
