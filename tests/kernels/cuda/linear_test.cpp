@@ -1,4 +1,4 @@
-// All paths of linear() and grouped_linear() against the host's products of the same stored weights.
+// All paths of linear() against the host's products of the same stored weights.
 #include "cuda/linear.h"
 
 #include <gtest/gtest.h>
@@ -8,111 +8,11 @@
 #include <numeric>
 #include <string>
 
-#include "cuda/int4_layout.h"
 #include "cuda/large_linear.h"
-#include "host/matrix.h"
-#include "on_device.h"
+#include "test_weights.h"
 
 namespace fathom::cuda {
 namespace {
-
-using host::Storage;
-
-const char* name_of(Storage storage) {
-  switch (storage) {
-    case Storage::kBf16:
-      return "bf16";
-    case Storage::kFp8Block128:
-      return "fp8";
-    case Storage::kInt4G128:
-      return "int4";
-    case Storage::kInt4G128Asym:
-      return "int4 asymmetric";
-    case Storage::kFp32:
-      break;
-  }
-  return "";
-}
-
-// One matrix on both sides.
-class TestWeights {
- public:
-  TestWeights(Storage storage, std::int64_t rows, std::int64_t cols, Random& random, std::int64_t row_phase = 0) {
-    const host::MatrixBytes bytes = host::matrix_bytes(storage, rows + row_phase, cols);
-    codes_.resize(host::matrix_bytes(storage, rows, cols).codes);
-    scales_.resize(bytes.scales);
-    zeros_.resize(bytes.zeros);
-    for (std::uint8_t& z : zeros_) z = static_cast<std::uint8_t>(random.bits());
-    if (storage == Storage::kBf16) {
-      put(codes_, [&] { return random.bf16(); });
-    } else if (storage == Storage::kFp8Block128) {
-      put(codes_, [&] {
-        return static_cast<std::uint8_t>(random.below(254) < 127 ? random.below(127) : 128 + random.below(127));
-      });
-    } else {
-      put(codes_, [&] { return static_cast<std::uint8_t>(random.bits()); });
-    }
-    if (storage == Storage::kFp8Block128) {
-      put(scales_, [&] { return 0.01f + std::abs(random.normal()); });
-    } else {
-      put(scales_, [&] { return host::to_fp16(0.01f + std::abs(random.normal())); });
-    }
-    host_ = {.storage = storage, .rows = rows, .cols = cols, .codes = codes_.data(), .row_phase = row_phase};
-    if (!scales_.empty()) host_.scales = scales_.data();
-    if (!zeros_.empty()) host_.zeros = zeros_.data();
-
-    view_ = {.rows = rows, .cols = cols, .row_phase = row_phase};
-    device_codes_ = std::make_unique<OnDevice<std::uint8_t>>(codes_);
-    view_.codes = device_codes_->data();
-    if (storage == Storage::kBf16) return;
-    device_scales_ = std::make_unique<OnDevice<std::uint8_t>>(scales_);
-    view_.scales = device_scales_->data();
-    view_.format = WeightFormat::kFp8Block128;
-    if (storage == Storage::kFp8Block128) return;
-    view_.format = WeightFormat::kInt4G128;
-    view_.scale_stride = rows;
-    turned_scales_ = std::make_unique<OnDevice<std::uint16_t>>(rows * cols / 128);
-    repack_int4_codes({}, device_codes_->data(), rows, cols);
-    turn_int4_scales({}, reinterpret_cast<const std::uint16_t*>(device_scales_->data()), turned_scales_->data(), rows,
-                     cols);
-    view_.scales = turned_scales_->data();
-    if (storage == Storage::kInt4G128) return;
-    device_zeros_ = std::make_unique<OnDevice<std::uint8_t>>(zeros_);
-    turned_zeros_ = std::make_unique<OnDevice<std::uint8_t>>(rows * cols / 128);
-    turn_int4_zeros({}, device_zeros_->data(), turned_zeros_->data(), rows, cols);
-    view_.zeros = turned_zeros_->data();
-  }
-
-  const host::Matrix& on_host() const { return host_; }
-  const Weights& view() const { return view_; }
-
- private:
-  template <class Make>
-  static void put(std::vector<std::uint8_t>& to, const Make& make) {
-    for (std::size_t i = 0; i < to.size(); i += sizeof(make())) {
-      const auto value = make();
-      std::memcpy(to.data() + i, &value, sizeof value);
-    }
-  }
-
-  std::vector<std::uint8_t> codes_, scales_, zeros_;
-  host::Matrix host_;
-  Weights view_;
-  std::unique_ptr<OnDevice<std::uint8_t>> device_codes_, device_scales_, device_zeros_, turned_zeros_;
-  std::unique_ptr<OnDevice<std::uint16_t>> turned_scales_;
-};
-
-host::Team& team() {
-  static host::Team all(host::hardware_threads());
-  return all;
-}
-
-struct TestWorkspace {
-  OnDevice<float> data{linear_workspace_bytes(device_traits()) / sizeof(float)};
-  OnDevice<std::uint32_t> counters{kLinearCounters};
-  TestWorkspace() { counters.clear(); }
-  Workspace view() const { return {data.data(), data.bytes(), counters.data(), kLinearCounters}; }
-};
 
 struct Case {
   Storage storage;
@@ -206,27 +106,11 @@ void check(const Case& c) {
     if (run == 0) first = bytes;
     ASSERT_EQ(bytes, first) << "run " << run << " differs";
   }
-  std::vector<float> actual;
-  for (int t = 0; t < c.tokens; ++t) {
-    for (std::int64_t r = 0; r < y_stride; ++r) {
-      const std::uint8_t* at = first.data() + (t * y_stride + r) * width;
-      if (r >= c.rows) {
-        ASSERT_TRUE(std::all_of(at, at + width, [](std::uint8_t b) { return b == 0xff; })) << "padding was written";
-        continue;
-      }
-      float value;
-      std::uint16_t narrow;
-      std::memcpy(&value, at, width);
-      std::memcpy(&narrow, at, 2);
-      actual.push_back(c.fp32 ? value : host::from_bf16(narrow));
-    }
-  }
+  const std::vector<float> actual = outputs_of(first, c.rows, y_stride, c.fp32);
   const bool rounded = c.large && c.storage != Storage::kBf16;  // scaled weights, to bf16
   EXPECT_LT(distance(actual, expected), !c.fp32 ? 5e-3 : rounded ? 3e-3 : 2e-5);
   for (std::uint32_t counter : workspace.counters.values()) ASSERT_EQ(counter, 0u);
 }
-
-constexpr Storage kStorages[] = {Storage::kBf16, Storage::kFp8Block128, Storage::kInt4G128, Storage::kInt4G128Asym};
 
 std::vector<std::int64_t> odd_cols(Storage storage) {
   if (storage == Storage::kBf16) return {8, 200, 1032, 2736};
@@ -385,127 +269,6 @@ TEST(CudaLargeLinear, EqualsTheHost) {
          .path = {},
          .row_phase = 72,
          .large = true});
-}
-
-struct GroupedCase {
-  Storage storage;
-  std::int64_t rows, cols;
-  std::vector<std::int32_t> counts;  // of pairs, by expert
-  int likely;
-  bool gated = false, fp32 = true, own_rows = false;  // own_rows: of x, instead of those of a list
-};
-
-// What lies between rows of x and y is NaN and stays so.
-void check(const GroupedCase& c) {
-  Random random;
-  SCOPED_TRACE(std::string(name_of(c.storage)) + " " + std::to_string(c.rows) + "x" + std::to_string(c.cols) +
-               " likely " + std::to_string(c.likely) + (c.gated ? " gated" : "") + (c.fp32 ? "" : " bf16") + " seed " +
-               std::to_string(random.seed()));
-  const auto experts = static_cast<std::int64_t>(c.counts.size());
-  const TestWeights w(c.storage, experts * c.rows, c.cols, random), up(c.storage, experts * c.rows, c.cols, random);
-  std::vector<std::int32_t> first(1, 0), used;
-  for (int e = 0; e < experts; ++e) {
-    first.push_back(first.back() + c.counts[e]);
-    if (c.counts[e] > 0) used.push_back(e);
-  }
-  used.resize(experts, -1);
-  const int pairs = first.back(), tokens = c.own_rows ? pairs : 20;
-  std::vector<std::int32_t> rows(pairs);
-  std::iota(rows.begin(), rows.end(), 0);
-  if (!c.own_rows) std::generate(rows.begin(), rows.end(), [&] { return random.below(tokens); });
-  const std::int64_t x_stride = c.cols + 8, y_stride = c.rows + 8;
-  std::vector<std::uint16_t> x(tokens * x_stride, 0xffff);
-  std::vector<float> wide(pairs * c.cols), expected(pairs * c.rows), other(expected.size());
-  for (int i = 0; i < tokens; ++i) {
-    for (int k = 0; k < c.cols; ++k) x[i * x_stride + k] = host::to_bf16(random.normal() / 100);
-  }
-  for (int p = 0; p < pairs; ++p) {
-    for (int k = 0; k < c.cols; ++k) wide[p * c.cols + k] = host::from_bf16(x[rows[p] * x_stride + k]);
-  }
-  for (int e = 0; e < experts; ++e) {
-    if (c.counts[e] == 0) continue;
-    const float* from = wide.data() + first[e] * c.cols;
-    const auto product = [&](const TestWeights& m, std::vector<float>& to) {
-      host::matmul(team(), m.on_host().row_range(e * c.rows, c.rows), from, c.cols, c.counts[e],
-                   to.data() + first[e] * c.rows, c.rows);
-    };
-    product(w, expected);
-    if (c.gated) product(up, other);
-  }
-  for (std::size_t i = 0; c.gated && i < expected.size(); ++i)
-    expected[i] = expected[i] / (1 + std::exp(-expected[i])) * other[i];
-
-  const OnDevice<std::int32_t> first_device(first), used_device(used), rows_device(rows);
-  const OnDevice<std::uint16_t> x_device(x);
-  const std::size_t width = c.fp32 ? 4 : 2;
-  OnDevice<std::uint8_t> y(pairs * y_stride * width);
-  GroupedLinear op{.w = w.view(),
-                   .experts = experts,
-                   .first_pair = first_device.data(),
-                   .used = used_device.data(),
-                   .slots = static_cast<int>(experts),
-                   .likely_pairs = c.likely,
-                   .x = x_device.data(),
-                   .x_stride = x_stride,
-                   .x_rows = c.own_rows ? nullptr : rows_device.data(),
-                   .y = y.data(),
-                   .y_stride = y_stride,
-                   .y_fp32 = c.fp32};
-  op.w.rows = c.rows;
-  if (c.gated) op.up = up.view(), op.up.rows = c.rows;
-  std::vector<std::uint8_t> bytes;
-  for (int run = 0; run < 3; ++run) {
-    y.poison();
-    grouped_linear({}, op);
-    const std::vector<std::uint8_t> now = y.values();
-    if (run == 0) bytes = now;
-    ASSERT_EQ(now, bytes) << "run " << run << " differs";
-  }
-  std::vector<float> actual;
-  for (int p = 0; p < pairs; ++p) {
-    for (std::int64_t r = 0; r < y_stride; ++r) {
-      const std::uint8_t* at = bytes.data() + (p * y_stride + r) * width;
-      if (r >= c.rows) {
-        ASSERT_TRUE(std::all_of(at, at + width, [](std::uint8_t b) { return b == 0xff; })) << "padding was written";
-        continue;
-      }
-      float value;
-      std::uint16_t narrow;
-      std::memcpy(&value, at, width);
-      std::memcpy(&narrow, at, 2);
-      actual.push_back(c.fp32 ? value : host::from_bf16(narrow));
-    }
-  }
-  const bool rounded = c.likely > 16 && c.storage != Storage::kBf16;  // scaled weights, to bf16
-  EXPECT_LT(distance(actual, expected), !c.fp32 ? 5e-3 : rounded ? 4e-3 : 2e-5);
-}
-
-// Seven experts of which two get nothing.
-TEST(CudaGroupedLinear, EqualsTheHostExpertByExpert) {
-  if (device_traits().compute < 80) GTEST_SKIP() << "waived: no tensor cores for bf16";
-  for (Storage storage : kStorages) {
-    for (int likely : {1, 4, 16}) {
-      for (bool gated : {false, true}) check({storage, 384, 1408, {1, 0, 19, 3, 0, 8, 2}, likely, gated});
-    }
-  }
-}
-
-// On Hopper by warpgroups: every width of a tile, several tiles to an expert, none, rows and inputs that end within a tile.
-TEST(CudaGroupedLinear, EqualsTheHostWhenExpertsHaveManyTokens) {
-  if (device_traits().compute < 80) GTEST_SKIP() << "waived: no tensor cores for bf16";
-  const std::vector<std::int32_t> counts = {0, 33, 256, 1, 90, 0, 600, 97, 129, 161, 0, 223, 250};
-  for (Storage storage : kStorages) {
-    for (bool gated : {false, true}) {
-      for (bool fp32 : {false, true}) {
-        const bool fp8 = storage == Storage::kFp8Block128;  // whose scales TestWeights lays out for rows of whole tiles
-        check({storage, fp8 ? 256 : 200, 384, counts, 200, gated, fp32});
-        check({storage, fp8 ? 128 : 136, 128, {5, 40, 0, 300}, 200, gated, fp32, true});
-      }
-    }
-  }
-  check({Storage::kBf16, 72, 200, counts, 200, true, false});
-  check({Storage::kFp8Block128, 128, 208, counts, 200, true, false});
-  check({Storage::kBf16, 2048, 64, {20, 3000, 0, 700}, 900, false, false});  // more tiles than blocks
 }
 
 }  // namespace
