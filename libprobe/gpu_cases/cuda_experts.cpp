@@ -16,9 +16,10 @@ namespace {
 using cuda::WeightFormat;
 
 std::vector<int> tokens_of(const GpuRules& rules) {
-  if (rules.detail == Detail::kFew) return {1, 64};
-  return {1, 4, 16, 64, 128, 256, 1024};
+  if (rules.detail == Detail::kFew) return {1, 4, 16, 64, 256, 1024};
+  return {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
 }
+constexpr int kManyTokens = 1024;  // from here on arithmetic may run into the power limit
 
 // What list_experts() would find.
 struct Routing {
@@ -104,7 +105,9 @@ class Experts {
     const Step step(shape_, tokens);
     cuda::fill_normal({.stream = card_.stream()}, step.x.as<void>(), step.x.bytes() / 2, cuda::NumberType::kBf16, 7);
     card_.stream().wait();
-    const TimedOnCard timed = time_on_card(card_, {.repeat = rules_.repeat_point(), .least_runs = gate_.copies()},
+    const RepeatRules repeat =
+        tokens < kManyTokens ? rules_.repeat_point() : rules_.repeat_heavy(tokens == kManyTokens);
+    const TimedOnCard timed = time_on_card(card_, {.repeat = repeat, .least_runs = gate_.copies()},
                                            [&](const cuda::Launch& how, int turn) { run(step, how, turn); });
     const std::size_t all = 2 * gate_.bytes() + down_.bytes();
     const double read = static_cast<double>(all) * step.routing.slots / shape_.held;
