@@ -234,6 +234,7 @@ class Attention {
     const CardMemory tile = CardMemory::of(tiles);
     cuda::PrefillAttention op{.tiles = static_cast<int>(tiles.size()),
                               .tile = tile.as<cuda::PrefillTile>(),
+                              .rows = p.rows,
                               .heads = shape.heads,
                               .kv_heads = shape.kv_heads,
                               .head_dim = shape.head_dim,
@@ -268,6 +269,8 @@ class Attention {
     const CardMemory tile = CardMemory::of(tiles);
     const cuda::ExpandedAttention op{.tiles = static_cast<int>(tiles.size()),
                                      .tile = tile.as<cuda::PrefillTile>(),
+                                     .rows = p.rows,
+                                     .tokens = p.context,
                                      .heads = shape.heads,
                                      .scale = static_cast<float>(1 / std::sqrt(kKey)),
                                      .q = q.as<std::uint16_t>(),
