@@ -1,8 +1,10 @@
 #include "probe_fleet.h"
 
+#include <fmt/chrono.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <iostream>
 
 #include "catalog/catalog.h"
@@ -24,6 +26,12 @@ void make_folders(const fs::path& records) {
   for (const char* name : {"pairs", "jobs"}) fs::create_directories(records / name);
 }
 
+// Two runs of one host in one second have different processes.
+std::string run_now() {
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  return fmt::format("{:%Y%m%d%H%M%S}x{:x}", fmt::gmtime(now), getpid());
+}
+
 probe::FleetAnswers answers_of(const probe::FleetPlan& plan, const FleetOptions& options, const Session& session) {
   if (!options.run) return probe::read_answers(plan, options.records.string());
   make_folders(options.records);
@@ -42,8 +50,11 @@ probe::FleetAnswers answers_of(const probe::FleetPlan& plan, const FleetOptions&
 int probe_fleet(const FleetOptions& options, const std::vector<OutputRequest>& requests, const Session& session) {
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const probe::Fleet fleet = probe::read_hosts(options.hosts);
-  probe::FleetOrder order{
-      .depth = options.depth, .pairs = options.pairs, .folder = options.records.string(), .job_template = {}};
+  probe::FleetOrder order{.depth = options.depth,
+                          .pairs = options.pairs,
+                          .folder = options.records.string(),
+                          .job_template = {},
+                          .run = run_now()};
   if (fleet.launcher == probe::Launcher::kKubernetes)
     order.job_template = text_of_file(catalog.data_dir().parent_path() / "templates/kubernetes/probe-job.yaml");
   const probe::FleetPlan plan = plan_fleet(fleet, order);

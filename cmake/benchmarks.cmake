@@ -17,7 +17,10 @@ endif()
 
 # probe_loops: what `fathom probe` measures, by plain loops (docs/measurements/probe_gpus.sh).
 if(TARGET kernels_cuda)
+  add_library(plain_reads OBJECT EXCLUDE_FROM_ALL benchmarks/probe_loops/plain_reads.cu)
+  set_target_properties(plain_reads PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON)
+  target_compile_options(plain_reads PRIVATE ${cuda_targets})
   add_executable(probe_loops EXCLUDE_FROM_ALL benchmarks/probe_loops/probe_loops.cpp)
-  target_link_libraries(probe_loops PRIVATE kernels_device kernels_cuda CUDA::cublasLt fmt::fmt)
+  target_link_libraries(probe_loops PRIVATE plain_reads kernels_device kernels_cuda CUDA::cublasLt fmt::fmt)
   use_warnings(probe_loops)
 endif()

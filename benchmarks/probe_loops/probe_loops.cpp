@@ -1,5 +1,6 @@
 // probe_loops: what `fathom probe` measures, once more by the plainest loops there are, for its figures to be held against. One line for
-// each: name, shape, figure in SI units. No latch, no search, no statistics but the median of nine.
+// each: name, shape, figure in SI units, and of several ways to do the same, `by=` which. No latch, no search, no statistics but the median
+// of nine.
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@
 #include "cuda/random_numbers.h"
 #include "device/cuda_handles.h"
 #include "device/nccl.h"
+#include "plain_reads.h"
 
 namespace fathom {
 namespace {
@@ -59,6 +61,11 @@ void copies() {
     cuda_ok(cudaMemcpyAsync(to, from, kBytes, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync");
   });
   print("gpu.memory.copy", 2.0 * kBytes / seconds);
+  void* scratch = memory(plain_read_scratch_bytes());
+  for (const PlainRead& read : plain_reads(from, kBytes, scratch, stream)) {
+    print("gpu.memory.read by=" + read.name, kBytes / time(stream, 50, read.run));
+  }
+  cudaFree(scratch);
   void* host = nullptr;
   constexpr std::size_t kHost = std::size_t{256} << 20;
   cuda_ok(cudaMallocHost(&host, kHost), "cudaMallocHost");

@@ -317,7 +317,7 @@ void run(const char* name, const Launch& how, const Op& op, int kv_heads, std::i
   const std::int64_t bytes = kv_heads * context * kValueWidth * 4;
   const int items = op.tiles * op.heads, blocks = std::min(items, device_traits().multiprocessors);
   const auto sections =
-      static_cast<int>(std::min<std::int64_t>((bytes + kSectionBytes - 1) / kSectionBytes, items / blocks));
+      static_cast<int>(std::clamp<std::int64_t>((bytes + kSectionBytes - 1) / kSectionBytes, 1, items / blocks));
   launch(name, prefill<Source>, dim3(blocks), kThreads, sizeof(Shared<Source>), how, Source(op),
          PrefillDeal{op.tiles, op.heads, (op.heads + sections - 1) / sections});
 }

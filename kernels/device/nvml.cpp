@@ -12,7 +12,7 @@ namespace {
 // The few declarations of nvml.h that are needed here: that header comes with the toolkit, the library with the driver.
 constexpr int kSuccess = 0;
 constexpr int kSmClock = 1, kMemoryClock = 2;
-constexpr int kCoreTemperature = 0;
+constexpr int kCoreTemperature = 0, kSlowdownThreshold = 1;
 constexpr int kUncorrected = 1, kVolatile = 0;
 constexpr int kNvLinkPeers = 2;
 constexpr unsigned kHostBridge = 30;  // of a common ancestor on PCIe; 40 and more are beyond it
@@ -43,7 +43,7 @@ struct NvmlDevice::Functions {
   Text name = nullptr, uuid = nullptr;
   int (*memory)(void*, Memory*) = nullptr;
   Number bus_width = nullptr, power = nullptr, power_limit = nullptr;
-  Chosen clock = nullptr, clock_max = nullptr, temperature = nullptr;
+  Chosen clock = nullptr, clock_max = nullptr, temperature = nullptr, threshold = nullptr;
   Large energy = nullptr, reasons = nullptr;
   Number generation = nullptr, generation_max = nullptr, width = nullptr, width_max = nullptr;
   int (*nvlink)(void*, unsigned, unsigned*) = nullptr;
@@ -71,6 +71,7 @@ struct NvmlDevice::Functions {
     take(clock, "nvmlDeviceGetClockInfo");
     take(clock_max, "nvmlDeviceGetMaxClockInfo");
     take(temperature, "nvmlDeviceGetTemperature");
+    take(threshold, "nvmlDeviceGetTemperatureThreshold");
     take(energy, "nvmlDeviceGetTotalEnergyConsumption");
     take(reasons, "nvmlDeviceGetCurrentClocksThrottleReasons");  // drivers from 535 on have it under this name, too
     take(generation, "nvmlDeviceGetCurrPcieLinkGeneration");
@@ -184,6 +185,9 @@ std::optional<double> NvmlDevice::power_w() const { return number(functions_->po
 std::optional<double> NvmlDevice::power_limit_w() const { return number(functions_->power_limit, 1e-3); }
 std::optional<double> NvmlDevice::temperature_c() const {
   return chosen(functions_->temperature, handle_, kCoreTemperature, 1);
+}
+std::optional<double> NvmlDevice::temperature_slowdown_c() const {
+  return chosen(functions_->threshold, handle_, kSlowdownThreshold, 1);
 }
 
 std::optional<double> NvmlDevice::energy_j() const {

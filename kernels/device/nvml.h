@@ -25,7 +25,8 @@ class NvmlDevice {
   std::optional<double> energy_j() const;  // since the driver was loaded
   std::optional<double> power_limit_w() const;
   std::optional<double> temperature_c() const;
-  std::optional<unsigned> event_reasons() const;  // why the clock is no higher: a mask
+  std::optional<double> temperature_slowdown_c() const;  // from which on the hardware slows down
+  std::optional<unsigned> event_reasons() const;         // why the clock is no higher: a mask
 
   std::optional<int> pcie_generation() const;
   std::optional<int> pcie_generation_max() const;  // of card and slot together

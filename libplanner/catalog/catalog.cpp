@@ -196,6 +196,7 @@ template const Table<Optic>& Catalog::table() const;
 template const Table<LinkGeneration>& Catalog::table() const;
 template const Table<CollectiveCurve>& Catalog::table() const;
 template const Table<HealthThreshold>& Catalog::table() const;
+template const Table<CaseShare>& Catalog::table() const;
 template const Table<NcclLatency>& Catalog::table() const;
 template const Table<DiskPart>& Catalog::table() const;
 template const Table<Redundancy>& Catalog::table() const;

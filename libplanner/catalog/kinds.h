@@ -36,6 +36,7 @@ template <> inline constexpr Kind kKind<Optic>{"optics", "optics", "entries", "o
 template <> inline constexpr Kind kKind<LinkGeneration>{"links", "fabrics", "links", "link"};
 template <> inline constexpr Kind kKind<CollectiveCurve>{"collectives", "fabrics", "collectives", "collective curve"};
 template <> inline constexpr Kind kKind<HealthThreshold>{"thresholds", "fabrics", "thresholds", "health threshold"};
+template <> inline constexpr Kind kKind<CaseShare>{"probe-shares", "probe_shares", "entries", "share of a limit"};
 template <> inline constexpr Kind kKind<NcclLatency>{"nccl-latency", "fabrics", "nccl_latency", "NCCL latency"};
 template <> inline constexpr Kind kKind<DiskPart>{"disks", "storage", "disks", "disk"};
 template <> inline constexpr Kind kKind<Redundancy>{"redundancy", "storage", "redundancy", "redundancy scheme"};
@@ -58,7 +59,7 @@ template <> inline constexpr Kind kKind<Maker>{"makers", "products", "makers", "
 // clang-format on
 
 using AllKinds = std::tuple<Accelerator, Cpu, ModelEntry, Server, NetworkCard, Switch, SwitchAsic, Optic,
-                            LinkGeneration, CollectiveCurve, HealthThreshold, NcclLatency, DiskPart, Redundancy,
+                            LinkGeneration, CollectiveCurve, HealthThreshold, CaseShare, NcclLatency, DiskPart, Redundancy,
                             ModelLoad, PsuEfficiency, PueClass, Tariff, CarbonFactor, InletClass, MainsQuality, Licence,
                             RentalPrice, ApiPrice, FailureRate, PowerMeasurement, Constant, Product, Method, Maker>;
 

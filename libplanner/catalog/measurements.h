@@ -100,6 +100,27 @@ void fields(Visit& visit, H& h) {
   visit("source", h.source);
 }
 
+// What share of the physical limit a case of the probe reaches on devices that are well; `low` of the share is the least that is credible.
+struct CaseShare {
+  std::string id;
+  std::string case_name;             // "gpu.memory.write"
+  std::optional<std::string> dtype;  // of products
+  std::optional<std::string> boards;  // a form factor's first letters, "SXM"; absent: any
+  Fact<double> share;
+  Notes notes;
+  SourceCodes source;
+};
+template <class Visit, Is<CaseShare> S>
+void fields(Visit& visit, S& s) {
+  visit("id", s.id);
+  visit("case", s.case_name);
+  visit("dtype", s.dtype);
+  visit("boards", s.boards);
+  visit("share", s.share, between(0.01, 1.2));
+  visit("notes", s.notes);
+  visit("source", s.source);
+}
+
 // NCCL's own latency table: per protocol, for a start (`base`) or a step over one kind of link.
 struct NcclLatency {
   std::string id;

@@ -7,6 +7,8 @@
 #include <deque>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "input/fnv64.h"
@@ -108,18 +110,34 @@ EngineProfile use_profile(Plan& plan, const EngineProfile& engine, std::shared_p
   return with_profile(engine, std::move(profile), all);
 }
 
-// Each operator once, whichever pool runs it; measured in all of them, or not.
+void take_weaker(std::optional<FigureOrigin>& known, const std::optional<FigureOrigin>& other) {
+  if (other) known = std::min(known.value_or(*other), *other);
+}
+
+void sort_in(PlanProfile& profile, const std::string& name, FigureOrigin origin) {
+  (origin == FigureOrigin::kCatalog ? profile.uncovered : profile.covered).push_back(name);
+  if (origin == FigureOrigin::kExtrapolated) profile.extrapolated.push_back(name);
+}
+
+// Each operator once, whichever pool runs it; twice where prompts and decoding have their times from different places.
 void say_what_is_measured(PlanProfile& profile, const Problem& problem, const Solution& best) {
-  std::map<std::string, FigureOrigin> origins;
+  std::map<std::string, OperatorOrigin> origins;
   for (const Candidate& c : best.pools) {
     for (const auto& [name, origin] : measured_operators(problem, c).origins) {
-      const auto known = origins.emplace(name, origin).first;
-      known->second = std::min(known->second, origin);
+      take_weaker(origins[name].decoding, origin.decoding);
+      take_weaker(origins[name].prompts, origin.prompts);
     }
   }
+  const auto place = [](FigureOrigin origin) {
+    return std::pair(origin == FigureOrigin::kCatalog, origin == FigureOrigin::kExtrapolated);
+  };
   for (const auto& [name, origin] : origins) {
-    (origin == FigureOrigin::kCatalog ? profile.uncovered : profile.covered).push_back(name);
-    if (origin == FigureOrigin::kExtrapolated) profile.extrapolated.push_back(name);
+    if (origin.decoding && origin.prompts && place(*origin.decoding) != place(*origin.prompts)) {
+      sort_in(profile, name + " (decoding)", *origin.decoding);
+      sort_in(profile, name + " (prompts)", *origin.prompts);
+    } else {
+      sort_in(profile, name, origin.decoding ? *origin.decoding : *origin.prompts);
+    }
   }
 }
 

@@ -154,9 +154,10 @@ struct PlanInput {
 struct PlanProfile {  // the measured rates that were used
   std::string file, fnv64;
   std::string machine, date, accelerator, engine;
-  std::vector<std::string> covered, uncovered;  // operators of the pools whose time does and does not come from it
-  std::vector<std::string> extrapolated;        // of the covered, those outside of the shapes that were measured
-  std::vector<std::string> fits;                // how well its surfaces and curves predict what they have not seen
+  // Operators of the pools whose time does and does not come from it: "ffn.up", or where that is so of one alone "ffn.up (prompts)"
+  std::vector<std::string> covered, uncovered;
+  std::vector<std::string> extrapolated;  // of the covered, those outside of the shapes that were measured
+  std::vector<std::string> fits;          // how well its surfaces and curves predict what they have not seen
 };
 
 struct Plan {

@@ -359,18 +359,20 @@ MeasuredOperators measured_operators(const Problem& p, const Candidate& c) {
   PlanPool shape;
   set_shape(shape, p, c);
   MeasuredOperators result;
-  const auto sort_in = [&](const std::vector<Operator>& operators) {
+  const auto sort_in = [&](const std::vector<Operator>& operators, std::optional<FigureOrigin> OperatorOrigin::*of) {
     for (const Operator& op : operators) {
       const FigureOrigin origin = origin_of(op, replica.timer.rates(), c.layout);
-      const auto known = result.origins.emplace(plan_name(op), origin).first;
-      known->second = std::min(known->second, origin);
+      std::optional<FigureOrigin>& known = result.origins[plan_name(op)].*of;
+      known = std::min(known.value_or(origin), origin);
       if (origin == FigureOrigin::kCatalog)
         (is_collective(op.kind) ? result.all_collectives : result.all_on_device) = false;
     }
   };
   if (c.role != PoolRole::kPrefill)
-    sort_in(replica.timer.slowest_decode_operators(shape.decode_sequences, shape.decode_context));
-  if (c.role != PoolRole::kDecode) sort_in(replica.timer.slowest_prefill_operators(shape.prefill_tokens, 0));
+    sort_in(replica.timer.slowest_decode_operators(shape.decode_sequences, shape.decode_context),
+            &OperatorOrigin::decoding);
+  if (c.role != PoolRole::kDecode)
+    sort_in(replica.timer.slowest_prefill_operators(shape.prefill_tokens, 0), &OperatorOrigin::prompts);
   return result;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "plan/plan.h"
@@ -24,9 +25,13 @@ std::vector<PlanLever> levers(const Problem& problem, const Solution& solution);
 // Which assumption about the engine moves the answer most, each taken to both ends of its range; widest first.
 std::vector<PlanSensitivity> sensitivities(const Problem& problem, const Solution& solution);
 
-// Where the times of one pool's operators come from, by name; of prefill and decoding the weaker counts.
+// Where an operator's time comes from in steps that decode and in prompts; absent where it is not run. Their shapes lie far apart, and a
+// record may have one of them alone.
+struct OperatorOrigin {
+  std::optional<FigureOrigin> decoding, prompts;
+};
 struct MeasuredOperators {
-  std::map<std::string, FigureOrigin> origins;
+  std::map<std::string, OperatorOrigin> origins;      // by name, of one pool
   bool all_on_device = true, all_collectives = true;  // are covered
 };
 MeasuredOperators measured_operators(const Problem& problem, const Candidate& candidate);

@@ -141,13 +141,24 @@ ProductSurface surface_of(Format weights, const Points& points) {
 
 constexpr std::size_t kMostLeftOut = 400;  // evenly among more; each is a fit of its own
 
+// The others of its kernel, where there are enough; else all others. A probe measures both sides of the border between two kernels, so
+// that what is asked for lies between points of one.
+Points others_of(const Points& points, std::size_t i) {
+  Points alike, others;
+  for (std::size_t j = 0; j < points.size(); ++j) {
+    if (j == i) continue;
+    others.push_back(points[j]);
+    if (points[j].way == points[i].way) alike.push_back(points[j]);
+  }
+  return alike.size() + 1 >= kLeastSurfacePoints ? alike : others;
+}
+
 LeftOut leave_each_out(Format weights, const Points& points) {
   std::vector<double> ratios;
   const std::size_t step = (points.size() + kMostLeftOut - 1) / kMostLeftOut;
   for (std::size_t i = 0; i < points.size(); i += step) {
-    Points others = points;
-    others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-    ratios.push_back(points[i].time / product_time(surface_of(weights, others), points[i].shape).figure.time);
+    const ProductSurface without = surface_of(weights, others_of(points, i));
+    ratios.push_back(points[i].time / product_time(without, points[i].shape).figure.time);
   }
   return left_out(std::move(ratios));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <iterator>
@@ -144,6 +145,11 @@ ChecklistLine storage(const MachineRecord& record, const Requirements& required)
 // Clock
 
 constexpr double kMostIntervals = 4;  // since the last answer of the server
+constexpr double kClockStep = 1;  // seconds that an answer may seem to come from the future: its time is read after it
+
+bool is_reference_id(const std::string& id) {
+  return id.size() == 8 && std::all_of(id.begin(), id.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
 
 std::string microseconds(double seconds) { return fmt::format("{:.1f} us", seconds * 1e6); }
 
@@ -154,7 +160,7 @@ void judge(const ClockState& c, Seconds most, ChecklistLine& line) {
   line.next = "use a stratum 1 server in this network, or PTP";
   if (is_free_running(c)) {
     line.status = Status::kFailed;
-    line.why = "the clock follows no server: it is compared with itself";
+    line.why = "the clock follows no server: it is compared with itself, or with none";
     line.next = "name a server in chrony.conf; \"local stratum\" alone always reports an offset of 0";
   } else if (c.leap != "Normal") {
     line.status = Status::kFailed;
@@ -162,6 +168,13 @@ void judge(const ClockState& c, Seconds most, ChecklistLine& line) {
   } else if (std::max(std::abs(c.offset_s), std::abs(c.rms_offset_s)) > most.value) {
     line.status = Status::kFailed;
     line.why = fmt::format("off by {} (RMS {})", microseconds(std::abs(c.offset_s)), microseconds(c.rms_offset_s));
+  } else if (!is_reference_id(c.reference_id) || c.root_dispersion_s < 0) {
+    line.status = Status::kUnknown;
+    line.why = "what chronyd says of its server is no reference id of eight digits, or a negative dispersion";
+  } else if (c.reference_age_s < -kClockStep) {
+    line.status = Status::kUnknown;
+    line.why = fmt::format("the server's last answer is {:.0f} s ahead of this clock", -c.reference_age_s);
+    line.next = "the clock was set back: wait for the next answers, then ask again";
   } else if (c.update_interval_s <= 0 || c.reference_age_s >= kMostIntervals * c.update_interval_s) {
     line.status = Status::kUnknown;
     line.why = fmt::format("the server last answered {:.0f} s ago", c.reference_age_s);
@@ -191,14 +204,23 @@ ChecklistLine clock(const MachineRecord& record, const Requirements& required) {
 
 }  // namespace
 
+// 127.127.x.y and 127.0.0.1 are the machine itself, LOCL and LCL its own clock as a driver, INIT and STEP no answer yet. A clock that
+// follows another has its stratum and one more, 15 at most; 0 and 16 mean that there is none (RFC 5905).
 bool is_free_running(const ClockState& clock) {
-  return clock.reference_id == "7F7F0101" || clock.reference_id == "00000000";
+  static const char* const kOwn[] = {"00000000", "7F000001", "4C4F434C", "4C434C00", "494E4954", "53544550"};
+  std::string id = clock.reference_id;
+  std::transform(id.begin(), id.end(), id.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  const bool is_own = std::any_of(std::begin(kOwn), std::end(kOwn), [&](const char* own) { return id == own; });
+  return is_own || id.starts_with("7F7F") || clock.stratum < 1 || clock.stratum > 15;
 }
 
+// With FUSE in front or not: "fuse.overlayfs".
 bool is_storage(const std::string& file_system) {
-  static const char* const kOthers[] = {"tmpfs",     "ramfs", "devtmpfs", "overlay",
-                                        "overlayfs", "aufs",  "rootfs",   "squashfs"};
-  return std::none_of(std::begin(kOthers), std::end(kOthers), [&](const char* other) { return file_system == other; });
+  static const char* const kOthers[] = {"tmpfs", "ramfs",   "devtmpfs",     "overlay", "overlayfs",
+                                        "aufs",  "unionfs", "unionfs-fuse", "rootfs",  "squashfs"};
+  const bool by_fuse = file_system.starts_with("fuse.") || file_system.starts_with("fuse-");
+  const std::string type = by_fuse ? file_system.substr(5) : file_system;
+  return std::none_of(std::begin(kOthers), std::end(kOthers), [&](const char* other) { return type == other; });
 }
 
 Requirements read_requirements(const std::filesystem::path& path) {

@@ -14,6 +14,7 @@
 
 #include "input/content.h"
 #include "input/error.h"
+#include "units/number.h"
 
 namespace fathom::probe {
 
@@ -35,6 +36,8 @@ Json object_in(const std::string& text) {
   return json;
 }
 
+constexpr Seconds kToEnd(15);  // for what was ended over there to say so
+
 // 1 is a verdict: the node was probed, and has findings.
 bool ended_well(const Step& step, const CommandOutcome& outcome) {
   return outcome.end == CommandOutcome::End::kExited && (outcome.code == 0 || (step.answers && outcome.code == 1));
@@ -52,6 +55,17 @@ std::string printable(std::string text) {
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
   return text;
 }
+
+// A file of an earlier run, or the answer of a host under another's name, stands for none.
+MachineRecord record_of(const Launch& launch, const std::string& text, const std::string& file_name) {
+  MachineRecord record = record_of_answer(text, file_name);
+  if (record.node != launch.node)
+    throw InputError(file_name, {},
+                     fmt::format("it is the record of {}, and not of {}", in_quotes(record.node), launch.node));
+  return record;
+}
+
+constexpr int kEndedByTimeout = 124;  // the status of timeout(1)
 
 class Runner {
  public:
@@ -75,15 +89,18 @@ class Runner {
 
  private:
   void run(const Launch& launch, const Step& step, Answer& answer) {
-    const CommandOutcome outcome = system_.run(step.words, limit_);
+    const CommandOutcome outcome = system_.run(step.words, limit_ + kToEnd);
     if (outcome.end == CommandOutcome::End::kNotFound) no_launcher_ = true;
     if (!ended_well(step, outcome)) {
-      if (answer.trouble.empty()) answer.trouble = trouble_with(step.words.front(), outcome);
+      const bool too_late = outcome.end == CommandOutcome::End::kExited && outcome.code == kEndedByTimeout;
+      if (answer.trouble.empty())
+        answer.trouble =
+            too_late ? "it was ended there, for its time was up" : trouble_with(step.words.front(), outcome);
       return;
     }
     if (!step.answers) return;
     try {
-      answer.record = record_of_answer(outcome.out, launch.host);
+      answer.record = record_of(launch, outcome.out, launch.host);
       save(launch.file, record_json(*answer.record));
     } catch (const InputError& error) {
       answer.trouble = "its answer is no record: " + error.message();
@@ -162,7 +179,7 @@ FleetAnswers read_answers(const FleetPlan& plan, const std::string& folder) {
     Answer answer = answer_of(launch);
     const std::string file = folder + "/" + launch.file;
     try {
-      answer.record = record_of_answer(text_of_file(file), file);
+      answer.record = record_of(launch, text_of_file(file), file);
     } catch (const InputError& error) {
       answer.trouble = "no record in " + file + ": " + error.message();
     }

@@ -31,7 +31,8 @@ Words on_host(const Fleet& fleet, const Host& host, const Words& command) {
     case Launcher::kMpirun:
       return Words{"mpirun", "--host", host.address, "-np", "1", "--bind-to", "none"} + fleet.options + command;
     case Launcher::kSrun:
-      return Words{"srun", "--nodelist", host.address, "--nodes", "1", "--ntasks", "1"} + fleet.options + command;
+      return Words{"srun", "--overlap", "--nodelist", host.address, "--nodes", "1", "--ntasks", "1"} + fleet.options +
+             command;
     case Launcher::kKubernetes:
       break;
   }
@@ -40,7 +41,7 @@ Words on_host(const Fleet& fleet, const Host& host, const Words& command) {
 
 Launch launch_on(const Fleet& fleet, const Host& host, const Words& command) {
   Launch launch;
-  launch.host = host.name;
+  launch.host = launch.node = host.name;
   launch.steps.push_back({.words = on_host(fleet, host, command), .answers = true});
   return launch;
 }
@@ -65,7 +66,8 @@ constexpr double kToSay = 5;  // seconds, for kubectl to say that the time was u
 
 void launch_by_kubernetes(Launch& launch, const Fleet& fleet, const Host& host, std::size_t number,
                           const Words& command, const FleetOrder& order, Seconds limit) {
-  const std::string job = fmt::format("fathom-probe-{}", number);
+  // Of this run alone: the log of another run's job is not its answer.
+  const std::string job = fmt::format("fathom-probe-{}{}{}", order.run, order.run.empty() ? "" : "-", number);
   const std::pair<const char*, std::string> places[] = {{"{{job}}", quoted(job)},
                                                         {"{{namespace}}", quoted(fleet.name_space)},
                                                         {"{{node}}", quoted(host.address)},
@@ -91,11 +93,17 @@ void launch_by_kubernetes(Launch& launch, const Fleet& fleet, const Host& host, 
 // What a depth may take, and as much again for whoever starts it.
 Seconds default_limit(Depth depth) { return 60_s * (depth == Depth::kQuick ? 5 : depth == Depth::kStandard ? 20 : 90); }
 
+// Ends over there too: a launcher that is ended here may leave its program behind.
+Words ended_after(Seconds limit, const Words& command) {
+  return Words{"timeout", "-k", "10", fmt::format("{:.0f}", std::max(1.0, limit.value))} + command;
+}
+
 Words probe_words(const Fleet& fleet, const std::string& name, Depth depth) {
   return {fleet.program, "-q", "probe", "--name", name, "--profile", to_string(depth), "-f", "json"};
 }
 
 constexpr Seconds kPair(60), kSettle(5);  // two ways of 13 s at quick depth, and their launch; until servers listen
+constexpr Seconds kPairLimit(120);
 
 Launch pair_launch(const Fleet& fleet, int a, int b) {
   const Host &from = fleet.hosts[static_cast<std::size_t>(a)], &to = fleet.hosts[static_cast<std::size_t>(b)];
@@ -104,7 +112,7 @@ Launch pair_launch(const Fleet& fleet, int a, int b) {
   const bool ipv6 = address.find(':') != std::string::npos;
   const std::string peer = fmt::format("{}{}{}:{}", ipv6 ? "[" : "", address, ipv6 ? "]" : "", fleet.port);
   const Words command = probe_words(fleet, from.name, Depth::kQuick) + Words{"--only", "host.network", "--peer", peer};
-  Launch launch = launch_on(fleet, from, command);
+  Launch launch = launch_on(fleet, from, ended_after(kPairLimit, command));
   launch.host = from.name + " and " + to.name;
   launch.file = "pairs/" + from.name + "~" + to.name + ".json";
   launch.from = a, launch.to = b;
@@ -117,7 +125,7 @@ void add_pairs(FleetPlan& plan, const Fleet& fleet) {
                      "name the nodes for ssh, and run iperf3 between them");
   }
   const std::vector<Round> rounds = pair_rounds(static_cast<int>(fleet.hosts.size()));
-  plan.pair_limit = kPair * 2;
+  plan.pair_limit = kPairLimit;
   plan.settle = kSettle;
   plan.server_limit = kPair * static_cast<double>(rounds.size()) + kSettle;
   for (const Host& host : fleet.hosts) {
@@ -163,7 +171,7 @@ FleetPlan plan_fleet(const Fleet& fleet, const FleetOrder& order) {
   for (std::size_t i = 0; i < fleet.hosts.size(); ++i) {
     const Host& host = fleet.hosts[i];
     const Words command = probe_words(fleet, host.name, order.depth) + fleet.arguments;
-    Launch launch = launch_on(fleet, host, command);
+    Launch launch = launch_on(fleet, host, ended_after(plan.node_limit, command));
     launch.file = host.name + ".json";
     if (fleet.launcher == Launcher::kKubernetes)
       launch_by_kubernetes(launch, fleet, host, i, command, order, plan.node_limit);

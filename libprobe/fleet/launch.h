@@ -18,7 +18,8 @@ struct Step {
 };
 
 struct Launch {
-  std::string host;           // or "node1-node2"
+  std::string host;           // or "node1 and node2"
+  std::string node;           // whose record the answer must be
   std::string file;           // of the answer, in the folder of records: "node1.json"
   std::vector<Step> steps;    // one after another
   int from = -1, to = -1;     // numbers of the hosts of a pair
@@ -39,6 +40,7 @@ struct FleetOrder {
   bool pairs = false;        // the network between any two, through iperf3; not under Kubernetes yet: InputError
   std::string folder;        // of the records
   std::string job_template;  // templates/kubernetes/probe-job.yaml; for Kubernetes
+  std::string run = {};      // tells this run from others, in names of jobs: letters and digits
 };
 FleetPlan plan_fleet(const Fleet& fleet, const FleetOrder& order);
 

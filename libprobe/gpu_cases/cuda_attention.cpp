@@ -8,6 +8,7 @@
 #include "cuda/random_numbers.h"
 #include "gpu_cases/card_weights.h"
 #include "gpu_cases/gpu_cases.h"
+#include "host/convert.h"
 
 namespace fathom::probe {
 
@@ -22,10 +23,13 @@ struct Decoding {
   int sequences, context;
 };
 std::vector<Decoding> decodings(const GpuRules& rules) {
-  if (rules.detail == Detail::kFew) return {{1, 4096}, {32, 4096}};
+  using Sizes = std::vector<int>;
+  const bool few = rules.detail == Detail::kFew;
   std::vector<Decoding> all;
-  for (const int sequences : {1, 8, 32, 128}) {
-    for (const int context : {1024, 4096, 16384, 65536}) all.push_back({sequences, context});
+  for (const int sequences : few ? Sizes{1, 8, 64} : Sizes{1, 4, 16, 64, 256}) {
+    for (const int context : few ? Sizes{256, 2048, 16384} : Sizes{128, 512, 2048, 8192, 32768}) {
+      all.push_back({sequences, context});
+    }
   }
   return all;
 }
@@ -37,9 +41,10 @@ struct Prompt {
   double pairs() const { return 1.0 * rows * cached() + 0.5 * rows * (rows + 1.0); }  // that the mask leaves
 };
 std::vector<Prompt> prompts(const GpuRules& rules) {
-  if (rules.detail == Detail::kFew) return {{4096, 4096}};
-  return {{512, 512}, {2048, 2048}, {8192, 8192}, {2048, 16384}, {16384, 16384}};
+  if (rules.detail == Detail::kFew) return {{512, 512}, {2048, 2048}, {8192, 8192}};
+  return {{128, 128}, {512, 512}, {2048, 2048}, {4096, 4096}, {8192, 8192}, {16384, 16384}, {512, 8192}, {2048, 16384}};
 }
+constexpr int kManyRows = 2048;  // of a prompt: from here on arithmetic may run into the power limit
 
 // Pages of random numbers, and tables by which every launch reads others than the ones before it.
 class Pages {
@@ -124,10 +129,14 @@ using Rows = std::vector<std::vector<double>>;
 
 // Rows of `width` values, `stride` apart.
 Rows rows_at(const std::uint16_t* from, std::int64_t count, std::int64_t stride, std::int64_t width) {
-  const auto values = bf16_on_host(from, static_cast<std::size_t>((count - 1) * stride + width));
-  Rows rows;
-  for (std::int64_t i = 0; i < count; ++i) {
-    rows.emplace_back(values.begin() + i * stride, values.begin() + i * stride + width);
+  std::vector<std::uint16_t> codes(static_cast<std::size_t>(count * width));
+  const auto bytes = static_cast<std::size_t>(width) * sizeof(std::uint16_t);
+  cuda_ok(cudaMemcpy2D(codes.data(), bytes, from, static_cast<std::size_t>(stride) * sizeof(std::uint16_t), bytes,
+                       static_cast<std::size_t>(count), cudaMemcpyDeviceToHost),
+          "a copy from the device");
+  Rows rows(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    rows[i / static_cast<std::size_t>(width)].push_back(static_cast<double>(host::from_bf16(codes[i])));
   }
   return rows;
 }
@@ -225,6 +234,7 @@ class Attention {
     const CardMemory tile = CardMemory::of(tiles);
     cuda::PrefillAttention op{.tiles = static_cast<int>(tiles.size()),
                               .tile = tile.as<cuda::PrefillTile>(),
+                              .rows = p.rows,
                               .heads = shape.heads,
                               .kv_heads = shape.kv_heads,
                               .head_dim = shape.head_dim,
@@ -239,7 +249,7 @@ class Attention {
       cuda::prefill_attention(how, op);
     };
     Result r = card_result("gpu.attention.prefill", card_, Unit::kFlopsPerSecond, shape_of(shape, p));
-    timed(r, run, 1, 4.0 * shape.head_dim * shape.heads * p.pairs(), "prefill_attention");
+    timed(r, run, 1, 4.0 * shape.head_dim * shape.heads * p.pairs(), "prefill_attention", repeat_of(p));
     run({.stream = card_.stream()}, 0);
     card_.stream().wait();
     const int checked = p.rows / 2, head = shape.heads - 1;
@@ -259,6 +269,8 @@ class Attention {
     const CardMemory tile = CardMemory::of(tiles);
     const cuda::ExpandedAttention op{.tiles = static_cast<int>(tiles.size()),
                                      .tile = tile.as<cuda::PrefillTile>(),
+                                     .rows = p.rows,
+                                     .tokens = p.context,
                                      .heads = shape.heads,
                                      .scale = static_cast<float>(1 / std::sqrt(kKey)),
                                      .q = q.as<std::uint16_t>(),
@@ -274,7 +286,7 @@ class Attention {
                             {"context", fmt::format("{}", p.context)}});
     timed(
         r, [&](const cuda::Launch& how, int) { cuda::expanded_attention(how, op); }, 1,
-        2.0 * (kKey + kValue) * shape.heads * p.pairs(), "expanded_attention");
+        2.0 * (kKey + kValue) * shape.heads * p.pairs(), "expanded_attention", repeat_of(p));
     const int checked = p.rows / 2, head = shape.heads - 1;
     const std::size_t seen = static_cast<std::size_t>(p.cached() + checked + 1);
     check_row(r, q, out, checked * q_row + head * kKey, checked * out_row + head * kValue,
@@ -306,9 +318,13 @@ class Attention {
     return all;
   }
 
-  void timed(Result& r, const CardBody& run, int turns, double work, const char* kernel,
+  RepeatRules repeat_of(const Prompt& p) const {
+    return p.rows < kManyRows ? rules_.repeat_point() : rules_.repeat_heavy(p.rows == kManyRows);
+  }
+
+  void timed(Result& r, const CardBody& run, int turns, double work, const char* kernel, const RepeatRules& repeat,
              const std::string& cache = "keys and values as they fit") {
-    const TimedOnCard times = time_on_card(card_, {.repeat = rules_.repeat_point(), .least_runs = turns}, run);
+    const TimedOnCard times = time_on_card(card_, {.repeat = repeat, .least_runs = turns}, run);
     fill(r, {.amount = work, .engine = "fathom kernels", .kernel = kernel, .pattern = "normal", .cache = cache}, times);
   }
 
@@ -329,7 +345,7 @@ class Attention {
       kernel(how, op, card_.workspace());
     };
     Result r = card_result(name, card_, Unit::kBytesPerSecond, std::move(shape));
-    timed(r, run, pages.turns(), token_bytes * d.sequences * d.context, name,
+    timed(r, run, pages.turns(), token_bytes * d.sequences * d.context, name, rules_.repeat_point(),
           cache_of(card_, pages.turn_bytes(), pages.turns()));
     r.protocol.kernel = std::is_same_v<Op, cuda::DecodeAttention> ? "decode_attention" : "latent_attention";
     run({.stream = card_.stream()}, 0);

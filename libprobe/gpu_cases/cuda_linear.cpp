@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "cuda/large_linear.h"
 #include "cuda/random_numbers.h"
@@ -14,27 +15,27 @@ namespace {
 
 using cuda::WeightFormat;
 
-constexpr int kChecked = 16, kManyTokens = 1024;
+constexpr int kChecked = 16;
+constexpr int kManyTokens = 1024;  // from here on arithmetic may run into the power limit
+constexpr int kMostOfHead = 256;   // one row for every sequence
 
-// Tiles of kernels end at powers of two: 17 and 65 are the first of the next.
-std::vector<int> tokens_of(const GpuRules& rules, WeightFormat format, bool of_head) {
-  std::vector<int> tokens;
+// Up to `most_linear` tokens the engine has kernels of its own: both sides of that border are measured, so that no figure is
+// interpolated across it. Within, tiles end at powers of two: 17 and 65 are the first of the next.
+std::vector<int> tokens_of(const GpuRules& rules, int most_linear, bool of_head) {
+  std::set<int> tokens = {most_linear, most_linear + 1};
   switch (rules.detail) {
     case Detail::kFew:
-      tokens = format == WeightFormat::kBf16 ? std::vector{1, 64, 4096} : std::vector{1, 64};
-      break;
-    case Detail::kMany:
-      tokens = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192};
+      tokens.insert({1, 4, 16, 64, 256, 1024, 4096});
       break;
     case Detail::kAll:
-      tokens = {1, 2, 4, 8, 16, 17, 32, 64, 65, 128, 256, 512, 1024, 2048, 4096, 8192};
+      tokens.insert({17, 65});
+      [[fallthrough]];
+    case Detail::kMany:
+      tokens.insert({1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192});
       break;
   }
-  // Other formats are widened to bf16 for many tokens, and differ by that alone.
-  const bool is_grid = rules.detail == Detail::kMany && format != WeightFormat::kBf16;
-  if (is_grid) std::erase_if(tokens, [](int m) { return m > cuda::kMostLinearTokens && m != 1024 && m != 4096; });
-  if (of_head) std::erase_if(tokens, [](int m) { return m > cuda::kMostLinearTokens; });  // one row for every sequence
-  return tokens;
+  if (of_head) std::erase_if(tokens, [](int m) { return m > kMostOfHead; });
+  return {tokens.begin(), tokens.end()};
 }
 
 class Products {
@@ -45,10 +46,10 @@ class Products {
         n_(shape.n),
         k_(shape.k),
         weights_(card, format, shape.n, shape.k),
-        tokens_(tokens_of(rules, format, shape.of_head)),
+        tokens_(tokens_of(rules, cuda::most_linear_rows(weights_.turn(0)), shape.of_head)),
         x_(static_cast<std::size_t>(tokens_.back() * k_) * 2),
         y_(static_cast<std::size_t>(tokens_.back() * n_) * 2),
-        scratch_(is_widened(format) ? static_cast<std::size_t>(n_ * k_) * 2 : 0),
+        scratch_(format != WeightFormat::kBf16 && is_large(tokens_.back()) ? static_cast<std::size_t>(n_ * k_) * 2 : 0),
         large_({card.workspace().data, scratch_.as<std::uint16_t>(), scratch_.bytes()}),
         format_(format) {
     cuda::fill_normal({.stream = card.stream()}, x_.as<void>(), x_.bytes() / 2, cuda::NumberType::kBf16, 7);
@@ -60,10 +61,6 @@ class Products {
   }
 
  private:
-  bool is_widened(WeightFormat format) const {
-    return format != WeightFormat::kBf16 && tokens_.back() > cuda::kMostLinearTokens / 2;
-  }
-
   cuda::Linear product(int m, int run) const {
     return {.w = weights_.turn(run),
             .x = x_.as<std::uint16_t>(),
@@ -86,8 +83,9 @@ class Products {
                             {"n", fmt::format("{}", n_)},
                             {"k", fmt::format("{}", k_)}});
     cuda_ok(cudaMemset(y_.as<void>(), 0xff, y_.bytes()), "cudaMemset");
-    RepeatRules repeat = rules_.repeat_point();
-    if (m >= kManyTokens) repeat.warm_up = Seconds(0.2);  // for the power limit
+    const bool heavy = m >= kManyTokens;
+    const RepeatRules repeat = heavy ? rules_.repeat_heavy(!was_heavy_) : rules_.repeat_point();
+    was_heavy_ = heavy;
     const TimedOnCard timed = time_on_card(card_, {.repeat = repeat, .least_runs = weights_.copies()},
                                            [&](const cuda::Launch& how, int turn) { run(how, m, turn); });
     fill(r,
@@ -121,6 +119,7 @@ class Products {
   CardMemory x_, y_, scratch_;
   cuda::LargeLinear large_;
   WeightFormat format_;
+  bool was_heavy_ = false;  // the point before
 };
 
 // What kernels take: rows of 16 bytes, groups of 128.

@@ -24,7 +24,11 @@ struct Load {
 
 class Power {
  public:
-  Power(Card& card, const GpuRules& rules) : card_(card), windows_(rules.detail == Detail::kFew ? 3 : 10) {}
+  Power(Card& card, const GpuRules& rules)
+      : card_(card),
+        windows_(rules.detail == Detail::kFew    ? 3
+                 : rules.detail == Detail::kMany ? 5
+                                                 : 20) {}
 
   std::optional<double> energy() const { return card_.nvml() ? card_.nvml()->energy_j() : std::nullopt; }
 

@@ -150,8 +150,7 @@ std::vector<Result> measure_small_sums(const Cards& cards, const GpuRules& rules
   };
   if (cards.size() > cuda::kMostPeers) return missing("the engine's kernel sums over eight cards at most");
   if (!reach_each_other(cards)) return missing("these cards cannot reach each other's memory");
-  for (const std::size_t kib : {1, 4, 16, 64, 128, 256, 1024}) {
-    if (rules.detail == Detail::kFew && kib != 1 && kib != 16 && kib != 64 && kib != 256) continue;
+  for (std::size_t kib = 1; kib <= 1024; kib *= 2) {
     attempt(results, "collective.all_reduce", first,
             [&] { results.push_back(SmallSum(cards, kib << 10).measure(rules)); });
   }

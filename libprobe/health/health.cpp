@@ -101,6 +101,12 @@ HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
                    [](const HealthFinding& a, const HealthFinding& b) { return a.health > b.health; });
   if (!has_figures(record) && report.findings.empty()) report.health = Health::kUnknown;
   for (const HealthFinding& finding : report.findings) report.health = std::max(report.health, finding.health);
+  report.held = held_against(machine, other_nodes);
+  for (std::size_t i = 0; i < report.held.size(); ++i) {
+    report.figures += is_usable(record.results[i], machine) ? 1 : 0;
+    report.held_by_reference += report.held[i].reference ? 1 : 0;
+    report.held_by_peers_alone += report.held[i].peers && !report.held[i].reference ? 1 : 0;
+  }
   report.notes = notes_of(record);
   report.notes.insert(report.notes.end(), not_compared.begin(), not_compared.end());
   report.host_alone = leaves_out_gpus(record);

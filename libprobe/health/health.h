@@ -2,6 +2,7 @@
 // in one node), the catalog second; a signal that cannot be read is never a pass. docs/probe.md
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,11 +26,19 @@ struct HealthFinding {
   std::string next;      // what to do
 };
 
+// What a figure was held against beside physical limits: a reference of the catalogs before devices like its own.
+struct HeldAgainst {
+  std::optional<double> reference;  // the figure's share of it, of times its inverse
+  bool peers = false;
+};
+
 struct HealthReport {
   Health health = Health::kHealthy;  // of the node
   bool host_alone = false;           // a live run, whose GPUs nobody measured
   std::vector<HealthFinding> findings;
   std::vector<std::string> notes;  // settings that cost speed, and are no fault of a part
+  std::vector<HeldAgainst> held;   // each result of the record, in its order
+  int figures = 0, held_by_reference = 0, held_by_peers_alone = 0;  // that can be judged, and of these
 };
 
 // A node of which nothing was measured is unknown. With records of other nodes, figures are held against those of like devices

@@ -24,14 +24,6 @@ std::string plain_processor_name(std::string name) {
   return std::string(trimmed(name));
 }
 
-template <class T>
-std::string origin_text(const Fact<T>& fact, const CatalogSources& sources, const std::string& part) {
-  const std::string code = fact.origin.source.substr(0, fact.origin.source.find('+'));
-  const auto source = sources.find(code);
-  return fmt::format("{}: {}{}", part, source == sources.end() ? fact.origin.source : source->second.title,
-                     fact.origin.date.empty() ? "" : ", " + fact.origin.date);
-}
-
 bool starts(const Result& result, const char* name) { return result.name.starts_with(name); }
 
 std::optional<Dtype> dtype_of(const Result& result) {
@@ -54,7 +46,7 @@ std::optional<Peak> host_peak(const Result& result, const MachineRecord& record,
   if (result.unit == Unit::kBytesPerSecond && cpu->memory_bandwidth &&
       (starts(result, "host.memory") || starts(result, "host.gemv"))) {
     return Peak{cpu->memory_bandwidth->high_or_value().value * sockets,
-                origin_text(*cpu->memory_bandwidth, catalog.sources<Cpu>(), name)};
+                origin_text(cpu->memory_bandwidth->origin, catalog.sources<Cpu>(), name)};
   }
   // The catalog's peaks are at the base clock.
   const Fact<FlopsPerSecond>* fp32 = peak(cpu->peak, Dtype::kFp32);
@@ -62,17 +54,9 @@ std::optional<Peak> host_peak(const Result& result, const MachineRecord& record,
       cpu->boost_clock) {
     const double boost = cpu->boost_clock->high_or_value() / cpu->base_clock->low_or_value();
     return Peak{fp32->high_or_value().value * boost * sockets,
-                origin_text(*fp32, catalog.sources<Cpu>(), name + " at its highest clock")};
+                origin_text(fp32->origin, catalog.sources<Cpu>(), name + " at its highest clock")};
   }
   return std::nullopt;
-}
-
-// Small buffers stay in the second-level cache, which is several times as fast. The shape's `bytes` are those of the buffer;
-// without them the case is one that rotates its buffers.
-bool is_from_memory(const Result& result, const Accelerator* entry) {
-  const Bytes cache = entry != nullptr && entry->l2_cache ? entry->l2_cache->high_or_value() : Bytes(64.0 * 1048576);
-  const std::optional<double> bytes = number_of(result, "bytes");
-  return !bytes || *bytes >= 4 * cache.value;
 }
 
 std::optional<Peak> memory_peak(const Result& result, const Gpu& gpu, const Catalog& catalog) {
@@ -80,7 +64,7 @@ std::optional<Peak> memory_peak(const Result& result, const Gpu& gpu, const Cata
   if (!is_from_memory(result, entry)) return std::nullopt;
   if (entry != nullptr && entry->memory_bandwidth) {
     return Peak{entry->memory_bandwidth->high_or_value().value,
-                origin_text(*entry->memory_bandwidth, catalog.sources<Accelerator>(), entry->name)};
+                origin_text(entry->memory_bandwidth->origin, catalog.sources<Accelerator>(), entry->name)};
   }
   if (!gpu.memory_peak || *gpu.memory_peak <= BytesPerSecond(0)) return std::nullopt;
   return Peak{gpu.memory_peak->value, "bus width x memory clock of the device"};
@@ -91,7 +75,7 @@ std::optional<Peak> compute_peak(const Result& result, const Gpu& gpu, const Cat
   const auto dtype = dtype_of(result);
   const Fact<FlopsPerSecond>* fact = entry != nullptr && dtype ? peak(*entry, *dtype) : nullptr;
   if (fact == nullptr) return std::nullopt;
-  return Peak{fact->high_or_value().value, origin_text(*fact, catalog.sources<Accelerator>(), entry->name)};
+  return Peak{fact->high_or_value().value, origin_text(fact->origin, catalog.sources<Accelerator>(), entry->name)};
 }
 
 std::optional<Peak> slot_peak(const Gpu& gpu, const Catalog& catalog) {
@@ -100,30 +84,11 @@ std::optional<Peak> slot_peak(const Gpu& gpu, const Catalog& catalog) {
   if (!generation || !lanes) return std::nullopt;
   for (const LinkGeneration& link : catalog.all<LinkGeneration>()) {
     if (link.family != LinkFamily::kPcie || link.generation != generation || !link.lanes) continue;
-    return Peak{
-        link.rate.value.value * *lanes / *link.lanes,
-        origin_text(link.rate, catalog.sources<LinkGeneration>(), fmt::format("PCIe {}.0 x{}", *generation, *lanes))};
+    return Peak{link.rate.value.value * *lanes / *link.lanes,
+                origin_text(link.rate.origin, catalog.sources<LinkGeneration>(),
+                            fmt::format("PCIe {}.0 x{}", *generation, *lanes))};
   }
   return std::nullopt;
-}
-
-const Link* link_between(const MachineRecord& record, const std::vector<std::string>& pair) {
-  const auto it = std::find_if(record.links.begin(), record.links.end(), [&](const Link& l) {
-    return pair.size() == 2 && ((l.from == pair[0] && l.to == pair[1]) || (l.from == pair[1] && l.to == pair[0]));
-  });
-  return it == record.links.end() ? nullptr : &*it;
-}
-
-// One direction, between two devices that are joined as all of these are; absent where that is not known.
-std::optional<Peak> link_peak(const std::vector<std::string>& devices, const MachineRecord& record,
-                              const Catalog& catalog) {
-  const Gpu* gpu = devices.empty() ? nullptr : record.gpu(devices.front());
-  const Accelerator* entry = gpu == nullptr ? nullptr : catalog_entry(*gpu, catalog);
-  if (entry == nullptr || !entry->scale_up.bandwidth_per_direction) return std::nullopt;
-  const Link* link = link_between(record, {devices.front(), devices.back()});
-  if (link != nullptr && !link->kind.empty() && link->kind != "nvlink") return slot_peak(*gpu, catalog);
-  return Peak{entry->scale_up.bandwidth_per_direction->high_or_value().value,
-              origin_text(*entry->scale_up.bandwidth_per_direction, catalog.sources<Accelerator>(), entry->name)};
 }
 
 // The shortest time: every rank sends what it has at least once over its links.
@@ -152,72 +117,18 @@ std::optional<Peak> product_peak(const Result& result, const Gpu& gpu, const Cat
   Peak shortest{memory ? weights / memory->value : 0, memory ? memory->source : ""};
   const double computing = rate != nullptr ? 2 * *m * *n * *k / rate->high_or_value().value : 0;
   if (computing > shortest.value) {
-    shortest = {computing, origin_text(*rate, catalog.sources<Accelerator>(), entry->name)};
+    shortest = {computing, origin_text(rate->origin, catalog.sources<Accelerator>(), entry->name)};
   }
   return shortest.value > 0 ? std::optional(shortest) : std::nullopt;
 }
 
-// Shares of what healthy devices showed. The best matrix product over all shapes (MAMF) is above that of any one shape, 271
-// against 257 TFLOPS for 8192 cubed on an A100, so its lines are lower. Where the power limit held a product down, chips differ: PyTorch on
-// an H200 that was well showed 0.84 of MAMF with normally distributed numbers (672 of 794, 1214 of 1453 TFLOPS).
-struct Lines {
-  double suspect = 0.95, degraded = 0.90;
-};
-constexpr Lines kLinesOfBest{.suspect = 0.90, .degraded = 0.85};
-constexpr Lines kLinesOfBestCapped{.suspect = 0.75, .degraded = 0.70};
-
-Reference of_measured(double value, const Lines& lines, const std::string& source) {
-  return {.value = value, .suspect = lines.suspect * value, .degraded = lines.degraded * value, .source = source};
-}
-
-// The least that an operator accepts: below it there is nothing to wait for.
-Reference of_threshold(double value, const std::string& source) {
-  return {.value = value, .suspect = value, .degraded = value, .source = source};
-}
-
-std::optional<Reference> measured_reference(const Accelerator& entry, const std::string& key, const Lines& lines,
-                                            const Catalog& catalog) {
-  const auto fact = entry.measured.find(key);
-  if (fact == entry.measured.end()) return std::nullopt;
-  const std::string source = origin_text(fact->second, catalog.sources<Accelerator>(), entry.name);
-  if (const auto* rate = std::get_if<BytesPerSecond>(&fact->second.value))
-    return of_measured(rate->value, lines, source);
-  if (const auto* rate = std::get_if<FlopsPerSecond>(&fact->second.value))
-    return of_measured(rate->value, lines, source);
-  return std::nullopt;
-}
-
-const HealthThreshold* threshold_of(const Accelerator& entry, const Catalog& catalog) {
-  for (const HealthThreshold& t : catalog.all<HealthThreshold>()) {
-    if (t.accelerator == entry.id) return &t;
-  }
-  return nullptr;
-}
-
-std::optional<Reference> threshold_reference(const std::optional<Fact<BytesPerSecond>>& fact, const Accelerator& entry,
-                                             const Catalog& catalog) {
-  if (!fact) return std::nullopt;
-  return of_threshold(fact->value.value,
-                      "least accepted of " + origin_text(*fact, catalog.sources<HealthThreshold>(), entry.name));
-}
-
-// A large all-reduce over as many ranks as the threshold is for, as a time. The thresholds are for 16 GiB; from 8 GiB on the curve is flat,
-// and at 512 MiB eight H100 and H200 that pass show 445 and 460 GB/s of the 460 and 431 (AIConfigurator's tables).
-std::optional<Reference> all_reduce_reference(const Result& result, const HealthThreshold& t, const Accelerator& entry,
-                                              const Catalog& catalog) {
-  constexpr double kFlat = 8589934592.0, kLarge = 536870912.0, kShareOfFlat = 0.95;
-  const auto bytes = number_of(result, "bytes"), ranks = number_of(result, "ranks");
-  const std::optional<BytesPerSecond> bus = bus_bandwidth(result);
-  if (!bytes || !ranks || !bus || *bytes < kLarge || !t.accelerators || *ranks != *t.accelerators) return std::nullopt;
-  std::optional<Reference> least = threshold_reference(t.all_reduce, entry, catalog);
-  if (least && *bytes < kFlat) least->value *= kShareOfFlat;
-  if (!least || result.unit != Unit::kTime) return std::nullopt;
-  least->value = result.figure->median * bus->value / least->value;
-  least->suspect = least->degraded = least->value;
-  return least;
-}
-
 }  // namespace
+
+std::string origin_text(const Origin& origin, const CatalogSources& sources, const std::string& part) {
+  const auto source = sources.find(origin.source.substr(0, origin.source.find('+')));
+  return fmt::format("{}: {}{}", part, source == sources.end() ? origin.source : source->second.title,
+                     origin.date.empty() ? "" : ", " + origin.date);
+}
 
 std::vector<std::string> devices_of(const std::string& device) {
   std::vector<std::string> devices(1);
@@ -264,6 +175,31 @@ const Cpu* catalog_entry(const Processor& processor, const Catalog& catalog) {
   return meant.size() == 1 ? meant.front() : nullptr;
 }
 
+bool is_from_memory(const Result& result, const Accelerator* entry) {
+  const Bytes cache = entry != nullptr && entry->l2_cache ? entry->l2_cache->high_or_value() : Bytes(64.0 * 1048576);
+  const std::optional<double> bytes = number_of(result, "bytes");
+  return !bytes || *bytes >= 4 * cache.value;
+}
+
+const Link* link_between(const MachineRecord& record, const std::vector<std::string>& pair) {
+  const auto it = std::find_if(record.links.begin(), record.links.end(), [&](const Link& l) {
+    return pair.size() == 2 && ((l.from == pair[0] && l.to == pair[1]) || (l.from == pair[1] && l.to == pair[0]));
+  });
+  return it == record.links.end() ? nullptr : &*it;
+}
+
+std::optional<Peak> link_peak(const std::vector<std::string>& devices, const MachineRecord& record,
+                              const Catalog& catalog) {
+  const Gpu* gpu = devices.empty() ? nullptr : record.gpu(devices.front());
+  const Accelerator* entry = gpu == nullptr ? nullptr : catalog_entry(*gpu, catalog);
+  if (entry == nullptr || !entry->scale_up.bandwidth_per_direction) return std::nullopt;
+  const Link* link = link_between(record, {devices.front(), devices.back()});
+  if (link != nullptr && !link->kind.empty() && link->kind != "nvlink") return slot_peak(*gpu, catalog);
+  return Peak{
+      entry->scale_up.bandwidth_per_direction->high_or_value().value,
+      origin_text(entry->scale_up.bandwidth_per_direction->origin, catalog.sources<Accelerator>(), entry->name)};
+}
+
 std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, const Catalog& catalog) {
   if (starts(result, "host.")) return host_peak(result, record, catalog);
   if (starts(result, "collective.")) return collective_peak(result, record, catalog);
@@ -284,35 +220,6 @@ std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, c
   if (result.name == "gpu.linear" && result.unit == Unit::kTime) return product_peak(result, *gpu, catalog);
   if (result.unit == Unit::kFlopsPerSecond) return compute_peak(result, *gpu, catalog);
   return gross_limit(result);
-}
-
-std::optional<Reference> reference_of(const Result& result, const MachineRecord& record, const Catalog& catalog) {
-  const std::vector<std::string> devices = devices_of(result.device);
-  const Gpu* gpu = record.gpu(devices.front());
-  const Accelerator* entry = gpu == nullptr ? nullptr : catalog_entry(*gpu, catalog);
-  if (entry == nullptr || !result.figure) return std::nullopt;
-  const bool one_way = !result.shape.contains("directions") || result.shape.at("directions") == "1";
-  if (result.name == "gpu.memory.read" && result.unit == Unit::kBytesPerSecond) {
-    if (!is_from_memory(result, entry)) return std::nullopt;
-    return measured_reference(*entry, "memory_read", Lines{}, catalog);
-  }
-  if (result.name == "gpu.gemm" && result.unit == Unit::kFlopsPerSecond && result.protocol.pattern != "zeros") {
-    const bool large = number_of(result, "m").value_or(0) >= 8192 && number_of(result, "n").value_or(0) >= 8192 &&
-                       number_of(result, "k").value_or(0) >= 8192;
-    const auto dtype = result.shape.find("dtype");
-    if (!large || dtype == result.shape.end()) return std::nullopt;
-    const Lines& lines = was_capped(result) ? kLinesOfBestCapped : kLinesOfBest;
-    return measured_reference(*entry, "mamf_" + dtype->second, lines, catalog);
-  }
-  const HealthThreshold* t = threshold_of(*entry, catalog);
-  if (t == nullptr) return std::nullopt;
-  const bool alone = !result.shape.contains("together");  // all cards of a node at once share what is in front of them
-  if (result.unit == Unit::kBytesPerSecond && one_way && alone && number_of(result, "bytes").value_or(0) >= 64e6) {
-    if (result.name == "gpu.copy.h2d") return threshold_reference(t->host_to_device, *entry, catalog);
-    if (result.name == "gpu.peer.copy") return threshold_reference(t->peer_to_peer, *entry, catalog);
-  }
-  if (result.name == "collective.all_reduce") return all_reduce_reference(result, *t, *entry, catalog);
-  return std::nullopt;
 }
 
 }  // namespace fathom::probe

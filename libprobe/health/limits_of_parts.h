@@ -1,4 +1,4 @@
-// What a figure cannot exceed, and what it should reach, by the catalogs.
+// What a figure cannot exceed, by the catalogs, and what a shape says.
 #pragma once
 
 #include <optional>
@@ -16,14 +16,17 @@ const Cpu* catalog_entry(const Processor& processor, const Catalog& catalog);
 // The physical limit: memory bus, FLOP of the data sheet, PCIe slot, links. Of a time, the shortest one.
 std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, const Catalog& catalog);
 
-// What a healthy device of this kind showed elsewhere, under a protocol like this one.
-struct Reference {
-  double value = 0;    // in the unit of the figure
-  double suspect = 0;  // below (of times: above) these
-  double degraded = 0;
-  std::string source;  // with its date
-};
-std::optional<Reference> reference_of(const Result& result, const MachineRecord& record, const Catalog& catalog);
+// One direction, between two devices that are joined as all of these are; absent where that is not known.
+std::optional<Peak> link_peak(const std::vector<std::string>& devices, const MachineRecord& record,
+                              const Catalog& catalog);
+const Link* link_between(const MachineRecord& record, const std::vector<std::string>& pair);  // either way
+
+// Small buffers stay in the second-level cache, which is several times as fast. The shape's `bytes` are those of the buffer;
+// without them the case is one that rotates its buffers.
+bool is_from_memory(const Result& result, const Accelerator* entry);
+
+// "H200 SXM5 141GB: te42kyfo/gpu-benches, 2026": whose figure, the source's title and its day.
+std::string origin_text(const Origin& origin, const CatalogSources& sources, const std::string& part);
 
 // Of a collective: what nccl-tests call bus bandwidth. Absent where the result is no collective, or does not tell bytes and ranks.
 std::optional<BytesPerSecond> bus_bandwidth(const Result& result);

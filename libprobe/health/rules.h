@@ -19,6 +19,8 @@ void judge_peers(const HealthCase& machine, Findings& findings);       // figure
 // Figures against those of other nodes; returns which of them have none to compare with.
 std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vector<MachineRecord>& nodes,
                                      Findings& findings);
+// What each result is held against; nothing where it cannot be judged.
+std::vector<HeldAgainst> held_against(const HealthCase& machine, const std::vector<MachineRecord>& nodes);
 void judge_surroundings(const HealthCase& machine, Findings& findings);  // clock and storage that only look well
 
 // Whether a figure may be compared at all: it was measured, its data was right, and hardware can do it.

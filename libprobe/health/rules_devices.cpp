@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "health/limits_of_parts.h"
 #include "health/rules.h"
@@ -97,6 +98,60 @@ void judge_clock(const Gpu& gpu, const MachineRecord& record, Findings& findings
   }
 }
 
+// Of the whole run. A device that does not tell where it slows down is taken to do so at 90 C: NVIDIA's slow down between 84 and 90
+// (stas00/ml-engineering, compute/accelerator).
+void judge_temperature(const Gpu& gpu, const MachineRecord& record, Findings& findings) {
+  constexpr double kUsualSlowdown = 90;
+  double most = gpu.temperature.value_or(0);
+  for (const Result& result : record.results) {
+    if (result.device == gpu.device) most = std::max(most, result.protocol.temperature.value_or(0));
+  }
+  const double limit = gpu.temperature_slowdown.value_or(kUsualSlowdown);
+  if (most < limit) return;
+  findings.push_back({.rule = "probe.too-hot",
+                      .health = Health::kDegraded,
+                      .device = gpu.device,
+                      .what = "temperature under load",
+                      .measured = fmt::format("{:.0f} C", most),
+                      .expected = fmt::format("below {:.0f} C", limit),
+                      .source = gpu.temperature_slowdown ? "the device's own slowdown threshold"
+                                                         : "where NVIDIA's devices slow down at the latest",
+                      .next = "look at airflow, fans and heat sinks of this GPU, then measure again"});
+}
+
+// ECC takes a sixteenth of the memory of boards with GDDR, the driver a hundredth: less than 0.90 is neither.
+void judge_memory(const Gpu& gpu, const Catalog& catalog, Findings& findings) {
+  constexpr double kLeastMemory = 0.90;
+  const Accelerator* entry = catalog_entry(gpu, catalog);
+  if (entry == nullptr || !gpu.memory || *gpu.memory >= entry->memory.low_or_value() * kLeastMemory) return;
+  findings.push_back(
+      {.rule = "probe.memory-size",
+       .health = Health::kDegraded,
+       .device = gpu.device,
+       .what = "memory",
+       .measured = to_string_binary(*gpu.memory),
+       .expected = to_string_binary(entry->memory.value),
+       .source = "catalog: " + entry->name,
+       .next = "nvidia-smi -q -d MEMORY,ROW_REMAPPER says what is reserved; look for MIG, then at the board"});
+}
+
+// Figures of one device under two names are no figures of two.
+void judge_identities(const MachineRecord& record, Findings& findings) {
+  std::map<std::string, std::string> first;  // device by UUID
+  for (const Gpu& gpu : record.gpus) {
+    const auto [known, is_new] = first.emplace(gpu.uuid, gpu.device);
+    if (gpu.uuid.empty() || is_new) continue;
+    findings.push_back({.rule = "probe.same-device",
+                        .health = Health::kUnknown,
+                        .device = gpu.device,
+                        .what = "UUID",
+                        .measured = fmt::format("{}, which is {}'s", gpu.uuid, known->second),
+                        .expected = "one of its own",
+                        .source = "the inventory",
+                        .next = "find out what shows one GPU twice, then measure again"});
+  }
+}
+
 void judge_slot(const Gpu& gpu, Findings& findings) {
   const auto below = [](const std::optional<int>& now, const std::optional<int>& most) {
     return now && most && *now < *most;
@@ -157,10 +212,13 @@ void judge_links(const MachineRecord& record, Findings& findings) {
 void judge_devices(const HealthCase& machine, Findings& findings) {
   for (const Gpu& gpu : machine.record.gpus) {
     judge_errors(gpu, findings);
+    judge_memory(gpu, machine.catalog, findings);
     judge_clock(gpu, machine.record, findings);
+    judge_temperature(gpu, machine.record, findings);
     judge_slot(gpu, findings);
     judge_nvlinks(gpu, machine.catalog, findings);
   }
+  judge_identities(machine.record, findings);
   judge_links(machine.record, findings);
 }
 

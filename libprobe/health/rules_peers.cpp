@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "harness/statistics.h"
 #include "health/limits_of_parts.h"
+#include "health/references.h"
 #include "health/rules.h"
 
 namespace fathom::probe {
@@ -123,8 +125,57 @@ void judge_peers(const HealthCase& machine, Findings& findings) {
   }
 }
 
+std::vector<HeldAgainst> held_against(const HealthCase& machine, const std::vector<MachineRecord>& nodes) {
+  std::set<PeerKey> elsewhere;
+  for (const MachineRecord& node : nodes) {
+    for (const auto& [key, results] : groups_of({node, machine.catalog})) elsewhere.insert(key);
+  }
+  std::set<const Result*> with_peers;
+  for (const auto& [key, peers] : groups_of(machine)) {
+    for (const Result* one : peers) {
+      const auto is_another = [&](const Result* r) { return r->device != one->device; };
+      if (elsewhere.contains(key) || std::any_of(peers.begin(), peers.end(), is_another)) with_peers.insert(one);
+    }
+  }
+  std::vector<HeldAgainst> held;
+  for (const Result& r : machine.record.results) {
+    HeldAgainst& one = held.emplace_back();
+    one.peers = with_peers.contains(&r);
+    const auto reference = is_usable(r, machine) ? reference_of(r, machine.record, machine.catalog) : std::nullopt;
+    if (!reference) continue;
+    const double share = r.figure->median / reference->value;
+    one.reference = more_is_better(r.unit) ? share : 1 / share;
+  }
+  return held;
+}
+
+namespace {
+
+// A record that another host sent, or was copied, would stand for a node that nobody measured.
+void judge_shared_devices(const MachineRecord& record, const std::vector<MachineRecord>& nodes, Findings& findings) {
+  for (const Gpu& gpu : record.gpus) {
+    for (const MachineRecord& node : nodes) {
+      const auto same = std::find_if(node.gpus.begin(), node.gpus.end(),
+                                     [&](const Gpu& other) { return !gpu.uuid.empty() && other.uuid == gpu.uuid; });
+      if (same == node.gpus.end()) continue;
+      findings.push_back({.rule = "probe.same-device",
+                          .health = Health::kUnknown,
+                          .device = gpu.device,
+                          .what = "UUID",
+                          .measured = fmt::format("{}, which is {}'s of {}", gpu.uuid, same->device, node.node),
+                          .expected = "one of its own",
+                          .source = "the record of " + node.node,
+                          .next = "find out which host was measured under which name, then measure the other"});
+      break;
+    }
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vector<MachineRecord>& nodes,
                                      Findings& findings) {
+  judge_shared_devices(machine.record, nodes, findings);
   struct Elsewhere {
     std::vector<double> figures;
     int nodes = 0;

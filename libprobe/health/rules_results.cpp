@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "health/limits_of_parts.h"
+#include "health/references.h"
 #include "health/rules.h"
 #include "units/text.h"
 

@@ -20,6 +20,7 @@ void add_what_nvml_tells(const NvmlDevice& device, Gpu& gpu) {
   gpu.memory_peak = as<BytesPerSecond>(device.memory_peak_bytes_per_s());
   gpu.clock_max = as<Hertz>(device.clock_max_hz());
   gpu.power_limit = as<Watts>(device.power_limit_w());
+  gpu.temperature_slowdown = device.temperature_slowdown_c();
   gpu.pcie_generation_max = device.pcie_generation_max();
   gpu.pcie_width_max = device.pcie_width_max();
   gpu.nvlinks = device.nvlinks();

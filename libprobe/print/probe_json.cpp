@@ -39,6 +39,9 @@ std::string probe_json(const ProbeReport& report) {
     json["health"] = to_string(report.health->health);
     json["findings"] = Json::parse(findings_json(report.health->findings));
     json["notes"] = report.health->notes;
+    json["held_against"] = {{"figures", report.health->figures},
+                            {"reference", report.health->held_by_reference},
+                            {"peers_alone", report.health->held_by_peers_alone}};
   }
   if (report.checklist) {
     for (const ChecklistLine& l : *report.checklist) json["checklist"].push_back(line_json(l));

@@ -16,6 +16,11 @@ std::string words_of(Status status) {
   return words;
 }
 
+std::string words_of(const HeldAgainst& held) {
+  if (held.reference) return percent(*held.reference);
+  return held.peers ? "peers alone" : "no reference";
+}
+
 class ProbeWriter : private Page {
  public:
   ProbeWriter(const ProbeReport& report, bool markdown, bool colour)
@@ -61,6 +66,12 @@ class ProbeWriter : private Page {
     verdict(word + (r_.health->host_alone ? " (the host alone)" : ""), node == Health::kHealthy);
     if (r_.health->findings.empty()) item(node == Health::kHealthy ? "no finding" : "nothing was measured");
     for (const HealthFinding& f : r_.health->findings) finding(f);
+    if (r_.health->figures > 0) {
+      item(
+          fmt::format("{} of {} figures are held against a reference, {} more against devices like theirs; the rest "
+                      "against what hardware can do at most",
+                      r_.health->held_by_reference, r_.health->figures, r_.health->held_by_peers_alone));
+    }
     for (const std::string& note : r_.health->notes) item("note: " + note);
   }
 
@@ -97,14 +108,17 @@ class ProbeWriter : private Page {
                  {"interval", Align::kRight},
                  {"samples", Align::kRight},
                  {"by", Align::kLeft},
+                 {"of reference", Align::kRight},
                  {"status", Align::kLeft}});
-    for (const Result& r : all) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const Result& r = all[i];
       if (!r.figure) continue;
       const Statistics& s = *r.figure;
       const std::string interval =
           s.samples < 2 ? "" : fmt::format("{} to {}", text_of(r.unit, s.low), text_of(r.unit, s.high));
       t.row({r.name, r.device, r.shape_text(), text_of(r.unit, s.median), interval, fmt::format("{}", s.samples),
-             r.protocol.engine, r.status == Status::kPassed ? "" : words_of(r.status)});
+             r.protocol.engine, words_of(r_.health->held.at(i)),
+             r.status == Status::kPassed ? "" : words_of(r.status)});
     }
     table(t);
     gap();

@@ -64,7 +64,7 @@ std::optional<Seconds> time_of(const Measured& measured, const std::vector<Opera
   return std::nullopt;
 }
 
-// Of collectives: libraries and kernels sum in ways of their own, with curves of their own.
+// Libraries and kernels sum and multiply in ways of their own.
 std::string way_of(const Protocol& p) {
   std::string way = p.engine;
   for (const std::string& word : {p.kernel, p.launch}) way += (way.empty() || word.empty() ? "" : " ") + word;
@@ -76,7 +76,8 @@ void add(const Operator& op, Seconds time, const Protocol& protocol, ProfileMeas
     out.curves.push_back(collective_sample_of(op, time));
     out.curves.back().way = way_of(protocol);
   } else if (op.kind == OperatorKind::kLinear) {
-    out.products.push_back({.weights = op.weights, .point = {.shape = product_shape(op), .time = time}});
+    out.products.push_back(
+        {.weights = op.weights, .point = {.shape = product_shape(op), .time = time, .way = way_of(protocol)}});
   } else {
     out.operators.push_back(sample_of(op, time));
   }

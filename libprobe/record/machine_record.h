@@ -40,7 +40,8 @@ struct Gpu {
   std::optional<BytesPerSecond> memory_peak;  // bus width x memory clock, as the device tells
   std::optional<Hertz> clock, clock_max;      // of the multiprocessors: median under load, and the highest it may have
   std::optional<Watts> power_limit;
-  std::optional<double> temperature;                                                    // C, under load
+  std::optional<double> temperature;           // C, under load
+  std::optional<double> temperature_slowdown;  // from which on the hardware slows down, as the device tells
   std::optional<int> pcie_generation, pcie_generation_max, pcie_width, pcie_width_max;  // now, under load
   std::optional<int> nvlinks, nvlinks_expected;                                         // active, and on the board
   std::optional<unsigned> throttle_reasons;  // NVML's event reasons, or-ed over the run

@@ -205,6 +205,7 @@ Gpu read_gpu(const Context& at) {
   g.clock_max = maybe<Hertz>(reader, "clock_max_hz");
   g.power_limit = maybe<Watts>(reader, "power_limit_w");
   g.temperature = maybe_number(reader, "temperature_c", -100, 1000);
+  g.temperature_slowdown = maybe_number(reader, "temperature_slowdown_c", -100, 1000);
   g.pcie_generation = maybe_whole(reader, "pcie_generation", 0, 20);
   g.pcie_generation_max = maybe_whole(reader, "pcie_generation_max", 0, 20);
   g.pcie_width = maybe_whole(reader, "pcie_width", 0, 64);

@@ -104,6 +104,7 @@ Json gpu_json(const Gpu& g) {
   put(json, "clock_max_hz", g.clock_max);
   put(json, "power_limit_w", g.power_limit);
   put(json, "temperature_c", g.temperature);
+  put(json, "temperature_slowdown_c", g.temperature_slowdown);
   put(json, "pcie_generation", g.pcie_generation);
   put(json, "pcie_generation_max", g.pcie_generation_max);
   put(json, "pcie_width", g.pcie_width);
@@ -202,7 +203,7 @@ Json environment_json(const MachineRecord& r) {
 }  // namespace
 
 std::string record_json(const MachineRecord& r) {
-  Json json{{"format", "fathom-machine"}, {"format_version", "1.0"}, {"node", r.node}, {"date", r.date}};
+  Json json{{"format", "fathom-machine"}, {"format_version", "1.1"}, {"node", r.node}, {"date", r.date}};
   put(json, "tool", r.tool);
   put(json, "profile", r.profile);
   put(json, "system", r.system);

@@ -60,6 +60,17 @@ TEST(Checklist, TheClockMustBeProven) {
   EXPECT_NE(clock([](ClockState&) {}).measured.find("at most 44.0 us"), std::string::npos);
   EXPECT_EQ(clock([](ClockState& c) { c.reference_id = "7F7F0101"; }).status, Status::kFailed);
   EXPECT_EQ(clock([](ClockState& c) { c.reference_id = "00000000"; }).status, Status::kFailed);
+  for (const char* id : {"7f7f0101", "7F7F0100", "7F000001", "4C4F434C", "494E4954"}) {  // LOCL, INIT
+    EXPECT_EQ(clock([&](ClockState& c) { c.reference_id = id; }).status, Status::kFailed) << id;
+  }
+  for (const int stratum : {0, 16, 255}) {
+    EXPECT_EQ(clock([&](ClockState& c) { c.stratum = stratum; }).status, Status::kFailed) << stratum;
+  }
+  EXPECT_EQ(clock([](ClockState& c) { c.reference_id = "50505300"; }).status, Status::kPassed) << "PPS";
+  EXPECT_EQ(clock([](ClockState& c) { c.reference_id = "ntp.home"; }).status, Status::kUnknown);
+  EXPECT_EQ(clock([](ClockState& c) { c.root_dispersion_s = -1e-3; }).status, Status::kUnknown);
+  EXPECT_EQ(clock([](ClockState& c) { c.reference_age_s = -30; }).status, Status::kUnknown);
+  EXPECT_EQ(clock([](ClockState& c) { c.reference_age_s = -0.2; }).status, Status::kPassed);
   EXPECT_EQ(clock([](ClockState& c) { c.leap = "Not synchronised"; }).status, Status::kFailed);
   EXPECT_EQ(clock([](ClockState& c) { c.offset_s = -150e-6; }).status, Status::kFailed);
   EXPECT_EQ(clock([](ClockState& c) { c.rms_offset_s = 150e-6; }).status, Status::kFailed);
@@ -94,7 +105,7 @@ TEST(Checklist, AnOldIperfCannotFailAFastNetwork) {
 }
 
 TEST(Checklist, StorageThatIsMemoryIsNotSupported) {
-  for (const char* type : {"tmpfs", "overlay", "ramfs"}) {
+  for (const char* type : {"tmpfs", "overlay", "ramfs", "fuse.overlayfs", "fuse-overlayfs", "fuse.unionfs-fuse"}) {
     EXPECT_EQ(with("storage", [&](MachineRecord& r) { r.storage->file_system = type; }).status, Status::kNotSupported)
         << type;
   }

@@ -37,8 +37,10 @@ class FleetVerb : public ::testing::Test {
   }
 
   void machine(const std::string& host, const std::string& anchor, const std::pair<std::string, std::string>& edit) {
-    folder_.write(host + ".machine", anchor.empty() ? text_of_file(probe::kInventedMachine)
-                                                    : probe::edited_machine(anchor, edit.first, edit.second));
+    std::string text =
+        anchor.empty() ? text_of_file(probe::kInventedMachine) : probe::edited_machine(anchor, edit.first, edit.second);
+    for (std::size_t at = 0; (at = text.find("GPU-", at)) != std::string::npos; at += 4) text.insert(at + 4, host);
+    folder_.write(host + ".machine", text);
   }
 
   Answer run(const std::string& hosts, const std::string& more) {
@@ -55,7 +57,8 @@ class FleetVerb : public ::testing::Test {
 TEST_F(FleetVerb, PrintsTheLaunchAndTouchesNothing) {
   const Answer answer = run("[n1, refuses]", "");
   EXPECT_EQ(answer.code, 0) << answer.err;
-  EXPECT_NE(answer.out.find("-- n1 'fathom -q probe --name n1 --profile quick -f json' > "), std::string::npos);
+  EXPECT_NE(answer.out.find("-- n1 'timeout -k 10 30 fathom -q probe --name n1 --profile quick -f json' > "),
+            std::string::npos);
   EXPECT_FALSE(fs::exists(records()));
 }
 

@@ -10,6 +10,7 @@
 #include "support/fake_system.h"
 #include "support/invented_machine.h"
 #include "support/planning.h"
+#include "support/scratch_folder.h"
 
 namespace fathom::probe {
 namespace {
@@ -24,6 +25,7 @@ Fleet fleet(int nodes) {
 MachineRecord node(const std::string& name) {
   MachineRecord record = invented_machine();
   record.node = name;
+  for (Gpu& gpu : record.gpus) gpu.uuid += "-" + name;
   return record;
 }
 
@@ -170,6 +172,39 @@ TEST(FleetAnswer, OneHostThatFailsStopsNoOther) {
   EXPECT_EQ(all[3].trouble, "its answer is no record: it is no JSON, or a part of it");
   ASSERT_EQ(saved.size(), 1u);
   EXPECT_EQ(parse_record(saved["n0.json"], "n0.json").node, "n0");
+}
+
+class Answering : public FakeSystem {
+ public:
+  explicit Answering(CommandOutcome outcome) : outcome_(std::move(outcome)) {}
+  CommandOutcome run(const std::vector<std::string>&, Seconds) const override { return outcome_; }
+
+ private:
+  CommandOutcome outcome_;
+};
+
+// A host may be another one than its name says, and a file one of another run.
+TEST(FleetAnswer, ARecordOfAnotherNodeIsNone) {
+  const FleetPlan plan = plan_fleet(fleet(1), {.folder = "fleet", .job_template = {}});
+  const auto save = [](const auto&, const auto&) {};
+  const Answering other(
+      {.end = CommandOutcome::End::kExited, .code = 0, .out = record_json(node("elsewhere")), .err = {}});
+  const Answer answer = run_launches(plan.nodes, plan.node_limit, other, save)[0];
+  EXPECT_FALSE(answer.record);
+  EXPECT_NE(answer.trouble.find("the record of \"elsewhere\", and not of n0"), std::string::npos) << answer.trouble;
+  const ScratchFolder folder;
+  folder.write("n0.json", record_json(node("elsewhere")));
+  EXPECT_FALSE(read_answers(plan, folder.path().string()).nodes[0].record);
+  folder.write("n0.json", record_json(node("n0")));
+  EXPECT_TRUE(read_answers(plan, folder.path().string()).nodes[0].record);
+}
+
+TEST(FleetAnswer, WhatWasEndedOverThereWasTooLate) {
+  const FleetPlan plan = plan_fleet(fleet(1), {.folder = "fleet", .job_template = {}});
+  const Answering late({.end = CommandOutcome::End::kExited, .code = 124, .out = {}, .err = {}});
+  const auto save = [](const auto&, const auto&) {};
+  EXPECT_NE(run_launches(plan.nodes, plan.node_limit, late, save)[0].trouble.find("its time was up"),
+            std::string::npos);
 }
 
 TEST(FleetAnswer, WithoutALauncherThereIsTroubleWithThisMachine) {

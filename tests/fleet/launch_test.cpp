@@ -24,12 +24,14 @@ std::string line(const Fleet& of) {
 
 TEST(Launch, EachLauncherHasItsWords) {
   EXPECT_EQ(line(fleet("ssh")),
-            "ssh -o BatchMode=yes -o ConnectTimeout=10 -- n1 'fathom -q probe --name n1 --profile quick -f json'");
-  EXPECT_EQ(line(fleet("mpirun")),
-            "mpirun --host n1 -np 1 --bind-to none fathom -q probe --name n1 --profile quick -f json");
+            "ssh -o BatchMode=yes -o ConnectTimeout=10 -- n1 "
+            "'timeout -k 10 300 fathom -q probe --name n1 --profile quick -f json'");
   EXPECT_EQ(
-      line(fleet("srun", "options: [--partition, gpu]\n")),
-      "srun --nodelist n1 --nodes 1 --ntasks 1 --partition gpu fathom -q probe --name n1 --profile quick -f json");
+      line(fleet("mpirun")),
+      "mpirun --host n1 -np 1 --bind-to none timeout -k 10 300 fathom -q probe --name n1 --profile quick -f json");
+  EXPECT_EQ(line(fleet("srun", "options: [--partition, gpu]\n")),
+            "srun --overlap --nodelist n1 --nodes 1 --ntasks 1 --partition gpu timeout -k 10 300 fathom -q probe "
+            "--name n1 --profile quick -f json");
 }
 
 // What a shell makes of a line of words is those words.
@@ -73,6 +75,14 @@ TEST(Launch, AJobOfKubernetesIsYamlWithTheWordsInIt) {
   EXPECT_EQ(pod->find("nodeName")->text, "n2");
   const Value& arguments = *pod->find("containers")->items[0].find("args");
   EXPECT_NE(arguments.items[1].text.find(R"('/srv/a "b'\'' $$(x)')"), std::string::npos) << arguments.items[1].text;
+  const auto name_of = [&](const char* run) {
+    const FleetPlan one = plan_fleet(of, {.folder = "fleet", .job_template = job_template(), .run = run});
+    const Document named = parse_yaml(one.nodes[1].manifest, "job");
+    EXPECT_EQ(one.nodes[1].steps[2].words.back(), "job/" + named.root.find("metadata")->find("name")->text);
+    return named.root.find("metadata")->find("name")->text;
+  };
+  EXPECT_EQ(name_of("20261122"), "fathom-probe-20261122-1");  // a job of another run does not answer for it
+  EXPECT_NE(name_of("20261122"), name_of("20261123"));
   EXPECT_THROW(plan_fleet(of, {.pairs = true, .folder = "fleet", .job_template = job_template()}), InputError);
 }
 

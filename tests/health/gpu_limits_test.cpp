@@ -3,6 +3,7 @@
 
 #include "health/health.h"
 #include "health/limits_of_parts.h"
+#include "health/references.h"
 #include "support/invented_machine.h"
 #include "support/planning.h"
 
@@ -93,6 +94,99 @@ TEST(GpuLimits, LargeSumsOfEightAreHeldAgainstTheThreshold) {
   EXPECT_EQ(judged(0x1p29, 425e9), "healthy");
   EXPECT_EQ(judged(0x1p29, 400e9), "degraded");
   EXPECT_EQ(judged(0x1p26, 300e9), "not judged");
+}
+
+// No entry of an H200 has what it writes, and int8 and copies to the host have no threshold: shares of the limit stand for them, which
+// other devices showed. 4.8 TB/s, 1979 TOPS, 63 GB/s, 450 GB/s.
+TEST(GpuLimits, WhatIsMerelySlowIsHeldAgainstShares) {
+  struct Case {
+    const char *name, *device;
+    Unit unit;
+    std::map<std::string, std::string> shape;
+    double well, slow;
+  };
+  const std::map<std::string, std::string> large = {{"bytes", "268435456"}, {"ranks", "2"}, {"launch", "graph"}};
+  for (const Case& c : {
+           Case{"gpu.memory.write", "gpu0", Unit::kBytesPerSecond, {{"bytes", "2147483648"}}, 4.69e12, 3e12},
+           Case{"gpu.memory.copy", "gpu0", Unit::kBytesPerSecond, {{"bytes", "2147483648"}}, 4.27e12, 2.9e12},
+           Case{"gpu.gemm",
+                "gpu0",
+                Unit::kFlopsPerSecond,
+                {{"dtype", "int8"}, {"m", "8192"}, {"n", "8192"}, {"k", "8192"}},
+                1.24e15,
+                0.9e15},
+           Case{"gpu.copy.d2h", "gpu0", Unit::kBytesPerSecond, {{"bytes", "268435456"}}, 55.3e9, 28e9},
+           Case{"gpu.copy.both",
+                "gpu0",
+                Unit::kBytesPerSecond,
+                {{"bytes", "268435456"}, {"directions", "2"}},
+                99.8e9,
+                55e9},
+           Case{"gpu.peer.read", "gpu0>gpu1", Unit::kBytesPerSecond, {{"bytes", "268435456"}}, 372e9, 200e9},
+           Case{"collective.all_gather", "gpu0,gpu1", Unit::kTime, large, 546e-6, 1092e-6},
+           Case{"collective.send_recv", "gpu0,gpu1", Unit::kTime, large, 878e-6, 1756e-6},
+           Case{"gpu.linear",
+                "gpu0",
+                Unit::kTime,
+                {{"dtype", "bf16"}, {"m", "1"}, {"n", "28672"}, {"k", "4096"}},
+                55e-6,
+                100e-6},
+       }) {
+    Result r = figure_of(c.name, c.device, c.unit, c.shape, c.well);
+    r.protocol.cache = "beyond L2";
+    const auto reference = reference_of(r, invented_machine(), shipped());
+    ASSERT_TRUE(reference) << c.name;
+    EXPECT_NE(reference->source.find("of the limit"), std::string::npos) << reference->source;
+    EXPECT_EQ(with(r), Health::kHealthy) << c.name;
+    r.figure = single_figure(c.slow);
+    EXPECT_EQ(with(r), Health::kDegraded) << c.name;
+  }
+}
+
+// Small ones, those of a few boards at once, and links that are no NVLink are held against nothing.
+TEST(GpuLimits, SharesAreOfLargeFiguresOnKnownLinks) {
+  MachineRecord record = invented_machine();
+  const auto has_reference = [&](const Result& r) { return reference_of(r, record, shipped()).has_value(); };
+  Result sum =
+      figure_of("collective.all_reduce", "gpu0,gpu1", Unit::kTime, {{"bytes", "268435456"}, {"ranks", "2"}}, 9e-4);
+  EXPECT_TRUE(has_reference(sum));
+  sum.shape["bytes"] = "1048576";
+  EXPECT_FALSE(has_reference(sum));
+  sum.shape["bytes"] = "268435456";
+  for (Link& link : record.links) link.kind = "pcie";
+  EXPECT_FALSE(has_reference(sum));
+  EXPECT_FALSE(has_reference(figure_of("gpu.copy.d2h", "gpu0,gpu1", Unit::kBytesPerSecond,
+                                       {{"bytes", "268435456"}, {"together", "2"}}, 30e9)));
+  for (Gpu& gpu : record.gpus) gpu.name = "NVIDIA L40S";
+  EXPECT_FALSE(has_reference(figure_of("gpu.gemm", "gpu0", Unit::kFlopsPerSecond,
+                                       {{"dtype", "int8"}, {"m", "8192"}, {"n", "8192"}, {"k", "8192"}}, 2e14)));
+  EXPECT_TRUE(
+      has_reference(figure_of("gpu.memory.write", "gpu0", Unit::kBytesPerSecond, {{"bytes", "2147483648"}}, 7e11)));
+}
+
+// Of the invented machine: reading, products, copies to the device and between pairs, sums of 1 GiB; launches have peers alone.
+TEST(GpuLimits, ReportsSayWhatFiguresWereHeldAgainst) {
+  const MachineRecord record = invented_machine();
+  const HealthReport report = judge_health(record, shipped());
+  ASSERT_EQ(report.held.size(), record.results.size());
+  int with_reference = 0, alone = 0;
+  for (std::size_t i = 0; i < report.held.size(); ++i) {
+    with_reference += report.held[i].reference ? 1 : 0;
+    alone += report.held[i].peers && !report.held[i].reference ? 1 : 0;
+    if (record.results[i].name == "gpu.launch.graph") {
+      EXPECT_TRUE(report.held[i].peers && !report.held[i].reference);
+    }
+    if (record.results[i].name == "gpu.memory.read") {
+      EXPECT_NEAR(report.held[i].reference.value_or(0), 4.07 / 3.888, 0.01);
+    }
+    if (record.results[i].device == "host") {
+      EXPECT_FALSE(report.held[i].reference || report.held[i].peers);
+    }
+  }
+  EXPECT_EQ(report.held_by_reference, with_reference);
+  EXPECT_EQ(report.held_by_peers_alone, alone);
+  EXPECT_GE(with_reference, 4 + 4 + 4 + 12 + 1);
+  EXPECT_GT(report.figures, with_reference + alone);
 }
 
 // One of twenty may scatter by chance.

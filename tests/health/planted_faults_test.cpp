@@ -88,6 +88,14 @@ INSTANTIATE_TEST_SUITE_P(
               R"("peer_access": true)", R"("peer_access": false)"},
         Fault{"ClockHeldDown", "probe.throttled", Health::kDegraded, "gpu1", R"({"device": "gpu1")",
               R"("throttle_reasons": 4)", R"("throttle_reasons": 68)"},
+        Fault{"HalfTheMemory", "probe.memory-size", Health::kDegraded, "gpu1", R"({"device": "gpu1")",
+              R"("memory_bytes": 150754820096)", R"("memory_bytes": 75377410048)"},
+        Fault{"TooHot", "probe.too-hot", Health::kDegraded, "gpu1", R"({"device": "gpu1")", R"("temperature_c": 51)",
+              R"("temperature_c": 110)"},
+        Fault{"HotterThanItsOwnLimit", "probe.too-hot", Health::kDegraded, "gpu1", R"({"device": "gpu1")",
+              R"("temperature_c": 51)", R"("temperature_c": 87, "temperature_slowdown_c": 87)"},
+        Fault{"OneGpuTwice", "probe.same-device", Health::kUnknown, "gpu2", R"({"device": "gpu2")", "GPU-00000002",
+              "GPU-00000000"},
         Fault{"ErrorsInMemory", "probe.memory-errors", Health::kFailed, "gpu1", R"({"device": "gpu1")",
               R"("ecc_uncorrected": 0)", R"("ecc_uncorrected": 3)"},
         Fault{"RowsToRemap", "probe.memory-errors", Health::kFailed, "gpu1", R"({"device": "gpu1")",
@@ -167,9 +175,16 @@ TEST(Health, AllGpusSlowTogetherAreFoundByTheCatalog) {
   }
 }
 
+MachineRecord another_node() {
+  MachineRecord node = invented_machine();
+  node.node = "node2";
+  for (Gpu& gpu : node.gpus) gpu.uuid += "-2";
+  return node;
+}
+
 // All GPUs and the memory of one node at 0.92: nothing is wrong among its own devices.
 TEST(Health, ASlowNodeIsFoundByOtherNodes) {
-  const std::vector<MachineRecord> others = {invented_machine(), invented_machine()};
+  const std::vector<MachineRecord> others = {another_node(), another_node()};
   EXPECT_EQ(judge_health(invented_machine(), shipped(), others).health, Health::kHealthy);
   MachineRecord slow = invented_machine();
   for (Result& r : slow.results) {
@@ -188,6 +203,18 @@ TEST(Health, ASlowNodeIsFoundByOtherNodes) {
   EXPECT_EQ(judge_health(slow, shipped(), of_another_kind).health, Health::kHealthy);
 }
 
+// Every GPU of it is in the other's record.
+TEST(Health, ARecordThatIsAnotherNodesIsUnknown) {
+  MachineRecord other = another_node();
+  EXPECT_EQ(judge_health(invented_machine(), shipped(), {other}).health, Health::kHealthy);
+  other.gpus[1].uuid = invented_machine().gpus[3].uuid;
+  const HealthReport report = judge_health(invented_machine(), shipped(), {other});
+  ASSERT_EQ(report.findings.size(), 1u) << listed(report);
+  EXPECT_EQ(report.findings[0].rule, "probe.same-device");
+  EXPECT_EQ(report.findings[0].device, "gpu3");
+  EXPECT_NE(report.findings[0].measured.find("gpu1's of node2"), std::string::npos) << report.findings[0].measured;
+}
+
 // Another cache, launch or statistic is another figure: neither like devices nor other nodes are held against it.
 TEST(Health, FiguresOfAnotherProtocolAreNotCompared) {
   for (std::string Protocol::*part : {&Protocol::cache, &Protocol::launch, &Protocol::statistic}) {
@@ -203,14 +230,14 @@ TEST(Health, FiguresOfAnotherProtocolAreNotCompared) {
 }
 
 TEST(Health, NodesThatCannotBeComparedAreNamed) {
-  MachineRecord other = invented_machine(), slow = invented_machine();
+  MachineRecord other = another_node(), slow = invented_machine();
   other.node = "node9";
   other.processor->name = "Another CPU";
   for (Gpu& gpu : other.gpus) gpu.name = "NVIDIA H100 80GB HBM3";
   for (Result& r : slow.results) {
     if (r.name == "host.memory.read") r.figure = single_figure(r.figure->median * 0.92);
   }
-  const HealthReport report = judge_health(slow, shipped(), {invented_machine(), other});
+  const HealthReport report = judge_health(slow, shipped(), {another_node(), other});
   ASSERT_EQ(report.findings.size(), 1u) << listed(report);
   EXPECT_EQ(report.findings.front().source, "1 other node") << "and not of two";
   ASSERT_EQ(report.notes.size(), 1u);

@@ -31,6 +31,7 @@ int clock_max(void*, int which, unsigned* mhz) { return *mhz = which == 2 ? 3201
 int power(void*, unsigned* milliwatts) { return *milliwatts = 612'500, kOk; }
 int power_limit(void*, unsigned* milliwatts) { return *milliwatts = 700'000, kOk; }
 int temperature(void*, int, unsigned* celsius) { return *celsius = 57, kOk; }
+int threshold(void*, int which, unsigned* celsius) { return *celsius = which == 1 ? 87u : 92u, kOk; }
 int reasons(void*, unsigned long long* mask) { return *mask = 4, kOk; }
 int width(void*, unsigned* lanes) { return *lanes = 16, kOk; }
 int nvlink(void* device, unsigned link, unsigned* active) {
@@ -65,6 +66,7 @@ Nvml::Find invented_library() {
                                                           {"nvmlDeviceGetPowerUsage", any(power)},
                                                           {"nvmlDeviceGetEnforcedPowerLimit", any(power_limit)},
                                                           {"nvmlDeviceGetTemperature", any(temperature)},
+                                                          {"nvmlDeviceGetTemperatureThreshold", any(threshold)},
                                                           {"nvmlDeviceGetCurrentClocksThrottleReasons", any(reasons)},
                                                           {"nvmlDeviceGetMaxPcieLinkWidth", any(width)},
                                                           {"nvmlDeviceGetNvLinkState", any(nvlink)},
@@ -97,6 +99,7 @@ TEST(Gpus, AreToldInTheRecordsUnits) {
   EXPECT_EQ(gpu.clock_max, Hertz(1980e6));
   EXPECT_EQ(gpu.power_limit, Watts(700));
   EXPECT_EQ(gpu.nvlinks, 18);
+  EXPECT_EQ(gpu.temperature_slowdown, 87);
   EXPECT_EQ(gpu.pcie_width_max, 16);
   EXPECT_EQ(gpu.remap_pending, false);
   EXPECT_FALSE(gpu.clock || gpu.temperature || gpu.pcie_width || gpu.throttle_reasons);  // at rest they say nothing

@@ -78,6 +78,20 @@ TEST(MeasuredPlan, SaysWhichOperatorsTheProfileCovers) {
   EXPECT_NE(json.find("\"uncovered\""), std::string::npos);
 }
 
+// Products of few tokens alone were measured: a prompt's intensity is far beyond them.
+TEST(MeasuredPlan, SaysOfPromptsAloneThatTheyAreNotCovered) {
+  auto some = profile_of_laptop();
+  some->alone = true;
+  for (ProfileRow& row : some->rows) {
+    if (row.kind == OperatorKind::kLinear) row.factors = {{.flops_per_byte = 1, .factor = 1}, {.flops_per_byte = 16}};
+  }
+  const Plan plan = plan_of_laptop(some);
+  EXPECT_TRUE(says(plan.profile->covered, "ffn.down (decoding)"));
+  EXPECT_TRUE(says(plan.profile->uncovered, "ffn.down (prompts)"));
+  EXPECT_FALSE(says(plan.profile->uncovered, "ffn.down (decoding)") || says(plan.profile->uncovered, "attention.core"));
+  EXPECT_TRUE(says(plan.profile->covered, "attention.core"));
+}
+
 TEST(MeasuredPlan, MarksWhereEachTimeComesFrom) {
   auto some = profile_of_laptop();
   std::erase_if(some->rows, [](const ProfileRow& row) { return row.kind == OperatorKind::kAttention; });
