@@ -33,7 +33,8 @@ struct RowShape {
   static constexpr int kPart = 32 * kShare * 16 * kChunk;  // bytes of a row in a slot, at most
   static constexpr int kSlotBytes = kSlotRows * kPart;
   // As many slots for every turn: who waits for a slot must have waited for what it held before, or could not tell the two by their parity.
-  static constexpr int kSlots = 144 * 1024 / kSlotBytes / kTurns * kTurns;
+  // Blocks of few rows leave room for attention's beside them.
+  static constexpr int kSlots = (kPieces == 1 ? 128 : 144) * 1024 / kSlotBytes / kTurns * kTurns;
   // Slots begin at multiples of 128 bytes: elsewhere copies take a third longer.
   static constexpr int kBarrierBytes = (2 * kSlots * static_cast<int>(sizeof(BulkBarrier)) + 127) / 128 * 128;
 
