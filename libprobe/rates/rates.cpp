@@ -17,28 +17,46 @@ namespace fathom::probe {
 namespace {
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Results of one case, shape and kernel, of all devices: the slowest
+// Results of one case and shape: of one device the fastest of its kernels, as engines choose; of all devices the slowest
 
 struct Measured {
   const Result* result = nullptr;
   double figure = 0;
 };
 
+bool is_slower(const Measured& one, const Measured& other) {
+  return more_is_better(one.result->unit) ? one.figure < other.figure : one.figure > other.figure;
+}
+
+// Libraries and kernels sum and multiply in ways of their own.
+std::string way_of(const Protocol& p) {
+  std::string way = p.engine;
+  for (const std::string& word : {p.kernel, p.launch}) way += (way.empty() || word.empty() ? "" : " ") + word;
+  return way;
+}
+
+// Ways to sum stay apart: each has a curve.
+std::string way_in_key(const Result& r) { return r.name.starts_with("collective.") ? way_of(r.protocol) : ""; }
+
 std::vector<Measured> slowest_of_devices(const MachineRecord& record, const Catalog& catalog) {
-  using Key = std::tuple<std::string, std::map<std::string, std::string>, std::string, std::string, std::string, Unit>;
-  std::map<Key, Measured> found;
+  using Key = std::tuple<std::string, std::map<std::string, std::string>, std::string, Unit>;
+  std::map<std::pair<Key, std::string>, Measured> of_devices;
   for (const Result& r : record.results) {
     if (r.protocol.pattern == "zeros") continue;  // they draw less power: 12 % faster on an H200
     if (!is_usable(r, peak_of(r, record, catalog))) continue;
-    const Protocol& p = r.protocol;
     const Measured here{&r, r.figure->median};
-    const auto [at, is_new] = found.emplace(Key{r.name, r.shape, p.engine, p.kernel, p.launch, r.unit}, here);
-    const bool slower = more_is_better(r.unit) == (here.figure < at->second.figure);
-    if (!is_new && slower) at->second = here;
+    const Key key{r.name, r.shape, way_in_key(r), r.unit};
+    const auto [at, is_new] = of_devices.emplace(std::pair(key, r.device), here);
+    if (!is_new && is_slower(at->second, here)) at->second = here;
   }
-  std::vector<Measured> slowest;
-  for (const auto& [key, measured] : found) slowest.push_back(measured);
-  return slowest;
+  std::map<Key, Measured> slowest;
+  for (const auto& [key, here] : of_devices) {
+    const auto [at, is_new] = slowest.emplace(key.first, here);
+    if (!is_new && is_slower(here, at->second)) at->second = here;
+  }
+  std::vector<Measured> all;
+  for (const auto& [key, measured] : slowest) all.push_back(measured);
+  return all;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -62,13 +80,6 @@ std::optional<Seconds> time_of(const Measured& measured, const std::vector<Opera
       break;
   }
   return std::nullopt;
-}
-
-// Libraries and kernels sum and multiply in ways of their own.
-std::string way_of(const Protocol& p) {
-  std::string way = p.engine;
-  for (const std::string& word : {p.kernel, p.launch}) way += (way.empty() || word.empty() ? "" : " ") + word;
-  return way;
 }
 
 void add(const Operator& op, Seconds time, const Protocol& protocol, ProfileMeasurements& out) {

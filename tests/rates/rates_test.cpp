@@ -56,6 +56,22 @@ TEST(RatesOfARecord, TheSlowestDeviceCounts) {
   EXPECT_NEAR(rates.measurements.products[0].point.time.value, 2.0 * 4096 * 8192 / 1e12, 1e-15);
 }
 
+// gpu1 is slow whatever its kernel is called; of two kernels of gpu0 an engine takes the faster.
+TEST(RatesOfARecord, TheSlowestDeviceCountsWhateverItsKernel) {
+  std::vector<Result> results = {product("gpu.linear", "gpu0", "1", 2e12), product("gpu.linear", "gpu0", "1", 3e12),
+                                 product("gpu.linear", "gpu1", "1", 1e12)};
+  results[1].protocol.kernel = "another";
+  results[2].protocol.kernel = "a third";
+  const auto time = [&] {
+    const RecordRates rates = rates_of(with(results), shipped());
+    EXPECT_EQ(rates.measurements.products.size(), 1u);
+    return rates.measurements.products.at(0).point.time.value;
+  };
+  EXPECT_NEAR(time(), 2.0 * 4096 * 8192 / 1e12, 1e-15);
+  results.pop_back();
+  EXPECT_NEAR(time(), 2.0 * 4096 * 8192 / 3e12, 1e-15);
+}
+
 TEST(RatesOfARecord, KernelsOfAnEngineComeBeforeALibraryAlone) {
   const RecordRates rates =
       rates_of(with({product("gpu.gemm", "gpu0", "1", 2e12), product("gpu.linear", "gpu0", "1", 1e12)}), shipped());
