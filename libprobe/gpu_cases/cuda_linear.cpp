@@ -108,6 +108,7 @@ class Products {
                             {"m", fmt::format("{}", m)},
                             {"n", fmt::format("{}", n_)},
                             {"k", fmt::format("{}", k_)}});
+    if (is_gated() && !is_large(m)) r.shape["gated"] = "yes";
     cuda_ok(cudaMemset(y_.as<void>(), 0xff, y_.bytes()), "cudaMemset");
     const bool heavy = m >= kManyTokens;
     const RepeatRules repeat = heavy ? rules_.repeat_heavy(!was_heavy_) : rules_.repeat_point();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -162,6 +163,28 @@ const Accelerator& accelerator_of(const MachineRecord& record, const Catalog& ca
   return *first;
 }
 
+// Activations that the products before them do on the way: of experts always; beside gate and up as far as the kernels of every format that
+// was measured join them.
+std::vector<ProfilePart> parts_of(const std::vector<Measured>& all) {
+  std::vector<ProfilePart> parts;
+  std::map<std::string, double> joined;  // most tokens, by format
+  bool experts = false;
+  for (const Measured& m : all) {
+    experts |= m.result->name == "gpu.experts";
+    if (m.result->name != "gpu.linear" || !m.result->shape.contains("gated")) continue;
+    double& most = joined[format_name(*m.result)];
+    most = std::max(most, number_of(*m.result, "m").value_or(0));
+  }
+  if (experts) parts.push_back({.name = "moe.experts.activation", .tokens = std::numeric_limits<double>::infinity()});
+  if (joined.empty()) return parts;
+  const auto least =
+      std::min_element(joined.begin(), joined.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  for (const char* name : {"ffn.activation", "moe.shared.activation"}) {
+    parts.push_back({.name = name, .tokens = least->second});
+  }
+  return parts;
+}
+
 }  // namespace
 
 RecordRates rates_of(const MachineRecord& record, const Catalog& catalog) {
@@ -173,7 +196,9 @@ RecordRates rates_of(const MachineRecord& record, const Catalog& catalog) {
   m.alone = true;
   m.date = record.date;
   std::set<std::string> unused, foreign;
-  for (const Measured& measured : without_second_choice(slowest_of_devices(record, catalog))) {
+  const std::vector<Measured> all = without_second_choice(slowest_of_devices(record, catalog));
+  m.parts = parts_of(all);
+  for (const Measured& measured : all) {
     const std::string& name = measured.result->name;
     if (name.starts_with("host.")) continue;
     const CaseOperators operators = operators_of(*measured.result);
