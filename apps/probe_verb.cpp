@@ -13,6 +13,7 @@
 #include "health/limits_of_parts.h"
 #include "importers/importers.h"
 #include "input/error.h"
+#include "input/utf8.h"
 #include "inventory/surroundings.h"
 #include "machine/machine.h"
 #include "output.h"
@@ -176,7 +177,11 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   probe::ProbeReport report;
   report.version = FATHOM_VERSION;
   report.record = machine_of(options, session, catalog);
-  if (options.fits) return print_fits(report.record, catalog);
+  if (options.fits) {
+    const int code = print_fits(report.record, catalog);
+    if (options.output) save_record(*options.output, session, report.record);
+    return code;
+  }
   if (options.checklist) {
     report.checklist = check_environment(report.record, requirements);
   } else {
@@ -220,8 +225,9 @@ void add_fleet_options(CLI::App& verb, ProbeVerbOptions& options) {
 void add_probe_verb(CLI::App& program, Session& session) {
   auto options = std::make_shared<ProbeVerbOptions>();
   CLI::App* verb = program.add_subcommand("probe", "what this node really does; its health; the environment checklist");
-  verb->add_option("-f,--format", options->formats, "text, json, junit, prometheus or md, optionally =FILE; repeatable")
-      ->take_all();
+  CLI::Option* format = verb->add_option("-f,--format", options->formats,
+                                         "text, json, junit, prometheus or md, optionally =FILE; repeatable")
+                            ->take_all();
   verb->add_option("-o,--output", options->output, "save the machine's record, to be replayed or compared");
   CLI::Option* replay = verb->add_option("--replay", options->replay, "judge a recorded machine, and touch none");
   CLI::Option* import =
@@ -256,7 +262,8 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(replay)
       ->excludes(import);
   verb->add_flag("--fits", options->fits, "instead of a verdict, how well plan --profile predicts from this record")
-      ->excludes(checklist);
+      ->excludes(checklist)
+      ->excludes(format);  // lines of text alone
   verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
   CLI::Option* redfish = verb->add_option("--redfish", options->redfish.url,
                                           "https://HOST of the node's management controller: its power supplies")
@@ -270,7 +277,10 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->needs(redfish);
   verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable")
       ->excludes(checklist);
-  verb->add_option("--name", options->name, "what the record calls this node, instead of its host name");
+  verb->add_option("--name", options->name, "what the record calls this node, instead of its host name")
+      ->check([](const std::string& name) -> std::string {
+        return find_steering(name) == std::string::npos ? "" : "it has a control character";
+      });
   add_fleet_options(*verb, *options);
   verb->footer(kFooter);
   verb->callback([options, &session] { session.run = [options, &session] { return run_asked(*options, session); }; });

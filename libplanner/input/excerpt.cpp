@@ -26,7 +26,7 @@ Cell cell_at(std::string_view line, std::size_t at) {
   const CodePoint point = code_point_at(line, at);
   if (point.length == 0) return {"\uFFFD", 1, 1};
   if (point.value == '\t') return {std::string(kTabWidth, ' '), kTabWidth, 1};
-  if (point.value < 0x20 || (point.value >= 0x7F && point.value < 0xA0)) return {"?", 1, point.length};
+  if (steers_terminals(point.value)) return {"?", 1, point.length};
   return {std::string(line.substr(at, point.length)), display_width(point.value), point.length};
 }
 

@@ -50,6 +50,22 @@ int code_points(std::string_view text) {
   return count;
 }
 
+bool steers_terminals(char32_t c) {
+  const bool turns =
+      c == 0x61C || is_between(c, 0x200E, 0x200F) || is_between(c, 0x202A, 0x202E) || is_between(c, 0x2066, 0x2069);
+  return c < 0x20 || is_between(c, 0x7F, 0x9F) || turns || is_between(c, 0x2028, 0x2029);
+}
+
+std::size_t find_steering(std::string_view text, std::string_view but) {
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint point = code_point_at(text, at);
+    const bool allowed = point.length == 1 && but.find(text[at]) != std::string_view::npos;
+    if (point.length > 0 && steers_terminals(point.value) && !allowed) return at;
+    at += std::max<std::size_t>(1, point.length);
+  }
+  return std::string_view::npos;
+}
+
 int display_width(char32_t c) {
   if (is_between(c, 0x300, 0x36F) || is_between(c, 0x200B, 0x200F) || is_between(c, 0xFE00, 0xFE0F)) return 0;
   const bool wide = is_between(c, 0x1100, 0x115F) || is_between(c, 0x2E80, 0xA4CF) || is_between(c, 0xAC00, 0xD7A3) ||

@@ -414,6 +414,7 @@ Profile fit_profile(const ProfileMeasurements& m) {
   profile.alone = m.alone;
   profile.commands = m.commands;
   fit_operators(profile, m.operators, m.alone);
+  profile.parts = m.parts;
   find_parts(profile, m.operators);
   fit_collectives(profile, m.collectives);
   fit_surfaces(profile, m.products);

@@ -42,6 +42,7 @@ struct ProfileMeasurements {
   std::vector<CollectiveSample> collectives;
   std::vector<ProductSample> products;  // these two become surfaces and curves, where there are points enough
   std::vector<CollectiveSample> curves;
+  std::vector<ProfilePart> parts;       // operators that are known to be part of others
   std::vector<Seconds> step_overheads;  // of steps: their time without their operators'
   std::vector<std::string> commands;
 };

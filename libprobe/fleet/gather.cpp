@@ -14,6 +14,7 @@
 
 #include "input/content.h"
 #include "input/error.h"
+#include "input/excerpt.h"
 #include "units/number.h"
 
 namespace fathom::probe {
@@ -49,13 +50,6 @@ Answer answer_of(const Launch& launch) {
   return answer;
 }
 
-// What comes from another machine must not drive this one's terminal.
-std::string printable(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  return text;
-}
-
 // A file of an earlier run, or the answer of a host under another's name, stands for none.
 MachineRecord record_of(const Launch& launch, const std::string& text, const std::string& file_name) {
   MachineRecord record = record_of_answer(text, file_name);
@@ -81,7 +75,7 @@ class Runner {
     } catch (const std::exception& error) {
       answer.trouble = error.what();
     }
-    answer.trouble = printable(std::move(answer.trouble));
+    answer.trouble = printable(answer.trouble);  // what comes from another machine must not drive this one's terminal
     return answer;
   }
 

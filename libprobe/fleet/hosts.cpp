@@ -7,6 +7,7 @@
 
 #include "input/content.h"
 #include "input/reader.h"
+#include "input/utf8.h"
 
 namespace fathom::probe {
 
@@ -72,8 +73,7 @@ std::vector<std::string> words(MapReader& root, const std::string& key) {
   std::vector<std::string> result;
   read(root.context(*list), result);
   for (std::size_t i = 0; i < result.size(); ++i) {
-    const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-    if (result[i].empty() || std::any_of(result[i].begin(), result[i].end(), control))
+    if (result[i].empty() || find_steering(result[i]) != std::string::npos)
       root.context(list->items[i]).fail("a word is empty or has a control character");
   }
   return result;

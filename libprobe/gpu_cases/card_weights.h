@@ -20,7 +20,8 @@ inline constexpr cuda::WeightFormat kWeightFormats[] = {cuda::WeightFormat::kBf1
 // So many copies of a matrix that they can take turns and none of them is found in the cache.
 class CardWeights {
  public:
-  CardWeights(const Card& card, cuda::WeightFormat format, std::int64_t rows, std::int64_t cols);
+  // Matrices of another `number` have other values.
+  CardWeights(const Card& card, cuda::WeightFormat format, std::int64_t rows, std::int64_t cols, int number = 0);
 
   // The one whose turn it is; `rows` of it, for experts one above the other.
   cuda::Weights turn(int run, std::int64_t rows) const;
@@ -46,6 +47,10 @@ class CardWeights {
 std::vector<double> bf16_on_host(const std::uint16_t* from, std::size_t count);
 // |got - sum of a b| over the sum of |a b|; 1e30 when it is no number.
 double product_error(double got, const std::vector<double>& a, const std::vector<double>& b);
+// Of silu(x gate) (x up): |got - wanted| over the most that an error of the two sums, as a share of what is summed, makes of it. silu may
+// be as good as 0, and its own size is no measure then.
+double gated_error(double got, const std::vector<double>& x, const std::vector<double>& gate,
+                   const std::vector<double>& up);
 // The same of vectors, by their lengths: |got - wanted| / |wanted|.
 double distance(const std::vector<double>& got, const std::vector<double>& wanted);
 // Of a product that was rounded to bf16: 2^-9 of a sum that is a hundredth of what was summed; a wrong one is off by that hundredth.

@@ -15,6 +15,7 @@ using cuda::NumberType, cuda::WeightFormat;
 
 constexpr std::size_t kAlignment = 256;
 constexpr std::int64_t kGroup = 128;
+constexpr int kMostCopies = 256;  // of copies_beyond_cache() 200
 
 std::size_t aligned(std::int64_t bytes) {
   return (static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
@@ -47,7 +48,7 @@ int nibble(const std::vector<std::uint8_t>& codes, std::int64_t col) {
 
 }  // namespace
 
-CardWeights::CardWeights(const Card& card, WeightFormat format, std::int64_t rows, std::int64_t cols)
+CardWeights::CardWeights(const Card& card, WeightFormat format, std::int64_t rows, std::int64_t cols, int number)
     : format_(format),
       rows_(rows),
       cols_(cols),
@@ -58,7 +59,7 @@ CardWeights::CardWeights(const Card& card, WeightFormat format, std::int64_t row
   const cuda::Launch how{.stream = card.stream()};
   for (int copy = 0; copy < copies_; ++copy) {
     std::uint8_t* codes = memory_.as<std::uint8_t>() + static_cast<std::size_t>(copy) * bytes();
-    const std::uint64_t seed = static_cast<std::uint64_t>(copy + 1) << 36;
+    const std::uint64_t seed = static_cast<std::uint64_t>(number * kMostCopies + copy + 1) << 36;
     if (format == WeightFormat::kBf16) cuda::fill_normal(how, codes, code_bytes_ / 2, NumberType::kBf16, seed);
     if (format == WeightFormat::kFp8Block128) cuda::fill_normal(how, codes, code_bytes_, NumberType::kE4m3, seed);
     if (format == WeightFormat::kInt4G128) cuda::fill_random(how, codes, code_bytes_, 0xffff, 0, seed);
@@ -140,6 +141,18 @@ double product_error(double got, const std::vector<double>& a, const std::vector
     sizes += std::abs(a[i] * b[i]);
   }
   return std::isfinite(got) ? std::abs(got - sum) / std::max(sizes, 1e-30) : 1e30;
+}
+
+double gated_error(double got, const std::vector<double>& x, const std::vector<double>& gate,
+                   const std::vector<double>& up) {
+  constexpr double kSteepest = 1.1;  // slope of silu
+  double a = 0, b = 0, sizes_of_a = 0, sizes_of_b = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    a += x[i] * gate[i], sizes_of_a += std::abs(x[i] * gate[i]);
+    b += x[i] * up[i], sizes_of_b += std::abs(x[i] * up[i]);
+  }
+  const double reach = kSteepest * sizes_of_a * std::abs(b) + std::abs(a) * sizes_of_b;
+  return std::isfinite(got) ? std::abs(got - a / (1 + std::exp(-a)) * b) / std::max(reach, 1e-30) : 1e30;
 }
 
 double distance(const std::vector<double>& got, const std::vector<double>& wanted) {

@@ -48,8 +48,8 @@ class Experts {
         shape_(shape),
         format_(format),
         gate_(card, format, shape.held * shape.inner, shape.hidden),
-        up_(card, format, shape.held * shape.inner, shape.hidden),
-        down_(card, format, shape.held * shape.hidden, shape.inner) {}
+        up_(card, format, shape.held * shape.inner, shape.hidden, 1),
+        down_(card, format, shape.held * shape.hidden, shape.inner, 2) {}
 
   void measure(std::vector<Result>& results) {
     for (const int tokens : tokens_of(rules_)) results.push_back(measure(tokens));
@@ -132,27 +132,14 @@ class Experts {
       const auto x = bf16_on_host(step.x.as<std::uint16_t>() + pair * shape_.hidden, width);
       const auto inner = bf16_on_host(step.inner.as<std::uint16_t>() + pair * shape_.inner, inner_width);
       for (std::int64_t row = i; row < shape_.inner; row += shape_.inner / 8) {
-        worst = std::max(worst, gated_error(inner[static_cast<std::size_t>(row)], x, expert * shape_.inner + row));
+        const std::int64_t at = expert * shape_.inner + row;
+        worst = std::max(worst, gated_error(inner[static_cast<std::size_t>(row)], x, gate_.row(at), up_.row(at)));
       }
       const std::int64_t row = i * 40503 * 7 % shape_.hidden;
       const double y = bf16_on_host(step.y.as<std::uint16_t>() + pair * shape_.hidden + row, 1)[0];
       worst = std::max(worst, product_error(y, inner, down_.row(expert * shape_.hidden + row)));
     }
     return worst;
-  }
-
-  // |got - silu(a) b| over the most that an error of the sums a and b, as a share of what is summed, makes of it: silu(a) may be as good as
-  // 0, and its own size is no measure then.
-  double gated_error(double got, const std::vector<double>& x, std::int64_t row) const {
-    constexpr double kSteepest = 1.1;  // slope of silu
-    const std::vector<double> gate = gate_.row(row), up = up_.row(row);
-    double a = 0, b = 0, sizes_of_a = 0, sizes_of_b = 0;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      a += x[i] * gate[i], sizes_of_a += std::abs(x[i] * gate[i]);
-      b += x[i] * up[i], sizes_of_b += std::abs(x[i] * up[i]);
-    }
-    const double reach = kSteepest * sizes_of_a * std::abs(b) + std::abs(a) * sizes_of_b;
-    return std::isfinite(got) ? std::abs(got - a / (1 + std::exp(-a)) * b) / std::max(reach, 1e-30) : 1e30;
   }
 
   Card& card_;

@@ -38,6 +38,7 @@ std::vector<int> tokens_of(const GpuRules& rules, int most_linear, bool of_head)
   return {tokens.begin(), tokens.end()};
 }
 
+// One matrix, or gate and up.
 class Products {
  public:
   Products(Card& card, const GpuRules& rules, const ProductShape& shape, WeightFormat format)
@@ -45,11 +46,12 @@ class Products {
         rules_(rules),
         n_(shape.n),
         k_(shape.k),
-        weights_(card, format, shape.n, shape.k),
-        tokens_(tokens_of(rules, cuda::most_linear_rows(weights_.turn(0)), shape.of_head)),
+        matrices_(matrices(card, format, shape)),
+        tokens_(tokens_of(rules, cuda::most_linear_rows(matrices_[0].turn(0)), shape.of_head)),
         x_(static_cast<std::size_t>(tokens_.back() * k_) * 2),
         y_(static_cast<std::size_t>(tokens_.back() * n_) * 2),
-        scratch_(format != WeightFormat::kBf16 && is_large(tokens_.back()) ? static_cast<std::size_t>(n_ * k_) * 2 : 0),
+        scratch_(format != WeightFormat::kBf16 && is_large(tokens_.back()) ? static_cast<std::size_t>(rows() * k_) * 2
+                                                                           : 0),
         large_({card.workspace().data, scratch_.as<std::uint16_t>(), scratch_.bytes()}),
         format_(format) {
     cuda::fill_normal({.stream = card.stream()}, x_.as<void>(), x_.bytes() / 2, cuda::NumberType::kBf16, 7);
@@ -61,20 +63,44 @@ class Products {
   }
 
  private:
-  cuda::Linear product(int m, int run) const {
-    return {.w = weights_.turn(run),
+  static std::vector<CardWeights> matrices(const Card& card, WeightFormat format, const ProductShape& shape) {
+    std::vector<CardWeights> all;
+    const int count = shape.gated ? 2 : 1;
+    for (int i = 0; i < count; ++i) all.emplace_back(card, format, shape.n / count, shape.k, i);
+    return all;
+  }
+
+  bool is_gated() const { return matrices_.size() == 2; }
+  std::int64_t rows() const { return n_ / static_cast<std::int64_t>(matrices_.size()); }  // of a matrix
+  std::size_t bytes() const { return matrices_.size() * matrices_[0].bytes(); }
+  bool is_large(int m) const { return m > cuda::most_linear_rows(matrices_[0].turn(0)); }
+
+  cuda::Linear product(const cuda::Weights& w, int m, std::int64_t y_at, std::int64_t y_stride) const {
+    return {.w = w,
             .x = x_.as<std::uint16_t>(),
             .x_stride = k_,
             .tokens = m,
-            .y = y_.as<void>(),
-            .y_stride = n_};
+            .y = y_.as<std::uint16_t>() + y_at,
+            .y_stride = y_stride};
   }
 
-  bool is_large(int m) const { return m > cuda::most_linear_rows(weights_.turn(0)); }
-
+  // As the engine does: few tokens by a kernel that joins gate and up; of many one product after the other, and what joins them is
+  // another operator.
   void run(const cuda::Launch& how, int m, int turn) {
-    is_large(m) ? large_(how, product(m, turn)) : cuda::linear(how, product(m, turn), card_.workspace());
+    if (is_large(m)) {
+      std::int64_t at = 0;
+      for (const CardWeights& matrix : matrices_) {
+        large_(how, product(matrix.turn(turn), m, at, n_));
+        at += rows();
+      }
+      return;
+    }
+    cuda::Linear op = product(matrices_[0].turn(turn), m, 0, rows());
+    if (is_gated()) op.up = matrices_[1].turn(turn);
+    cuda::linear(how, op, card_.workspace());
   }
+
+  const char* kernel(int m) const { return is_large(m) ? "large_linear" : is_gated() ? "linear, gated" : "linear"; }
 
   Result measure(int m) {
     Result r = card_result("gpu.linear", card_, Unit::kTime,
@@ -82,17 +108,19 @@ class Products {
                             {"m", fmt::format("{}", m)},
                             {"n", fmt::format("{}", n_)},
                             {"k", fmt::format("{}", k_)}});
+    if (is_gated() && !is_large(m)) r.shape["gated"] = "yes";
     cuda_ok(cudaMemset(y_.as<void>(), 0xff, y_.bytes()), "cudaMemset");
     const bool heavy = m >= kManyTokens;
     const RepeatRules repeat = heavy ? rules_.repeat_heavy(!was_heavy_) : rules_.repeat_point();
     was_heavy_ = heavy;
-    const TimedOnCard timed = time_on_card(card_, {.repeat = repeat, .least_runs = weights_.copies()},
+    const int copies = matrices_[0].copies();
+    const TimedOnCard timed = time_on_card(card_, {.repeat = repeat, .least_runs = copies},
                                            [&](const cuda::Launch& how, int turn) { run(how, m, turn); });
     fill(r,
          {.engine = "fathom kernels",
-          .kernel = is_large(m) ? "large_linear" : "linear",
+          .kernel = kernel(m),
           .pattern = "normal",
-          .cache = cache_of(card_, weights_.bytes(), weights_.copies())},
+          .cache = cache_of(card_, bytes(), copies)},
          timed);
     run({.stream = card_.stream()}, m, 0);
     card_.stream().wait();
@@ -102,11 +130,15 @@ class Products {
 
   double worst_error(int m) const {
     double worst = 0;
+    const bool joined = is_gated() && !is_large(m);
+    const std::int64_t width = joined ? rows() : n_;
     for (std::int64_t i = 0; i < kChecked; ++i) {
-      const std::int64_t token = i * 2654435761 % m, row = i * 40503 * 7 % n_;
-      const double got = bf16_on_host(y_.as<std::uint16_t>() + token * n_ + row, 1)[0];
+      const std::int64_t token = i * 2654435761 % m, row = i * 40503 * 7 % width;
+      const double got = bf16_on_host(y_.as<std::uint16_t>() + token * width + row, 1)[0];
       const auto x = bf16_on_host(x_.as<std::uint16_t>() + token * k_, static_cast<std::size_t>(k_));
-      worst = std::max(worst, product_error(got, weights_.row(row), x));
+      const CardWeights& matrix = matrices_[static_cast<std::size_t>(row / rows())];
+      worst = std::max(worst, joined ? gated_error(got, x, matrices_[0].row(row), matrices_[1].row(row))
+                                     : product_error(got, matrix.row(row % rows()), x));
     }
     return worst;
   }
@@ -114,7 +146,7 @@ class Products {
   Card& card_;
   const GpuRules& rules_;
   std::int64_t n_, k_;
-  CardWeights weights_;
+  std::vector<CardWeights> matrices_;
   std::vector<int> tokens_;
   CardMemory x_, y_, scratch_;
   cuda::LargeLinear large_;
@@ -124,7 +156,7 @@ class Products {
 
 // What kernels take: rows of 16 bytes, groups of 128.
 bool is_stored(WeightFormat format, const ProductShape& shape) {
-  return shape.k % (format == WeightFormat::kBf16 ? 8 : 128) == 0 && shape.n % 8 == 0;
+  return shape.k % (format == WeightFormat::kBf16 ? 8 : 128) == 0 && shape.n % 16 == 0;  // gate and up 8 each
 }
 
 std::vector<Result> measure(Card& card, const GpuRules& rules, const ModelShapes& shapes) {

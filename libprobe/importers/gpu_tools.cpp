@@ -223,19 +223,33 @@ void import_nccl_tests_text(const std::string& text, const std::string& file_nam
 
 namespace {
 
+enum class Cells {
+  kRow,         // of GPUs
+  kFromRow,     // a matrix of GPUs, written by that of the row to that of the column
+  kFromColumn,  // read by that of the row from that of the column
+};
 struct Copy {
   const char *test, *name, *directions, *by;
-  bool pair;  // a matrix of GPUs, and not a row of them
+  Cells cells;
 };
-constexpr Copy kCopies[] = {{"host_to_device_memcpy_ce", "gpu.copy.h2d", "1", "copy engine", false},
-                            {"device_to_host_memcpy_ce", "gpu.copy.d2h", "1", "copy engine", false},
-                            {"host_to_device_memcpy_sm", "gpu.copy.h2d", "1", "kernel", false},
-                            {"device_to_host_memcpy_sm", "gpu.copy.d2h", "1", "kernel", false},
-                            {"device_local_copy", "gpu.memory.copy", "1", "copy engine", false},
-                            {"device_to_device_memcpy_read_ce", "gpu.peer.copy", "1", "copy engine", true},
-                            {"device_to_device_memcpy_write_ce", "gpu.peer.copy", "1", "copy engine, write", true},
-                            {"device_to_device_memcpy_read_sm", "gpu.peer.copy", "1", "kernel", true},
-                            {"device_to_device_memcpy_write_sm", "gpu.peer.copy", "1", "kernel, write", true}};
+// What a copy reads from lies in the column: nvbandwidth's reads are copies from the peer to the target, by the target (its sources at
+// 0.8), though the line that it prints above such a matrix has the arrow the other way.
+constexpr Copy kCopies[] = {
+    {"host_to_device_memcpy_ce", "gpu.copy.h2d", "1", "copy engine", Cells::kRow},
+    {"device_to_host_memcpy_ce", "gpu.copy.d2h", "1", "copy engine", Cells::kRow},
+    {"host_to_device_memcpy_sm", "gpu.copy.h2d", "1", "kernel", Cells::kRow},
+    {"device_to_host_memcpy_sm", "gpu.copy.d2h", "1", "kernel", Cells::kRow},
+    {"device_local_copy", "gpu.memory.copy", "1", "copy engine", Cells::kRow},
+    {"device_to_device_memcpy_read_ce", "gpu.peer.copy", "1", "copy engine", Cells::kFromColumn},
+    {"device_to_device_memcpy_write_ce", "gpu.peer.copy", "1", "copy engine, write", Cells::kFromRow},
+    {"device_to_device_memcpy_read_sm", "gpu.peer.copy", "1", "kernel", Cells::kFromColumn},
+    {"device_to_device_memcpy_write_sm", "gpu.peer.copy", "1", "kernel, write", Cells::kFromRow}};
+
+std::string device_of(Cells cells, std::size_t row, std::size_t column) {
+  if (cells == Cells::kRow) return fmt::format("gpu{}", column);
+  const bool from_row = cells == Cells::kFromRow;
+  return fmt::format("gpu{}>gpu{}", from_row ? row : column, from_row ? column : row);
+}
 
 Result copy_result(const Copy& copy, const std::string& device, double gigabytes_per_s, const std::string& engine) {
   Result r = without_figure(copy.name, device, Status::kPassed, "");
@@ -263,10 +277,10 @@ void import_nvbandwidth(const Document& json, MachineRecord& record) {
     if (copy == std::end(kCopies) || rows.empty()) continue;  // sums over all, latencies, several nodes
     for (std::size_t row = 0; row < rows.size(); ++row) {
       const std::vector<Node> cells = rows[row].items();
-      devices = std::max({devices, cells.size(), copy->pair ? rows.size() : 0});
+      devices = std::max({devices, cells.size(), copy->cells == Cells::kRow ? 0 : rows.size()});
       for (std::size_t column = 0; column < cells.size(); ++column) {
         if (cells[column].text() == "N/A") continue;
-        const std::string device = copy->pair ? fmt::format("gpu{}>gpu{}", row, column) : fmt::format("gpu{}", column);
+        const std::string device = device_of(copy->cells, row, column);
         record.results.push_back(copy_result(*copy, device, cells[column].number(), engine));
       }
     }

@@ -17,17 +17,14 @@ namespace {
       "--out_json, llama-bench -o json or md");
 }
 
-bool is_control(char c) {
-  return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f;
-}
-
 void check_text(const std::string& text, const std::string& file) {
-  for (std::size_t at = 0; at < text.size();) {
+  bool is_text = find_steering(text, "\n\r\t") == std::string::npos;
+  for (std::size_t at = 0; is_text && at < text.size();) {
     const std::size_t length = code_point_at(text, at).length;
-    if (length == 0 || is_control(text[at]))
-      throw InputError(file, {}, "this is no text: it is not valid UTF-8, or has control characters");
+    is_text = length > 0;
     at += length;
   }
+  if (!is_text) throw InputError(file, {}, "this is no text: it is not valid UTF-8, or has control characters");
 }
 
 void import_json(const Document& json, MachineRecord& record) {

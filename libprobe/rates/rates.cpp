@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -17,28 +18,46 @@ namespace fathom::probe {
 namespace {
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Results of one case, shape and kernel, of all devices: the slowest
+// Results of one case and shape: of one device the fastest of its kernels, as engines choose; of all devices the slowest
 
 struct Measured {
   const Result* result = nullptr;
   double figure = 0;
 };
 
+bool is_slower(const Measured& one, const Measured& other) {
+  return more_is_better(one.result->unit) ? one.figure < other.figure : one.figure > other.figure;
+}
+
+// Libraries and kernels sum and multiply in ways of their own.
+std::string way_of(const Protocol& p) {
+  std::string way = p.engine;
+  for (const std::string& word : {p.kernel, p.launch}) way += (way.empty() || word.empty() ? "" : " ") + word;
+  return way;
+}
+
+// Ways to sum stay apart: each has a curve.
+std::string way_in_key(const Result& r) { return r.name.starts_with("collective.") ? way_of(r.protocol) : ""; }
+
 std::vector<Measured> slowest_of_devices(const MachineRecord& record, const Catalog& catalog) {
-  using Key = std::tuple<std::string, std::map<std::string, std::string>, std::string, std::string, std::string, Unit>;
-  std::map<Key, Measured> found;
+  using Key = std::tuple<std::string, std::map<std::string, std::string>, std::string, Unit>;
+  std::map<std::pair<Key, std::string>, Measured> of_devices;
   for (const Result& r : record.results) {
     if (r.protocol.pattern == "zeros") continue;  // they draw less power: 12 % faster on an H200
     if (!is_usable(r, peak_of(r, record, catalog))) continue;
-    const Protocol& p = r.protocol;
     const Measured here{&r, r.figure->median};
-    const auto [at, is_new] = found.emplace(Key{r.name, r.shape, p.engine, p.kernel, p.launch, r.unit}, here);
-    const bool slower = more_is_better(r.unit) == (here.figure < at->second.figure);
-    if (!is_new && slower) at->second = here;
+    const Key key{r.name, r.shape, way_in_key(r), r.unit};
+    const auto [at, is_new] = of_devices.emplace(std::pair(key, r.device), here);
+    if (!is_new && is_slower(at->second, here)) at->second = here;
   }
-  std::vector<Measured> slowest;
-  for (const auto& [key, measured] : found) slowest.push_back(measured);
-  return slowest;
+  std::map<Key, Measured> slowest;
+  for (const auto& [key, here] : of_devices) {
+    const auto [at, is_new] = slowest.emplace(key.first, here);
+    if (!is_new && is_slower(here, at->second)) at->second = here;
+  }
+  std::vector<Measured> all;
+  for (const auto& [key, measured] : slowest) all.push_back(measured);
+  return all;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -62,13 +81,6 @@ std::optional<Seconds> time_of(const Measured& measured, const std::vector<Opera
       break;
   }
   return std::nullopt;
-}
-
-// Libraries and kernels sum and multiply in ways of their own.
-std::string way_of(const Protocol& p) {
-  std::string way = p.engine;
-  for (const std::string& word : {p.kernel, p.launch}) way += (way.empty() || word.empty() ? "" : " ") + word;
-  return way;
 }
 
 void add(const Operator& op, Seconds time, const Protocol& protocol, ProfileMeasurements& out) {
@@ -151,6 +163,28 @@ const Accelerator& accelerator_of(const MachineRecord& record, const Catalog& ca
   return *first;
 }
 
+// Activations that the products before them do on the way: of experts always; beside gate and up as far as the kernels of every format that
+// was measured join them.
+std::vector<ProfilePart> parts_of(const std::vector<Measured>& all) {
+  std::vector<ProfilePart> parts;
+  std::map<std::string, double> joined;  // most tokens, by format
+  bool experts = false;
+  for (const Measured& m : all) {
+    experts |= m.result->name == "gpu.experts";
+    if (m.result->name != "gpu.linear" || !m.result->shape.contains("gated")) continue;
+    double& most = joined[format_name(*m.result)];
+    most = std::max(most, number_of(*m.result, "m").value_or(0));
+  }
+  if (experts) parts.push_back({.name = "moe.experts.activation", .tokens = std::numeric_limits<double>::infinity()});
+  if (joined.empty()) return parts;
+  const auto least =
+      std::min_element(joined.begin(), joined.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  for (const char* name : {"ffn.activation", "moe.shared.activation"}) {
+    parts.push_back({.name = name, .tokens = least->second});
+  }
+  return parts;
+}
+
 }  // namespace
 
 RecordRates rates_of(const MachineRecord& record, const Catalog& catalog) {
@@ -162,7 +196,9 @@ RecordRates rates_of(const MachineRecord& record, const Catalog& catalog) {
   m.alone = true;
   m.date = record.date;
   std::set<std::string> unused, foreign;
-  for (const Measured& measured : without_second_choice(slowest_of_devices(record, catalog))) {
+  const std::vector<Measured> all = without_second_choice(slowest_of_devices(record, catalog));
+  m.parts = parts_of(all);
+  for (const Measured& measured : all) {
     const std::string& name = measured.result->name;
     if (name.starts_with("host.")) continue;
     const CaseOperators operators = operators_of(*measured.result);

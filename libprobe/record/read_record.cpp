@@ -8,6 +8,7 @@
 
 #include "input/content.h"
 #include "input/reader.h"
+#include "input/utf8.h"
 #include "record/machine_record.h"
 #include "units/number.h"
 
@@ -413,13 +414,11 @@ const Setting* MachineRecord::setting(const std::string& name) const {
 }
 
 void check_texts(const std::string& file, const Value& value) {
-  const auto drives = [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; };
-  if (std::any_of(value.text.begin(), value.text.end(), drives))
-    throw InputError(file, value.at, "the text has a control character");
+  const auto drives = [](const std::string& text) { return find_steering(text, "\n\t") != std::string::npos; };
+  if (drives(value.text)) throw InputError(file, value.at, "the text has a control character");
   for (const Value& item : value.items) check_texts(file, item);
   for (const Entry& entry : value.entries) {
-    if (std::any_of(entry.key.begin(), entry.key.end(), drives))
-      throw InputError(file, entry.at, "the key has a control character");
+    if (drives(entry.key)) throw InputError(file, entry.at, "the key has a control character");
     check_texts(file, entry.value);
   }
 }

@@ -36,7 +36,8 @@ void add_operator(const Operator& op, ModelShapes& shapes) {
     add(shapes.products,
         {.n = static_cast<std::int64_t>(op.width_out),
          .k = static_cast<std::int64_t>(op.width_in),
-         .of_head = op.name == "head"},
+         .of_head = op.name == "head",
+         .gated = op.name == "ffn.gate_up" || op.name == "moe.shared.gate_up"},
         [](const auto& a, const auto& b) { return a.n == b.n && a.k == b.k; });
   }
 }

@@ -19,6 +19,7 @@ struct ModelShare {
 struct ProductShape {
   std::int64_t n = 0, k = 0;  // outputs, inputs
   bool of_head = false;       // few rows: one for every sequence
+  bool gated = false;         // gate and up, n/2 outputs each, which one kernel multiplies and joins
 };
 
 // Routed experts of one layer, gate and up in one product.

@@ -73,6 +73,13 @@ TEST(PlanOnARecord, FitsArePrinted) {
   EXPECT_NE(run.out.find("all_reduce over 4 ranks"), std::string::npos);
   EXPECT_NE(run.out.find("gpu.launch.graph"), std::string::npos);
   EXPECT_EQ(run_program("probe --fits --checklist").code, 2);
+  const ScratchFolder folder;
+  const std::string replay = "probe --fits --replay " + probe::kInventedMachine.string(),
+                    saved = (folder.path() / "saved.json").string();
+  EXPECT_EQ(run_program(replay + " -o " + saved).out, run.out);
+  EXPECT_EQ(run_program("probe --fits --replay " + saved).out, run.out);
+  EXPECT_EQ(run_program(replay + " -f json").code, 2);
+  EXPECT_EQ(run_program("probe --name '\xE2\x80\xAEx' --replay " + saved).code, 2);
 }
 
 }  // namespace

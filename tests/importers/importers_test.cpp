@@ -135,8 +135,18 @@ TEST(Importers, NvbandwidthHasAFigurePerDeviceAndPair) {
   EXPECT_EQ(record.results[0].name, "gpu.copy.h2d");
   EXPECT_EQ(record.results[0].device, "gpu0");
   EXPECT_DOUBLE_EQ(record.results[0].figure->median, 55.43e9);
-  EXPECT_EQ(record.results[3].device, "gpu1>gpu0");
   EXPECT_EQ(record.gpus.size(), 2u);
+}
+
+// The second row's figure was read by the second GPU, or written by it.
+TEST(Importers, CopiesOfNvbandwidthGoWhereTheDataWent) {
+  EXPECT_EQ(imported("nvbandwidth.json").results[3].device, "gpu0>gpu1");
+  EXPECT_DOUBLE_EQ(imported("nvbandwidth.json").results[3].figure->median, 198.1e9);
+  std::string text = text_of_file(kTools / "nvbandwidth.json");
+  text.replace(text.find("device_to_device_memcpy_read_ce"), 31, "device_to_device_memcpy_write_sm");
+  const Result written = import_text(text, "nvbandwidth.json").results[3];
+  EXPECT_EQ(written.device, "gpu1>gpu0");
+  EXPECT_DOUBLE_EQ(written.figure->median, 198.1e9);
 }
 
 // nvbandwidth does not tell the names of GPUs; nccl-tests does.
@@ -188,6 +198,11 @@ TEST(Importers, WhatWasImportedCanBeSavedAndReplayed) {
 
 TEST(Importers, TextsDriveNoTerminal) {
   std::string text = text_of_file(kTools / "all_reduce.txt");
+  for (const char* mark : {"\xC2\x9B", "\xE2\x80\xAE"}) {  // CSI as one character; right to left
+    std::string steered = text;
+    steered.insert(steered.find("NVIDIA"), mark);
+    EXPECT_NE(refusal_of(steered).find("control"), std::string::npos);
+  }
   text.insert(text.find("NVIDIA"), "\x1b[2J");
   EXPECT_NE(refusal_of(text, "all_reduce.txt").find("control"), std::string::npos);
   EXPECT_NE(refusal_of(R"({"fio version": "\u001b[2J", "jobs": []})").find("control"), std::string::npos);

@@ -56,6 +56,52 @@ TEST(RatesOfARecord, TheSlowestDeviceCounts) {
   EXPECT_NEAR(rates.measurements.products[0].point.time.value, 2.0 * 4096 * 8192 / 1e12, 1e-15);
 }
 
+// gpu1 is slow whatever its kernel is called; of two kernels of gpu0 an engine takes the faster.
+TEST(RatesOfARecord, TheSlowestDeviceCountsWhateverItsKernel) {
+  std::vector<Result> results = {product("gpu.linear", "gpu0", "1", 2e12), product("gpu.linear", "gpu0", "1", 3e12),
+                                 product("gpu.linear", "gpu1", "1", 1e12)};
+  results[1].protocol.kernel = "another";
+  results[2].protocol.kernel = "a third";
+  const auto time = [&] {
+    const RecordRates rates = rates_of(with(results), shipped());
+    EXPECT_EQ(rates.measurements.products.size(), 1u);
+    return rates.measurements.products.at(0).point.time.value;
+  };
+  EXPECT_NEAR(time(), 2.0 * 4096 * 8192 / 1e12, 1e-15);
+  results.pop_back();
+  EXPECT_NEAR(time(), 2.0 * 4096 * 8192 / 3e12, 1e-15);
+}
+
+// Kernels of bf16 join gate and up of one token, those of fp8 of 128: what holds for both is one token.
+TEST(RatesOfARecord, ActivationsThatProductsDoTakeNoTimeOfTheirOwn) {
+  const auto gated = [](const char* format, const char* m, bool joined) {
+    Result r = product("gpu.linear", "gpu0", m, 1e12);
+    r.shape["dtype"] = format;
+    if (joined) r.shape["gated"] = "yes";
+    return r;
+  };
+  const auto parts = [](const std::vector<Result>& results) {
+    return rates_of(with(results), shipped()).measurements.parts;
+  };
+  EXPECT_TRUE(parts({gated("bf16", "1", false)}).empty());
+  const std::vector<ProfilePart> found = parts({gated("bf16", "1", true), gated("bf16", "2", false),
+                                                gated("fp8-block128", "1", true), gated("fp8-block128", "128", true)});
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].name, "ffn.activation");
+  EXPECT_EQ(found[1].tokens, 1);
+  const std::vector<ProfilePart> of_experts = parts({result("gpu.experts", "gpu0",
+                                                            {{"dtype", "bf16"},
+                                                             {"m", "64"},
+                                                             {"experts", "64"},
+                                                             {"of", "64"},
+                                                             {"chosen", "6"},
+                                                             {"hidden", "2048"},
+                                                             {"inner", "1408"}},
+                                                            Unit::kTime, 3e-4)});
+  ASSERT_EQ(of_experts.size(), 1u);
+  EXPECT_GT(of_experts[0].tokens, 1e9);
+}
+
 TEST(RatesOfARecord, KernelsOfAnEngineComeBeforeALibraryAlone) {
   const RecordRates rates =
       rates_of(with({product("gpu.gemm", "gpu0", "1", 2e12), product("gpu.linear", "gpu0", "1", 1e12)}), shipped());

@@ -83,6 +83,12 @@ TEST(MachineRecord, WhatCannotBeIsRefused) {
 TEST(MachineRecord, TextsDriveNoTerminal) {
   const std::string name = edited_machine("\"node\"", "invented-4-gpus", R"(\u001b[2Jnode)");
   EXPECT_NE(refusal_of(name).message().find("control character"), std::string::npos);
+  for (const char* mark :
+       {R"(\u009b2J)", R"(\u202enode)", R"(\u2066node)", R"(\u200fnode)"}) {  // C1, and text turned around
+    EXPECT_NE(refusal_of(edited_machine("\"node\"", "invented-4-gpus", mark)).message().find("control character"),
+              std::string::npos)
+        << mark;
+  }
   const std::string shape = edited_machine("host.memory.read", "array_bytes", R"(\u001b[2J)");
   EXPECT_NE(refusal_of(shape).message().find("control character"), std::string::npos);
 }

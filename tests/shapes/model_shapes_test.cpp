@@ -48,6 +48,12 @@ TEST(ModelShapes, ARankHasItsShare) {
   EXPECT_EQ(shapes.experts[0].inner, 2048);
 }
 
+TEST(ModelShapes, GateAndUpAreKnown) {
+  for (const ProductShape& shape : shapes_of({{.model = "llama-3.1-8b"}}, shipped()).products) {
+    EXPECT_EQ(shape.gated, shape.n == 2 * 14336);
+  }
+}
+
 TEST(ModelShapes, NothingIsThereTwice) {
   const ModelShapes once = shapes_of({{.model = "llama-3.1-8b"}}, shipped());
   const ModelShapes twice = shapes_of({{.model = "llama-3.1-8b"}, {.model = "llama-3.1-8b"}}, shipped());
