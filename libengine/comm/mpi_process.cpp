@@ -16,11 +16,6 @@
 namespace fathom {
 namespace {
 
-int number_in_environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? std::atoi(value) : 0;
-}
-
 // MPI can be initialised once, so it stays until the program exits.
 void initialise() {
   static bool is_initialised = false;
@@ -40,19 +35,6 @@ void initialise() {
 }  // namespace
 
 bool mpi_available() { return true; }
-
-int mpi_ranks() {
-  if (const int ranks = number_in_environment("OMPI_COMM_WORLD_SIZE")) return ranks;  // Open MPI's mpirun
-  if (const int ranks = number_in_environment("PMI_SIZE")) return ranks;              // MPICH's, and srun --mpi=pmi2
-  return std::getenv("PMIX_RANK") ? number_in_environment("SLURM_NTASKS") : 0;        // srun --mpi=pmix
-}
-
-int mpi_ranks_here() {
-  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"}) {  // Open MPI, MPICH
-    if (const int ranks = number_in_environment(name)) return ranks;
-  }
-  return 1;
-}
 
 void run_on_mpi(const CommunicatorOptions& options, const std::function<void(Communicator&)>& body) {
   if (mpi_ranks() == 0) throw RankFailure("this process was not started by mpirun");
