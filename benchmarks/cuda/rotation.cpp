@@ -19,7 +19,7 @@ std::int64_t scale_bytes(WeightFormat format, std::int64_t rows, std::int64_t co
   return format == WeightFormat::kInt4G128 ? rows * cols / 128 * 2 : 0;
 }
 
-// Codes, then scales, from `at` on, which moves to where the next matrix may begin.
+// Codes, then scales, and zeros of four bits, from `at` on, which moves to where the next matrix may begin.
 Weights place(WeightFormat format, std::int64_t rows, std::int64_t cols, std::uint8_t*& at) {
   Weights w{.format = format, .rows = rows, .cols = cols, .codes = at, .scale_stride = rows};
   at += rows * cols * bits_of(format) / 8;
@@ -27,6 +27,11 @@ Weights place(WeightFormat format, std::int64_t rows, std::int64_t cols, std::ui
   const std::int64_t bytes = scale_bytes(format, rows, cols);
   if (bytes > 0) fill_random({}, at, bytes, 0x81bf, 0x3e00);  // as float 1/8 to 1.5, as fp16 1.5 to 2, as e4m3 no NaN
   at += bytes;
+  if (format == WeightFormat::kInt4G128 && rows % 4 == 0) {
+    w.zeros = at;
+    fill_random({}, at, rows * cols / 128, 0x0f0f, 0);
+    at += rows * cols / 128;
+  }
   at += (256 - reinterpret_cast<std::uintptr_t>(at) % 256) % 256;
   return w;
 }

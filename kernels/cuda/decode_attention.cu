@@ -8,6 +8,7 @@
 #include "cuda/launch.cuh"
 #include "cuda/mma.cuh"
 #include "cuda/plain_attention.cuh"
+#include "cuda/rope_head.cuh"
 
 namespace fathom::cuda {
 namespace {
@@ -24,6 +25,9 @@ struct Sizes {
   static constexpr int kQueueBytes = kWarps * kStages * kStageBytes;
   static constexpr int kSumBytes = kWarps * kRows * (kDim + 2) * 4;
   static constexpr int kSharedBytes = kQueueBytes > kSumBytes ? kQueueBytes : kSumBytes;
+  // Heads that are turned meet in the queue's last stage, which is filled last.
+  static constexpr int kTurnedAt = (kStages - 1) * kStageBytes, kNewestAt = kTurnedAt + kRows * kRowBytes;
+  static_assert(kNewestAt + 2 * 2 * kDim <= kStages * kStageBytes);
 };
 
 struct Arguments {
@@ -40,6 +44,45 @@ struct RowPlace {
            op.head_dim;
   }
 };
+
+// A tile's queries, turned, to `queries`; of the newest token keys and values, turned, to `newest` and their page. Every warp has a few of
+// these heads and reads them all before it works on one.
+template <int kDim, int kRowBytes>
+__device__ void turn_heads(const RopeHeads& op, int row, int kv_head, int group, int first_row, int rows,
+                           bool has_newest, char* queries, char* newest) {
+  constexpr int kPairs = kDim / 64, kHalf = kDim / 2, kEach = kRows / kWarps;
+  const int warp = threadIdx.x / 32;
+  const HeadAngles<kPairs> angles(op.rows, row);
+  HeadValues<kPairs> query[kEach], key, value;
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int head = kv_head * group + first_row + warp + i * kWarps;
+    if (warp + i * kWarps < rows) query[i].read(op.rows, op.q + row * op.q_stride + head * kDim, kHalf);
+  }
+  if (has_newest) {
+    key.read(op.rows, op.k + row * op.k_stride + kv_head * kDim, kHalf);
+    value.read(op.rows, op.v + row * op.v_stride + kv_head * kDim, kHalf);
+  }
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int tile_row = warp + i * kWarps;
+    if (tile_row >= rows) continue;
+    query[i].write(op.rows, op.q_norm, op.epsilon, &angles,
+                   reinterpret_cast<std::uint16_t*>(queries + tile_row * kRowBytes), kHalf);
+  }
+  if (!has_newest) return;
+  auto* keys = reinterpret_cast<std::uint16_t*>(newest);
+  key.write(op.rows, op.k_norm, op.epsilon, &angles, keys, kHalf);
+  value.write(op.rows, nullptr, 0, nullptr, keys + kDim, kHalf);
+}
+
+// A lane's part of the newest token's keys and values.
+template <int kDim>
+__device__ void put_newest(const uint4& part, void* keys, void* values) {
+  constexpr int kChunks = kDim / 8;
+  const int lane = threadIdx.x % 32;
+  if (lane < 2 * kChunks) static_cast<uint4*>(lane < kChunks ? keys : values)[lane % kChunks] = part;
+}
 
 // Grid: (KV heads * tiles, sequences, splits).
 template <int kDim, int kQueue>
@@ -64,6 +107,9 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
 
   char* queue = shared + warp * S::kStages * S::kStageBytes;
   const std::int64_t head_values = kPageTokens * kDim;
+  // The newest token's place, where it comes by way of `newest`, and not from its page.
+  const bool turns = op.rope.rows.rows > 0;
+  const int newest_row = turns && (length - 1) % kPageTokens / kTile == warp ? length - 1 : -1;
   const auto fetch = [&](int page, int slot) {
     constexpr int kChunks = kDim / 8;  // of a row
     if (page < range.last) {
@@ -74,6 +120,7 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
       for (int i = 0; i < kTile * kChunks / 32; ++i) {
         const int row = (i * 32 + lane) / kChunks, chunk = (i * 32 + lane) % kChunks;
         const bool inside = first + row < last_token;
+        if (first + row == newest_row) continue;
         const unsigned to = shared_address(queue + slot * S::kStageBytes + row * S::kRowBytes + 16 * chunk);
         const std::int64_t from = inside ? row * kDim + 8 * chunk : 0;
         copy_16(to, keys + from, inside);
@@ -93,6 +140,23 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
     if (range.first + s >= settled) fetch(range.first + s, s);
   }
 
+  const bool has_newest = newest_row >= range.first * kPageTokens && newest_row < last_token;
+  char* queries = shared + S::kTurnedAt;  // of the first warp
+  uint4 newest = {0, 0, 0, 0};
+  if (turns) {
+    char* own = queue + S::kNewestAt;
+    turn_heads<kDim, S::kRowBytes>(op.rope, sequence, kv_head, group, first_row, rows, has_newest, queries, own);
+    __syncthreads();
+    if (has_newest) {
+      if (lane < kDim / 4) newest = reinterpret_cast<const uint4*>(own)[lane];
+      if (first_row == 0) {
+        std::uint16_t* keys = op.rope.pages + table[newest_row / kPageTokens] * op.rope.page_stride +
+                              kv_head * head_values + newest_row % kPageTokens * kDim;
+        put_newest<kDim>(newest, keys, keys + op.kv_heads * head_values);
+      }
+    }
+  }
+
   // Rows g and g + 8 of the queries, and the tokens each of them may see.
   unsigned q[kDim / 16][4];
   int from_token[2], to_token[2];
@@ -101,13 +165,16 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
     const RowPlace place{group, first_row + min(g + 8 * half, rows - 1)};
     to_token[half] = length - (op.rows - 1 - place.new_row());
     from_token[half] = window > 0 ? to_token[half] - window : 0;
-    const unsigned* row = reinterpret_cast<const unsigned*>(op.q + place.at(op, sequence, kv_head));
+    const unsigned* row = turns ? reinterpret_cast<const unsigned*>(queries + (place.row - first_row) * S::kRowBytes)
+                                : reinterpret_cast<const unsigned*>(op.q + place.at(op, sequence, kv_head));
 #pragma unroll
     for (int k = 0; k < kDim / 16; ++k) {
       q[k][half] = row[8 * k + t];
       q[k][half + 2] = row[8 * k + t + 4];
     }
   }
+
+  if (turns) __syncthreads();  // before the last stage is filled
 
   const float scale = op.scale * kLog2E;
   float peak[2] = {-INFINITY, -INFINITY}, total[2] = {0, 0};
@@ -117,6 +184,11 @@ __global__ __launch_bounds__(kThreads, 2) void decode(const __grid_constant__ Ar
     wait_for_copies<S::kStages - 2>();
     __syncwarp();
     fetch(page + S::kStages - 1, (slot + S::kStages - 1) % S::kStages);
+    if (has_newest && page == newest_row / kPageTokens) {
+      char* row = queue + slot * S::kStageBytes + newest_row % kTile * S::kRowBytes;
+      put_newest<kDim>(newest, row, row + kTile * S::kRowBytes);
+      __syncwarp();
+    }
     const unsigned keys = shared_address(queue + slot * S::kStageBytes), values = keys + kTile * S::kRowBytes;
 
     float score[2][4] = {};
@@ -251,7 +323,11 @@ std::size_t attention_workspace_bytes(const DecodeAttention& op, const DeviceTra
 void decode_attention(const Launch& how, const DecodeAttention& op, const Workspace& workspace) {
   const DeviceTraits& device = device_traits();
   if (op.head_dim != 64 && op.head_dim != 128) throw CudaError("decode_attention: head_dim must be 64 or 128");
+  if (op.rope.rows.rows > 0 && (op.rows != 1 || op.rope.rows.rows != op.sequences)) {
+    throw CudaError("decode_attention: one new row per sequence can be turned");
+  }
   if (op.plain || device.compute < 80) {
+    rope_heads(how, op.rope);
     PlainAttention a = plain_arguments(op);
     a.group = op.heads / op.kv_heads;
     a.window = static_cast<int>(op.window);

@@ -12,12 +12,16 @@
 #include <cstdint>
 
 #include "cuda/launch.h"
+#include "cuda/rope.h"
 
 namespace fathom::cuda {
 
 inline constexpr int kPageTokens = 64;
 
 // The new rows of a sequence are its last; row i of n sees all tokens but the n - 1 - i last.
+//
+// With `rope` (one new row per sequence, in their order), queries, keys and values are still to be turned and the keys and values to be put
+// into their page: on 8.0 and later that is part of the kernel, which leaves q alone; elsewhere rope_heads() goes before.
 struct DecodeAttention {
   int sequences = 0;
   int rows = 1;                               // new ones per sequence
@@ -33,6 +37,7 @@ struct DecodeAttention {
   int longest = 0;                        // of them at most, or about: a short one needs fewer blocks; 0: not known
   std::uint16_t* out = nullptr;           // [sequences, rows, heads, head_dim]
   bool plain = false;                     // the kernel for devices before 8.0: no tensor cores, no split
+  RopeHeads rope = {};                    // of no rows: done already
 };
 
 // Absorbed latent attention (MLA): every head reads the same 576 values per token, the first 512 of them as value too.

@@ -30,6 +30,7 @@ LinearArguments arguments(const Linear& op) {
   a.y_fp32 = op.y_fp32;
   a.add = op.add;
   a.bias = op.bias;
+  a.norm = op.norm;
   return a;
 }
 
@@ -128,6 +129,7 @@ void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
            : !cores || (wide_suits(op.w, device) && worth_wide(op)) ? LinearPath::kWide
                                                                     : LinearPath::kStream;
   }
+  if (op.norm.residual != nullptr && !takes_norm(op)) throw CudaError("linear: no norm is done here");
   if (path == LinearPath::kWide) {
     if (wide_suits(op.w, device) && op.tokens <= kMostWideTokens) {
       return wide_linear(how, op.w.format, a, device, workspace);
@@ -135,7 +137,7 @@ void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
     path = LinearPath::kStream;
   }
   if (path == LinearPath::kRows) {
-    if (op.tokens == 1 && rows_linear(how, op.w.format, a, device)) return;
+    if (op.tokens == 1 && rows_linear(&how, op.w.format, a, device)) return;
     path = bf16 && op.tokens == 1 ? LinearPath::kDot : LinearPath::kStream;  // without conversions dot is as fast
   }
   if (path == LinearPath::kDot || !cores) {
@@ -145,6 +147,12 @@ void linear(const Launch& how, const Linear& op, const Workspace& workspace) {
   } else {
     run_mma(how, op.w.format, a, device, op.tokens, 1, workspace);
   }
+}
+
+bool takes_norm(const Linear& op) {
+  return op.tokens == 1 && (op.path == LinearPath::kRows || (op.path == LinearPath::kAuto && worth_rows(op))) &&
+         op.w.cols % 4 == 0 && op.w.cols <= kMostNormedInputs &&
+         rows_linear(nullptr, op.w.format, arguments(op), device_traits());
 }
 
 void grouped_linear(const Launch& how, const GroupedLinear& op) {
@@ -164,7 +172,7 @@ void grouped_linear(const Launch& how, const GroupedLinear& op) {
   a.expert_scale_bytes = (op.w.rows + 127) / 128 * ((op.w.cols + 127) / 128) * 4;
   if (op.slots < 1) return;
   if (device_traits().compute < 80) throw CudaError("grouped_linear needs compute capability 8.0");
-  if (worth_rows(op) && rows_linear(how, op.w.format, a, device_traits())) return;
+  if (worth_rows(op) && rows_linear(&how, op.w.format, a, device_traits())) return;
   if (grouped_by_warpgroups(how, op, a, device_traits())) return;
   if (op.likely_pairs <= kStreamPairs) {
     stream_linear(how, op.w.format, a, device_traits(), op.slots);

@@ -34,6 +34,14 @@ struct Weights {
   std::int64_t row_phase = 0;     // fp8: place of the first row within its tile of 128
 };
 
+// A token before its norm: x = residual / sqrt(mean(residual^2) + epsilon) * weight. The sums are taken of residual * weight in bf16 and
+// scaled at the end.
+struct TokenNorm {
+  const float* residual = nullptr;  // [cols], aligned to 16 bytes, as is `weight`
+  const float* weight = nullptr;
+  float epsilon = 0;
+};
+
 enum class LinearPath { kAuto, kDot, kStream, kRows, kMma, kWide };
 
 struct Linear {
@@ -47,6 +55,7 @@ struct Linear {
   bool y_fp32 = false;
   const void* add = nullptr;            // added to the product; of y's type and stride, and may be y
   const std::uint16_t* bias = nullptr;  // bf16 [rows], added too
+  TokenNorm norm = {};                  // with a residual: instead of x, where takes_norm()
   LinearPath path = LinearPath::kAuto;
 };
 
@@ -60,6 +69,8 @@ std::size_t linear_workspace_bytes(const DeviceTraits& device);
 // The most tokens that linear() has a fast way for.
 int most_linear_tokens(const Weights& w, const DeviceTraits& device);
 void linear(const Launch& how, const Linear& op, const Workspace& workspace);
+// Whether linear() would norm its token itself: one token by rows, whose launch a norm's would otherwise precede.
+bool takes_norm(const Linear& op);
 
 // The routed experts that some tokens chose. Rows of x and y are pairs (token, expert) sorted by expert; everything that
 // depends on the routing is on the device, so one captured graph serves any.

@@ -28,6 +28,7 @@ struct LinearArguments {
   bool y_fp32 = false;
   const void* add = nullptr;
   const std::uint16_t* bias = nullptr;
+  TokenNorm norm;
   float* partials = nullptr;
   std::uint32_t* counters = nullptr;
   const std::int32_t* first_pair = nullptr;
@@ -39,20 +40,28 @@ struct LinearArguments {
 
 // Rows of a matrix that a format stores, in bytes.
 template <class Format>
-__device__ inline std::int64_t code_bytes(std::int64_t columns) {
+__host__ __device__ inline std::int64_t code_bytes(std::int64_t columns) {
   return columns * Format::kBits / 8;
 }
 
-__device__ inline void store_output(const LinearArguments& a, std::int64_t token, std::int64_t row, float value) {
-  if (a.bias != nullptr) value += from_bf16(a.bias[row]);
+// What an output has besides its product.
+__device__ inline float addend(const LinearArguments& a, std::int64_t token, std::int64_t row) {
+  float value = a.bias != nullptr ? from_bf16(a.bias[row]) : 0.0f;
+  if (a.add == nullptr) return value;
+  const std::int64_t at = token * a.y_stride + row;
+  return value +
+         (a.y_fp32 ? static_cast<const float*>(a.add)[at] : from_bf16(static_cast<const std::uint16_t*>(a.add)[at]));
+}
+__device__ inline void store_whole(const LinearArguments& a, std::int64_t token, std::int64_t row, float value) {
   const std::int64_t at = token * a.y_stride + row;
   if (a.y_fp32) {
-    if (a.add != nullptr) value += static_cast<const float*>(a.add)[at];
     static_cast<float*>(a.y)[at] = value;
   } else {
-    if (a.add != nullptr) value += from_bf16(static_cast<const std::uint16_t*>(a.add)[at]);
     static_cast<std::uint16_t*>(a.y)[at] = to_bf16(value);
   }
+}
+__device__ inline void store_output(const LinearArguments& a, std::int64_t token, std::int64_t row, float value) {
+  store_whole(a, token, row, value + addend(a, token, row));
 }
 
 }  // namespace fathom::cuda

@@ -12,8 +12,9 @@ void dot_fp8(const Launch& how, const LinearArguments& a, const DeviceTraits& de
 void dot_int4(const Launch& how, const LinearArguments& a, const DeviceTraits& device);
 
 // One token, or any number of pairs one at a time, on Hopper; false, and nothing launched, where the device or the size of a row
-// does not suit it.
-bool rows_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device);
+// does not suit it. nullptr: only asks.
+inline constexpr std::int64_t kMostNormedInputs = 8192;
+bool rows_linear(const Launch* how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device);
 
 // Up to kMostWideTokens on Hopper, of fp8 or four bits and rows of up to kMostWideInputs.
 void wide_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device,

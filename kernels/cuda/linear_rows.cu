@@ -13,6 +13,7 @@
 #include "cuda/linear_launch.h"
 #include "cuda/row_inputs.cuh"
 #include "cuda/row_scales.cuh"
+#include "cuda/shared_token.cuh"
 
 namespace fathom::cuda {
 namespace {
@@ -31,10 +32,16 @@ struct RowShape {
   static constexpr int kSlotRows = 2 * kTeams / kTurns;
   static constexpr int kPart = 32 * kShare * 16 * kChunk;  // bytes of a row in a slot, at most
   static constexpr int kSlotBytes = kSlotRows * kPart;
-  // More than half of a multiprocessor's memory: two blocks on one would leave another without. As many slots for every turn: who
-  // waits for a slot must have waited for what it held before, or could not tell the two by their parity.
-  static constexpr int kSlots = 144 * 1024 / kSlotBytes / kTurns * kTurns;
-  static constexpr int kRingBytes = kSlots * kSlotBytes, kBarrierBytes = 2 * kSlots * sizeof(BulkBarrier);
+  // As many slots for every turn: who waits for a slot must have waited for what it held before, or could not tell the two by their parity.
+  // Blocks of few rows leave room for attention's beside them.
+  static constexpr int kSlots = (kPieces == 1 ? 128 : 144) * 1024 / kSlotBytes / kTurns * kTurns;
+  // Slots begin at multiples of 128 bytes: elsewhere copies take a third longer.
+  static constexpr int kBarrierBytes = (2 * kSlots * static_cast<int>(sizeof(BulkBarrier)) + 127) / 128 * 128;
+
+  // Of a ring for rows of so many bytes: slots of whole rows are about as large as those.
+  __host__ __device__ static int slot_bytes(std::int64_t row) {
+    return kWhole ? (kSlotRows * static_cast<int>(row) + 127) / 128 * 128 : kSlotBytes;
+  }
 
   // Where slots go on after `rows`: the next rows must begin with the first turn.
   __device__ static int with_all_turns(int rows) {
@@ -47,14 +54,18 @@ struct RowShape {
 template <class Shape>
 class Ring {
  public:
-  __device__ Ring(char* shared, int slot)
-      : data_(shared), full_(reinterpret_cast<BulkBarrier*>(shared + Shape::kRingBytes)), slot_(slot) {}
+  // Barriers first.
+  __device__ Ring(char* shared, int slot_bytes, int slot)
+      : data_(shared + Shape::kBarrierBytes),
+        full_(reinterpret_cast<BulkBarrier*>(shared)),
+        slot_bytes_(slot_bytes),
+        slot_(slot) {}
 
   __device__ void begin() {
     for (int s = 0; s < Shape::kSlots; ++s) full_[s].begin(1), full_[Shape::kSlots + s].begin(kLanes / Shape::kTurns);
     show_barriers();
   }
-  __device__ char* data() const { return data_ + slot_ * Shape::kSlotBytes; }
+  __device__ char* data() const { return data_ + slot_ * slot_bytes_; }
   __device__ BulkBarrier& full() const { return full_[slot_]; }
   __device__ BulkBarrier& empty() const { return full_[Shape::kSlots + slot_]; }
   __device__ void wait_until_full() const { full().wait(parity_); }
@@ -67,7 +78,7 @@ class Ring {
  private:
   char* data_;
   BulkBarrier* full_;  // then those for empty
-  int slot_;
+  int slot_bytes_, slot_;
   unsigned parity_ = 0;  // whether it came round an odd number of times
 };
 
@@ -117,24 +128,29 @@ class RowWarp {
 
   __device__ static int turn() { return threadIdx.x / (kStep * kTurnTeams); }
 
-  __device__ void read(const std::uint16_t* x) { x_.read(x, own(), kStep, pieces_); }
+  // A token in memory (of bf16), or a SharedToken.
+  template <class Token>
+  __device__ void read(const Token& x) {
+    x_.read(x, own(), kStep, pieces_);
+  }
 
   // Sums of `rows` rows to `sums`, as [row][warp of its team]. Every team comes by every slot of its turn.
   __device__ void run(Ring<Shape>& ring, const RowScales<Format, kZeros>& scales, int rows, float* sums) const {
     const int end = Shape::with_all_turns(rows);
     for (int row = turn() * Shape::kSlotRows + 2 * team(); row < end; row += Shape::kTurns * Shape::kSlotRows) {
-      float sum[4] = {};
+      float all[4] = {}, sum[2] = {};
 #pragma unroll
       for (int p = 0; p < kPieces; p += kChunk) {
         ring.wait_until_full();
         if (!Shape::kGrouped || row < rows) {
-          multiply(p, ring, scales, row, sum);
+          multiply(p, ring, scales, row, all, sum);
         } else {
           ring.empty().arrive();
         }
         ring.next(p + kChunk >= kPieces ? Shape::kTurns : 1);
       }
       if (Shape::kGrouped && row >= rows) continue;
+      if constexpr (!scales.kAny) x_.diagonal(all, sum);
       const float whole = x_.join(sum);
       const int lane = threadIdx.x % 32;
       if (lane == 0 || lane == 4) sums[(row + lane / 4) * kShare + threadIdx.x / 32 % kShare] = whole;
@@ -145,9 +161,9 @@ class RowWarp {
   __device__ static int team() { return threadIdx.x / kStep % kTurnTeams; }
   __device__ static int own() { return threadIdx.x % kStep; }  // piece
 
-  // Pieces from kFirst on that are in the slot.
+  // Pieces from `from` on that are in the slot: to `all` without scales, else to `sum`.
   __device__ void multiply(int from, const Ring<Shape>& ring, const RowScales<Format, kZeros>& scales, int row,
-                           float (&sum)[4]) const {
+                           float (&all)[4], float (&sum)[2]) const {
 #pragma unroll
     for (int p = from; p < min(from + kChunk, kPieces); ++p) {
       const char* at = ring.data() + (p == kPieces - 1 ? last_ : first_ + (p - from) * kStep * 16);
@@ -156,45 +172,64 @@ class RowWarp {
       if (p == min(from + kChunk, kPieces) - 1) ring.empty().arrive();
       if constexpr (scales.kAny) {
         const auto scale = scales.of(row, (own() + p * kStep) * (128 / Format::kBits));
-        float part[4];
+        float part[2];
         x_.multiply(p, first, second, scale.zero, part);
 #pragma unroll
-        for (int i = 0; i < 4; ++i) sum[i] = fmaf(scale.scale[i / 2], part[i], sum[i]);
+        for (int i = 0; i < 2; ++i) sum[i] = fmaf(scale.scale[i], part[i], sum[i]);
       } else {
-        x_.add(p, first, second, sum);
+        x_.add(p, first, second, all);
       }
     }
   }
 
   int pieces_, stride_;  // of a row; bytes from it to the next one in a slot
   int first_, last_;     // place of the lane's first and last piece in their slots
-  RowInputs<Format, kPieces> x_;
+  RowInputs<Format, kZeros, kPieces> x_;
 };
 
+// Behind a ring full of weights scales would come last, and nothing begins without them.
+__device__ void scales_are_asked_for() { asm volatile("bar.arrive 2, %0;" ::"n"(kThreads) : "memory"); }
+__device__ void wait_for_scales() { asm volatile("bar.sync 2, %0;" ::"n"(kThreads) : "memory"); }
+
+// The warps that multiply.
 __device__ void meet() { asm volatile("bar.sync 1, %0;" ::"n"(kLanes) : "memory"); }
 
+// `factor`: of the token. `first_addend`: of the thread's first output.
 template <int kShare>
-__device__ void store_outputs(const LinearArguments& a, std::int64_t pair, const RowRange& range, const float* sums) {
+__device__ void store_outputs(const LinearArguments& a, std::int64_t pair, const RowRange& range, const float* sums,
+                              float factor, float first_addend) {
   const auto total = [&](int row) {
     float sum = 0;
 #pragma unroll
     for (int w = 0; w < kShare; ++w) sum += sums[row * kShare + w];
-    return sum;
+    return sum * factor;
   };
   for (int i = threadIdx.x; i < range.count; i += kLanes) {
-    store_output(a, pair, range.first + i, a.gated ? silu(total(i)) * total(range.even + i) : total(i));
+    const float more = i == threadIdx.x ? first_addend : addend(a, pair, range.first + i);
+    store_whole(a, pair, range.first + i, more + (a.gated ? silu(total(i)) * total(range.even + i) : total(i)));
   }
 }
+
+template <class Format, class Shape>
+using TokenOf =
+    SharedToken<Format, kLanes, (Shape::kPieces * 32 * Shape::kShare * 16 / Format::kBits + kLanes - 1) / kLanes>;
 
 // Grid: at most a block per multiprocessor.
 template <class Format, bool kZeros, class Shape>
 __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant__ LinearArguments a) {
 #ifdef FATHOM_BULK_COPIES
   extern __shared__ __align__(128) char shared[];
-  float* sums = reinterpret_cast<float*>(shared + Shape::kRingBytes + Shape::kBarrierBytes);
+  // Weights of 8 and 16 bits take a token as it is in memory, unless it has to be normed.
+  using Token = TokenOf<Format, Shape>;
+  const bool norms = Token::kMayNorm && !Shape::kGrouped && a.norm.residual != nullptr;
+  const bool in_memory = Format::kFormat != WeightFormat::kInt4G128 && !norms;
+  const int slot_bytes = Shape::slot_bytes(code_bytes<Format>(a.cols));
+  char* rest = shared + Shape::kBarrierBytes + Shape::kSlots * slot_bytes;
+  Token token(a.cols, rest);
+  float* sums = reinterpret_cast<float*>(in_memory ? rest : rest + Token::bytes(a.cols));
   const bool copies = threadIdx.x >= kLanes;
   start_successor();
-  Ring<Shape> ring(shared, copies ? 0 : RowWarp<Format, kZeros, Shape>::turn());
+  Ring<Shape> ring(shared, slot_bytes, copies ? 0 : RowWarp<Format, kZeros, Shape>::turn());
   if (threadIdx.x == 0) ring.begin();
   __syncthreads();
   int expert = 0;
@@ -212,21 +247,37 @@ __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant
   }
   const RowRange range = row_range(a, expert, part, parts);
   if (copies) {
+    if (RowScales<Format, kZeros>::kMany) wait_for_scales();
     if (threadIdx.x == kLanes) {
       for (; pair < end; ++pair) fill<Format>(ring, a, range);
     }
     return;
   }
   const RowScales<Format, kZeros> scales(a, range, reinterpret_cast<char*>(sums + range.all * Shape::kShare), kLanes);
+  if (scales.kMany) scales_are_asked_for();
   RowWarp<Format, kZeros, Shape> warp(a.cols);
-  if (!Shape::kGrouped) wait_for_predecessor();
+  float first_addend = 0;
+  if (!Shape::kGrouped) {
+    float4 weight[Token::kEach][2];
+    if (norms) {
+#pragma unroll
+      for (int i = 0; i < Token::kEach; ++i) token.load(a.norm.weight, i, weight[i]);
+    }
+    wait_for_predecessor();
+    // Now: at the end all would wait for it.
+    if (threadIdx.x < range.count) first_addend = addend(a, 0, range.first + threadIdx.x);
+    if (norms) token.read(a.norm, weight);
+  }
   for (; pair < end; ++pair) {
-    warp.read(a.x + (a.x_rows == nullptr ? pair : a.x_rows[pair]) * a.x_stride);
+    const std::uint16_t* x = a.x + (a.x_rows == nullptr ? pair : a.x_rows[pair]) * a.x_stride;
+    if (in_memory) warp.read(x);
+    if (!in_memory && !norms) token.read(x);
     wait_for_copies<0>();
-    meet();  // scales are there, and sums free
+    meet();  // scales and the token are there, and sums free
+    if (!in_memory) warp.read(token);
     warp.run(ring, scales, range.all, sums);
     meet();
-    store_outputs<Shape::kShare>(a, pair, range, sums);
+    store_outputs<Shape::kShare>(a, pair, range, sums, norms ? token.norm_factor(a.norm) : 1.0f, first_addend);
   }
 #else
   __trap();
@@ -234,26 +285,32 @@ __global__ __launch_bounds__(kThreads, 1) void linear_rows(const __grid_constant
 }
 
 template <class Format, bool kZeros, class Shape>
-bool launch_shape(const Launch& how, const LinearArguments& a, const DeviceTraits& device) {
-  constexpr std::int64_t kMost = 224 * 1024;
+bool launch_shape(const Launch* how, const LinearArguments& a, const DeviceTraits& device) {
+  // Two blocks on one multiprocessor would leave another without.
+  constexpr std::int64_t kLeast = 116 * 1024, kMost = 224 * 1024;
   const std::int64_t pairs = (a.rows + 1) / 2;
   const int blocks = Shape::kGrouped ? device.multiprocessors
                                      : static_cast<int>(std::min<std::int64_t>(pairs, device.multiprocessors));
   const std::int64_t rows = (pairs + blocks / a.slots - 1) / (blocks / a.slots) * (a.gated ? 4 : 2);
-  const std::int64_t bytes = Shape::kRingBytes + Shape::kBarrierBytes +
+  const bool in_memory = Format::kFormat != WeightFormat::kInt4G128 && a.norm.residual == nullptr;
+  const std::int64_t bytes = Shape::kBarrierBytes + Shape::kSlots * Shape::slot_bytes(code_bytes<Format>(a.cols)) +
                              rows * Shape::kShare * static_cast<std::int64_t>(sizeof(float)) +
-                             RowScales<Format, kZeros>::bytes(a, rows);
+                             RowScales<Format, kZeros>::bytes(a, rows) +
+                             (in_memory ? 0 : TokenOf<Format, Shape>::bytes(a.cols));
   if (bytes > kMost || kMost > device.shared_bytes) return false;
+  if (a.norm.residual != nullptr && (Shape::kGrouped || !TokenOf<Format, Shape>::kMayNorm)) return false;
+  if (how == nullptr) return true;
   static bool allowed[64] = {};
   int number = 0;
   check(cudaGetDevice(&number), "device");
   if (!allowed[number]) allow_shared_memory(linear_rows<Format, kZeros, Shape>, kMost), allowed[number] = true;
-  launch("linear", linear_rows<Format, kZeros, Shape>, blocks, kThreads, static_cast<std::size_t>(bytes), how, a);
+  launch("linear", linear_rows<Format, kZeros, Shape>, blocks, kThreads,
+         static_cast<std::size_t>(std::max(bytes, kLeast)), *how, a);
   return true;
 }
 
 template <class Format, class Shape>
-bool launch_zeros(const Launch& how, const LinearArguments& a, const DeviceTraits& device) {
+bool launch_zeros(const Launch* how, const LinearArguments& a, const DeviceTraits& device) {
   if constexpr (Format::kFormat == WeightFormat::kInt4G128) {
     if (a.matrix[0].zeros != nullptr) return launch_shape<Format, true, Shape>(how, a, device);
   }
@@ -261,14 +318,14 @@ bool launch_zeros(const Launch& how, const LinearArguments& a, const DeviceTrait
 }
 
 template <class Format, int kPieces, int kChunk, int kShare>
-bool launch_rows(const Launch& how, const LinearArguments& a, const DeviceTraits& device) {
+bool launch_rows(const Launch* how, const LinearArguments& a, const DeviceTraits& device) {
   return a.first_pair == nullptr ? launch_zeros<Format, RowShape<false, kPieces, kChunk, kShare>>(how, a, device)
                                  : launch_zeros<Format, RowShape<true, kPieces, kChunk, kShare>>(how, a, device);
 }
 
 // As few warps to a row as have it in one slot; of the longest rows a slot holds a part.
 template <class Format>
-bool rows_of(const Launch& how, const LinearArguments& a, const DeviceTraits& device) {
+bool rows_of(const Launch* how, const LinearArguments& a, const DeviceTraits& device) {
   const std::int64_t warps = (a.cols * Format::kBits / 128 + 31) / 32;  // that have a piece for each lane
   if constexpr (Format::kBits == 4) {
     // Of few rows to a block half of the inputs to make ready saves more than twice the sums to join cost: 6.3 us became 5.8 of 47
@@ -302,7 +359,7 @@ bool rows_of(const Launch& how, const LinearArguments& a, const DeviceTraits& de
 
 }  // namespace
 
-bool rows_linear(const Launch& how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device) {
+bool rows_linear(const Launch* how, WeightFormat format, const LinearArguments& a, const DeviceTraits& device) {
   // Two rows' scales of four bits are copied at once.
   const bool split = format == WeightFormat::kInt4G128 && a.first_pair != nullptr && a.rows % 2 != 0;
   if (device.compute < 90 || split || a.slots > device.multiprocessors) return false;

@@ -1,8 +1,7 @@
 // A warp has a head: a lane the pairs lane, lane + 32, ...
-#include "cuda/decode_attention.h"
 #include "cuda/launch.cuh"
 #include "cuda/reduce.cuh"
-#include "cuda/rope.h"
+#include "cuda/rope_head.cuh"
 
 namespace fathom::cuda {
 namespace {
@@ -20,33 +19,9 @@ __global__ void angles_of_rows(const RopeRows r) {
   r.angles[2 * i + 1] = static_cast<float>(sine * r.magnitude);
 }
 
-// Row `position` of a page tensor whose rows are `width` values: the place within its page.
-__device__ inline std::int64_t page_of(const RopeRows& r, int row, int position, std::int64_t page_stride) {
-  return r.table[static_cast<std::int64_t>(r.sequence[row]) * r.table_stride + position / kPageTokens] * page_stride;
-}
-
-// The places of pair i of a head of `width` values, of which the first `dims` turn; beyond those, neighbours.
-struct PairPlaces {
-  int first, second;
-};
-__device__ inline PairPlaces pair_places(const RopeRows& r, int i) {
-  const int half = r.dims / 2;
-  if (i >= half || r.interleaved) return {2 * i, 2 * i + 1};
-  return {i, i + half};
-}
-
-__device__ inline void turn(const RopeRows& r, int row, int i, float& a, float& b) {
-  if (i >= r.dims / 2) return;
-  const float2 angle =
-      *reinterpret_cast<const float2*>(r.angles + (static_cast<std::int64_t>(row) * (r.dims / 2) + i) * 2);
-  const float first = a * angle.x - b * angle.y;
-  b = b * angle.x + a * angle.y;
-  a = first;
-}
-
 // Grid: (heads of q, k and v by warps, rows).
 __global__ __launch_bounds__(kThreads) void rope_head_rows(const __grid_constant__ RopeHeads op) {
-  const int lane = threadIdx.x % 32, row = blockIdx.y, half = op.head_dim / 2;
+  const int row = blockIdx.y, half = op.head_dim / 2;
   int head = blockIdx.x * kWarps + threadIdx.x / 32;
   start_successor();
   wait_for_predecessor();
@@ -71,26 +46,10 @@ __global__ __launch_bounds__(kThreads) void rope_head_rows(const __grid_constant
       from = op.v + row * op.v_stride + (head - op.kv_heads) * op.head_dim;
     }
   }
-  float a[kMostPairs], b[kMostPairs], squares = 0;
-#pragma unroll
-  for (int n = 0; n < kMostPairs; ++n) {
-    const int i = 32 * n + lane;
-    a[n] = b[n] = 0;
-    if (i >= half) continue;
-    const PairPlaces place = pair_places(op.rows, i);
-    a[n] = from_bf16(from[place.first]), b[n] = from_bf16(from[place.second]);
-    squares += a[n] * a[n] + b[n] * b[n];
-  }
-  const float factor = norm == nullptr ? 1.0f : rsqrtf(warp_sum(squares) / op.head_dim + op.epsilon);
-#pragma unroll
-  for (int n = 0; n < kMostPairs; ++n) {
-    const int i = 32 * n + lane;
-    if (i >= half) continue;
-    const PairPlaces place = pair_places(op.rows, i);
-    if (norm != nullptr) a[n] *= factor * norm[place.first], b[n] *= factor * norm[place.second];
-    if (turned) turn(op.rows, row, i, a[n], b[n]);
-    to[place.first] = to_bf16(a[n]), to[place.second] = to_bf16(b[n]);
-  }
+  HeadValues<kMostPairs> values;
+  values.read(op.rows, from, half);
+  const HeadAngles<kMostPairs> angles(op.rows, row);
+  values.write(op.rows, norm, op.epsilon, turned ? &angles : nullptr, to, half);
 }
 
 // Grid: (one block for the latent and its key, then four heads of q each; rows).
@@ -124,7 +83,7 @@ __global__ __launch_bounds__(kThreads) void rope_latent_rows(const __grid_consta
   for (int i = lane; i < half; i += 32) {
     const PairPlaces place = pair_places(op.rows, i);
     float a = from_bf16(from[place.first]), b = from_bf16(from[place.second]);
-    turn(op.rows, row, i, a, b);
+    turn(angle_of(op.rows, row, i), a, b);
     to[place.first] = to_bf16(a), to[place.second] = to_bf16(b);
   }
 }
@@ -138,10 +97,10 @@ void rope_angles(const Launch& how, const RopeRows& rows) {
 }
 
 void rope_heads(const Launch& how, const RopeHeads& op) {
+  if (op.rows.rows < 1) return;
   if (op.head_dim % 2 != 0 || op.head_dim > 64 * kMostPairs || op.rows.dims > op.head_dim) {
     throw CudaError("rope: the head's size is not supported");
   }
-  if (op.rows.rows < 1) return;
   const dim3 grid((op.heads + 2 * op.kv_heads + kWarps - 1) / kWarps, op.rows.rows);
   launch("rope", rope_head_rows, grid, kThreads, 0, how, op);
 }

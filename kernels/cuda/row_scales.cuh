@@ -29,70 +29,89 @@ __device__ inline RowRange row_range(const LinearArguments& a, int expert, unsig
 template <class Format, bool kZeros>
 class RowScales {
  public:
-  static constexpr bool kAny = false;
+  static constexpr bool kAny = false, kMany = false;
   struct Pair {
-    float scale[2] = {1, 1};
-    int zero[2] = {};
+    float scale[2] = {1, 1}, zero[2] = {};
   };
   static std::int64_t bytes(const LinearArguments&, std::int64_t) { return 0; }
   __device__ RowScales(const LinearArguments&, const RowRange&, char*, int) {}
   __device__ Pair of(int, int) const { return {}; }
 };
 
-// As [group][pair of rows], so that two rows' scales are one word, with an odd number of words to a group against bank conflicts; then
-// the zeros alike.
+// Scales as [group][pair of rows], so that two rows' are one word, with an odd number of words to a group against bank conflicts; then zeros as
+// [matrix][group][row], in the words of memory in which they lie. All are copied in the background: a block's zeros, read one after
+// another before its first product, took up to 5 us.
 template <bool kZeros>
 class RowScales<Int4Rows, kZeros> {
  public:
-  static constexpr bool kAny = true;
+  static constexpr bool kAny = true, kMany = true;  // a thirty-second part of the codes' bytes
   struct Pair {
-    float scale[2];
-    int zero[2] = {8, 8};
+    float scale[2], zero[2] = {8, 8};
   };
   static std::int64_t bytes(const LinearArguments& a, std::int64_t rows) {
-    return (rows / 2 | 1) * (a.cols / 128) * (kZeros ? 6 : 4);
+    const int matrices = a.gated ? 2 : 1;
+    return ((rows / 2 | 1) + (kZeros ? matrices * most_words(rows / matrices) : 0)) * (a.cols / 128) * 4;
   }
 
   __device__ RowScales(const LinearArguments& a, const RowRange& range, char* shared, int threads)
       : stride_(range.all / 2 | 1),
         groups_(static_cast<int>(a.cols / 128)),
+        even_(range.even),
         scales_(reinterpret_cast<unsigned*>(shared)) {
-    zeros_ = reinterpret_cast<std::uint16_t*>(scales_ + stride_ * groups_);
-    for (int pair = threadIdx.x % 32; pair < range.all / 2; pair += 32) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = threads / 32;
+    for (int pair = lane; pair < range.all / 2; pair += 32) {
       const bool gate = 2 * pair < range.even;
-      const std::int64_t row = range.stacked + 2 * pair - (gate ? 0 : range.even);
-      const char* scale = (gate ? a.matrix[0] : a.matrix[1]).scales + 2 * row;
-      const char* zero = (gate ? a.matrix[0] : a.matrix[1]).zeros + row;
-      for (int group = threadIdx.x / 32; group < groups_; group += threads / 32) {
-        const int to = group * stride_ + pair;
-        copy_4(shared_address(scales_ + to), scale + 2 * group * a.scale_stride);
-        if (kZeros) zeros_[to] = __ldg(reinterpret_cast<const std::uint16_t*>(zero + group * a.scale_stride));
+      const char* scale =
+          (gate ? a.matrix[0] : a.matrix[1]).scales + 2 * (range.stacked + 2 * pair - (gate ? 0 : range.even));
+      for (int group = warp; group < groups_; group += warps) {
+        copy_4(shared_address(scales_ + group * stride_ + pair), scale + 2 * group * a.scale_stride);
+      }
+    }
+    if constexpr (kZeros) {
+      const int before = static_cast<int>(range.stacked % 4), words = (before + range.count + 3) / 4;
+      zero_stride_ = 4 * most_words(range.even);
+      zeros_[0] = reinterpret_cast<const char*>(scales_ + stride_ * groups_) + before;
+      zeros_[1] = zeros_[0] + groups_ * zero_stride_ - range.even;
+      for (int w = lane; w < (a.gated ? 2 : 1) * words; w += 32) {
+        const int up = w / words, word = w % words;
+        const char* from = a.matrix[up].zeros + range.stacked - before + 4 * word;
+        const char* to = zeros_[up] + up * range.even - before + 4 * word;
+        for (int group = warp; group < groups_; group += warps) {
+          copy_4(shared_address(to + group * zero_stride_), from + group * a.scale_stride);
+        }
       }
     }
     end_copy_group();
   }
   __device__ Pair of(int row, int column) const {
-    const int at = min(column / 128, groups_ - 1) * stride_ + row / 2;
-    const unsigned both = scales_[at];
+    const int group = min(column / 128, groups_ - 1);
+    const unsigned both = scales_[group * stride_ + row / 2];
     Pair pair = {{from_fp16(static_cast<std::uint16_t>(both)), from_fp16(static_cast<std::uint16_t>(both >> 16))}};
-    if (kZeros) pair.zero[0] = zeros_[at] & 255, pair.zero[1] = zeros_[at] >> 8;
+    if constexpr (kZeros) {
+      const char* at = (row < even_ ? zeros_[0] : zeros_[1]) + group * zero_stride_ + row;
+      const unsigned zeros = *reinterpret_cast<const std::uint16_t*>(at);
+      pair.zero[0] = from_byte<0>(zeros), pair.zero[1] = from_byte<1>(zeros);
+    }
     return pair;
   }
 
  private:
-  int stride_, groups_;
+  // That hold the zeros of so many rows, wherever among the words these begin.
+  __host__ __device__ static int most_words(std::int64_t rows) { return static_cast<int>(rows + 6) / 4; }
+
+  int stride_, groups_, even_;
   unsigned* scales_;
-  std::uint16_t* zeros_;
+  const char* zeros_[2];  // where a block's row 0 would be, of each matrix
+  int zero_stride_;
 };
 
 // As [matrix][tile of 128 rows][group].
 template <bool kZeros>
 class RowScales<Fp8Rows, kZeros> {
  public:
-  static constexpr bool kAny = true;
+  static constexpr bool kAny = true, kMany = false;
   struct Pair {
-    float scale[2];
-    int zero[2] = {};
+    float scale[2], zero[2] = {};
   };
   static std::int64_t bytes(const LinearArguments& a, std::int64_t rows) {
     return (a.gated ? 2 : 1) * (rows / (a.gated ? 2 : 1) / 128 + 2) * ((a.cols + 127) / 128) * 4;

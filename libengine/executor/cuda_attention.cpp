@@ -11,7 +11,8 @@ void CudaExecutor::qkv(const Instruction& i) {
                                             .x_stride = a_.hidden_size,
                                             .rows = batch_.rows(),
                                             .y = projected_.as<void>(),
-                                            .y_stride = (heads_ + 2 * kv_heads_) * a_.head_dim});
+                                            .y_stride = (heads_ + 2 * kv_heads_) * a_.head_dim,
+                                            .norm = token_norm_});
 }
 
 cuda::RopeRows CudaExecutor::rope_rows(int first, int rows) const {
@@ -31,31 +32,39 @@ std::uint16_t* CudaExecutor::layer_pages(int layer) const {
   return pages_.as<std::uint16_t>() + cache_layer(layer) * page_values_;
 }
 
-void CudaExecutor::rope(const Instruction& i) {
-  const cuda::RopeRows rows = rope_rows(0, batch_.rows());
-  if (!angles_known_) cuda::rope_angles(how(), rows);
+// The first operator of a stage does this, so that the layers' rotary embeddings are alike.
+void CudaExecutor::know_angles() {
+  if (!angles_known_) cuda::rope_angles(how(), rope_rows(0, batch_.rows()));
   angles_known_ = true;
+}
+
+void CudaExecutor::rope(const Instruction& i) {
+  know_angles();
   if (a_.mla) return rope_latent(i);
+  const cuda::RopeRows rows = rope_rows(0, batch_.rows());
   const std::int64_t width = (heads_ + 2 * kv_heads_) * a_.head_dim;
   const auto* q = projected_.as<std::uint16_t>();
   const auto* k = q + heads_ * a_.head_dim;
   const std::vector<const float*>& norms = weights(i.name, i.layer).vectors;  // of q and k, or none
-  cuda::rope_heads(how(), {.rows = rows,
-                           .heads = heads_,
-                           .kv_heads = kv_heads_,
-                           .head_dim = a_.head_dim,
-                           .q = q,
-                           .k = k,
-                           .v = k + kv_heads_ * a_.head_dim,
-                           .q_stride = width,
-                           .k_stride = width,
-                           .v_stride = width,
-                           .q_norm = norms.empty() ? nullptr : norms[0],
-                           .k_norm = norms.empty() ? nullptr : norms[1],
-                           .epsilon = static_cast<float>(a_.norm_epsilon),
-                           .q_out = queries_.as<std::uint16_t>(),
-                           .pages = layer_pages(i.layer),
-                           .page_stride = page_stride()});
+  heads_to_turn_ = {.rows = rows,
+                    .heads = heads_,
+                    .kv_heads = kv_heads_,
+                    .head_dim = a_.head_dim,
+                    .q = q,
+                    .k = k,
+                    .v = k + kv_heads_ * a_.head_dim,
+                    .q_stride = width,
+                    .k_stride = width,
+                    .v_stride = width,
+                    .q_norm = norms.empty() ? nullptr : norms[0],
+                    .k_norm = norms.empty() ? nullptr : norms[1],
+                    .epsilon = static_cast<float>(a_.norm_epsilon),
+                    .q_out = queries_.as<std::uint16_t>(),
+                    .pages = layer_pages(i.layer),
+                    .page_stride = page_stride()};
+  if (batch_.prompt_rows() == 0) return;  // attention does it
+  cuda::rope_heads(how(), heads_to_turn_);
+  heads_to_turn_ = {};
 }
 
 void CudaExecutor::core(const Instruction& i) { a_.mla ? core_latent(i) : attend(i, 0); }
@@ -80,6 +89,7 @@ void CudaExecutor::attend(const Instruction& i, std::int64_t window) {
     op.lengths = batch_.lengths();
     op.longest = batch_.longest();
     op.out = attended_.as<std::uint16_t>();
+    op.rope = heads_to_turn_;
     cuda::decode_attention(how(), op, shared_);
   }
   if (batch_.tiles() == 0) return;

@@ -181,7 +181,10 @@ void CudaExecutor::launch_all(const BoundProgram& bound, OperatorClock* clock, b
   if (stage_calls_) stage_calls_->begin(batch_.words() + 2 * PeerCalls::kLines);
   angles_known_ = false;
   overlap_ = clock == nullptr;
-  if (clock != nullptr) clock->start(stream_, in_graph);
+  if (clock != nullptr) {
+    clock->start(stream_, in_graph);
+    clock->mark(OperatorClock::kNobody);  // the graph is starting, the batch arriving
+  }
   if (!stage_.has_embedding) {
     receive_stage();
     if (clock != nullptr) clock->mark(OperatorClock::kNobody);  // the stage before is at work
@@ -213,8 +216,7 @@ const float* CudaExecutor::logits() const {
   return logits_here_.data();
 }
 
-void CudaExecutor::product(const cuda::Weights& w, const Product& p) {
-  if (p.rows < 1) return;
+cuda::Linear CudaExecutor::linear_of(const cuda::Weights& w, const Product& p) const {
   cuda::Linear op;
   op.w = w;
   op.x = p.x;
@@ -225,6 +227,13 @@ void CudaExecutor::product(const cuda::Weights& w, const Product& p) {
   op.y_fp32 = p.y_fp32;
   op.add = p.sum ? p.y : nullptr;
   op.bias = p.bias;
+  op.norm = p.norm;
+  return op;
+}
+
+void CudaExecutor::product(const cuda::Weights& w, const Product& p) {
+  if (p.rows < 1) return;
+  const cuda::Linear op = linear_of(w, p);
   p.rows <= cuda::most_linear_rows(w) ? cuda::linear(how(), op, shared_) : (*large_)(how(), op);
 }
 
@@ -249,10 +258,34 @@ void CudaExecutor::embed(const Instruction& i) {
                       .tokens = batch_.tokens(),
                       .out = residual_,
                       .partial = partial_});
+  know_angles();
+}
+
+// Whether all that reads the result of this norm can norm the only row of the step: a launch less.
+bool CudaExecutor::readers_norm(const Instruction& norm) {
+  if (batch_.rows() != 1 || sharded() || next_ == nullptr) return false;
+  const std::string_view next = next_->instruction.name;
+  if (next == "ffn.gate_up") return cuda::takes_norm(gate_up(next_->instruction));
+  std::vector<std::string_view> readers;
+  if (next == "attention.qkv") readers = {next};
+  if (next == "attention.latent") readers = {next};
+  if (next == "attention.latent" && a_.mla->q_lora_rank == 0) readers.push_back("attention.q");
+  for (const std::string_view reader : readers) {
+    for (const cuda::Weights& w : weights(reader, norm.layer).matrices) {
+      if (!cuda::takes_norm(linear_of(w, {.rows = 1, .norm = token_norm_}))) return false;
+    }
+  }
+  return !readers.empty();
 }
 
 void CudaExecutor::norm(const Instruction& i) {
+  token_norm_ = {};
   if (std::exchange(normed_already_, false)) return;
+  token_norm_ = {.residual = residual_,
+                 .weight = weights(i.name, i.layer).vectors.front(),
+                 .epsilon = static_cast<float>(a_.norm_epsilon)};
+  if (readers_norm(i)) return;
+  token_norm_ = {};
   cuda::rms_norm(how(), {.rows = batch_.rows(),
                          .width = a_.hidden_size,
                          .x = residual_,
@@ -278,15 +311,19 @@ void CudaExecutor::ffn_gate_up(const Instruction& i) {
     }
     return;
   }
-  cuda::Linear op;
-  op.w = w[0];
+  cuda::linear(how(), gate_up(i), shared_);
+}
+
+cuda::Linear CudaExecutor::gate_up(const Instruction& i) const {
+  const std::vector<cuda::Weights>& w = weights(i.name, i.layer).matrices;
+  cuda::Linear op = linear_of(w[0], {.x = normed_.as<std::uint16_t>(),
+                                     .x_stride = a_.hidden_size,
+                                     .rows = batch_.rows(),
+                                     .y = hidden_.as<void>(),
+                                     .y_stride = w[0].rows,
+                                     .norm = token_norm_});
   op.up = w[1];
-  op.x = normed_.as<std::uint16_t>();
-  op.x_stride = a_.hidden_size;
-  op.tokens = rows;
-  op.y = hidden_.as<void>();
-  op.y_stride = width;
-  cuda::linear(how(), op, shared_);
+  return op;
 }
 
 void CudaExecutor::ffn_activation(const Instruction& i) {

@@ -1,7 +1,8 @@
 // The executor of one rank on its GPU: the planner's operators as launches of kernels/cuda, one method each.
 //
 // The residual stream is fp32, everything else bf16, [rows, width] row-major, rows in the order of the step's pieces. What the
-// planner lists as several operators may be one launch: an activation is part of the product before it for few rows, and the
+// planner lists as several operators may be one launch: an activation is part of the product before it for few rows, the norm of a
+// single row is part of those that follow it, the rotary embedding of steps that only decode is part of attention, and the
 // sum with the residual stream is part of the product that ends a block; such an operator takes no time of its own. With
 // several ranks the product leaves this rank's part of that sum, and the all-reduce adds it up, to the residual stream, and
 // does the norm that follows.
@@ -80,6 +81,7 @@ class CudaExecutor : public Executor {
     bool y_fp32 = false;
     bool sum = false;
     const std::uint16_t* bias = nullptr;
+    cuda::TokenNorm norm = {};
   };
 
   static Handler handler_of(std::string_view name);
@@ -118,6 +120,7 @@ class CudaExecutor : public Executor {
   void sample(const Instruction&);
   // cuda_attention.cpp
   void qkv(const Instruction&);
+  void know_angles();
   void rope(const Instruction&);
   void core(const Instruction&);
   void core_window(const Instruction&);
@@ -171,9 +174,12 @@ class CudaExecutor : public Executor {
 
   const CudaOperatorWeights& weights(std::string_view op, int layer) const { return weights_.of(op, layer); }
   cuda::Launch how();
+  cuda::Linear linear_of(const cuda::Weights& w, const Product& p) const;
   void product(const cuda::Weights& w, const Product& p);
   void joined_product(const CudaOperatorWeights& w, const Product& p);  // of several matrices side by side in y
-  void end_block(const cuda::Weights& w, const std::uint16_t* x);       // adds to the residual stream, or to its parts
+  cuda::Linear gate_up(const Instruction& i) const;                     // of both, with the activation
+  bool readers_norm(const Instruction& norm);
+  void end_block(const cuda::Weights& w, const std::uint16_t* x);  // adds to the residual stream, or to its parts
   bool sharded() const { return l_.tp > 1; }
   bool visits() const { return l_.attention_dp > 1 && a_.moe.has_value(); }  // rows go to the ranks of their experts
   int cache_layer(int layer) const { return layer - stage_.first_layer; }
@@ -210,8 +216,10 @@ class CudaExecutor : public Executor {
   bool angles_known_ = false;    // of this step: they are the same in every layer
   const Bound* next_ = nullptr;  // after the one that is being launched; nullptr: none
   StepCalls step_calls_;
-  int running_instruction_ = 0;  // its number in the body
-  bool normed_already_ = false;  // by the all-reduce before
+  int running_instruction_ = 0;    // its number in the body
+  bool normed_already_ = false;    // by the all-reduce before
+  cuda::RopeHeads heads_to_turn_;  // by the attention that follows; of no rows: turned
+  cuda::TokenNorm token_norm_;     // what normed_ would be: its readers norm their only token themselves
 
   // Ranks that share sums, and the stages of a pipeline. What lies in memory that others see too is found by offset.
   std::unique_ptr<PeerCalls> tp_calls_, pipeline_calls_, stage_calls_;

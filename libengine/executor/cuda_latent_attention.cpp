@@ -15,7 +15,8 @@ void CudaExecutor::latent(const Instruction& i) {
                                             .x_stride = a_.hidden_size,
                                             .rows = batch_.rows(),
                                             .y = projected_.as<void>(),
-                                            .y_stride = a_.mla->q_lora_rank + a_.mla->cached_values()});
+                                            .y_stride = a_.mla->q_lora_rank + a_.mla->cached_values(),
+                                            .norm = token_norm_});
 }
 
 // The latent's norm is part of rope_latent().
@@ -35,12 +36,13 @@ void CudaExecutor::latent_norm(const Instruction& i) {
 
 void CudaExecutor::latent_queries(const Instruction& i) {
   const cuda::Weights& w = weights(i.name, i.layer).matrices.front();
-  const DeviceBuffer& from = a_.mla->q_lora_rank > 0 ? low_queries_ : normed_;
-  product(w, {.x = from.as<std::uint16_t>(),
+  const bool compressed = a_.mla->q_lora_rank > 0;
+  product(w, {.x = (compressed ? low_queries_ : normed_).as<std::uint16_t>(),
               .x_stride = w.cols,
               .rows = batch_.rows(),
               .y = queries_.as<void>(),
-              .y_stride = w.rows});
+              .y_stride = w.rows,
+              .norm = compressed ? cuda::TokenNorm{} : token_norm_});
 }
 
 // Queries of decoding rows get their rotary part where the absorbed ones will be, those of prompts in place.

@@ -108,6 +108,109 @@ TEST(CudaDecodeAttention, AWindowHidesWhatIsOlder) {
   check({{1000}, 8, 2, 128, 2, 64});
 }
 
+// Against rope_heads() and then attention: to the bit, pages too.
+void check_turning(const GqaCase& c, int dims, bool interleaved, bool normed) {
+  Random random;
+  SCOPED_TRACE("heads " + std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " dim " + std::to_string(c.dim) +
+               " turned " + std::to_string(dims) + (interleaved ? " interleaved" : "") + (normed ? " normed" : "") +
+               " first length " + std::to_string(c.lengths.front()) + " seed " + std::to_string(random.seed()));
+  const int sequences = static_cast<int>(c.lengths.size()), d = c.dim, width = (c.heads + 2 * c.kv_heads) * d;
+  Paged paged(c.lengths, 2 * c.kv_heads * 64 * d, random);
+  for (int s = 0; s < sequences; ++s) {
+    for (int token = 0; token + 1 < c.lengths[s]; ++token) {
+      for (int head = 0; head < 2 * c.kv_heads; ++head) {
+        for (int i = 0; i < d; ++i) paged.page_of(s, token)[(head * 64 + token % 64) * d + i] = random.bf16();
+      }
+    }
+  }
+  std::vector<std::uint16_t> qkv(sequences * width);
+  for (std::uint16_t& v : qkv) v = random.bf16();
+  std::vector<std::int32_t> position, sequence;
+  for (int s = 0; s < sequences; ++s) position.push_back(c.lengths[s] - 1), sequence.push_back(s);
+  std::vector<double> frequencies;
+  for (int i = 0; i < dims / 2; ++i) frequencies.push_back(std::pow(1e4, -2.0 * i / dims));
+  std::vector<float> norm(d);
+  for (float& n : norm) n = random.normal();
+
+  const OnDevice<std::uint16_t> from(qkv), q(sequences * c.heads * d), pages(paged.pages), own_pages(paged.pages);
+  const OnDevice<std::uint16_t> out(q.values().size()), own_out(q.values().size());
+  const OnDevice<std::int32_t> table(paged.table), lengths(c.lengths), positions(position), lines(sequence);
+  const OnDevice<double> turning(frequencies);
+  const OnDevice<float> angles(sequences * dims), norms(norm);
+  const RopeRows rows{.rows = sequences,
+                      .position = positions.data(),
+                      .sequence = lines.data(),
+                      .table = table.data(),
+                      .table_stride = paged.table_stride,
+                      .dims = dims,
+                      .interleaved = interleaved,
+                      .frequencies = turning.data(),
+                      .angles = angles.data()};
+  rope_angles({}, rows);
+  RopeHeads rope{.rows = rows,
+                 .heads = c.heads,
+                 .kv_heads = c.kv_heads,
+                 .head_dim = d,
+                 .q = from.data(),
+                 .k = from.data() + c.heads * d,
+                 .v = from.data() + (c.heads + c.kv_heads) * d,
+                 .q_stride = width,
+                 .k_stride = width,
+                 .v_stride = width,
+                 .q_norm = normed ? norms.data() : nullptr,
+                 .k_norm = normed ? norms.data() : nullptr,
+                 .epsilon = 1e-5f,
+                 .q_out = q.data(),
+                 .pages = pages.data(),
+                 .page_stride = paged.page_values};
+  rope_heads({}, rope);
+  DecodeAttention op{.sequences = sequences,
+                     .heads = c.heads,
+                     .kv_heads = c.kv_heads,
+                     .head_dim = d,
+                     .scale = 1 / std::sqrt(static_cast<float>(d)),
+                     .window = c.window,
+                     .q = q.data(),
+                     .pages = pages.data(),
+                     .page_stride = paged.page_values,
+                     .table = table.data(),
+                     .table_stride = paged.table_stride,
+                     .lengths = lengths.data()};
+  OnDevice<std::uint8_t> data(attention_workspace_bytes(op, device_traits()));
+  const Workspace workspace{data.data(), data.bytes(), nullptr, 0};
+  for (bool plain : {false, true}) {
+    for (int longest : {0, 1}) {
+      SCOPED_TRACE((plain ? "plain, longest " : "tensor cores, longest ") + std::to_string(longest));
+      op.plain = plain, op.longest = longest;
+      op.rope = {}, op.pages = pages.data(), op.out = out.data();
+      decode_attention({}, op, workspace);
+      op.rope = rope, op.rope.pages = own_pages.data(), op.pages = own_pages.data(), op.out = own_out.data();
+      ok(cudaMemcpy(own_pages.data(), paged.pages.data(), own_pages.bytes(), cudaMemcpyHostToDevice));
+      decode_attention({.overlap = longest == 1}, op, workspace);
+      ASSERT_EQ(own_out.values(), out.values());
+      ASSERT_EQ(own_pages.values(), pages.values());
+    }
+  }
+}
+
+TEST(CudaDecodeAttention, TurnsItsHeadsAsTheyWouldBeBefore) {
+  for (bool normed : {false, true}) {
+    for (bool interleaved : {false, true}) check_turning({{1, 17, 64, 65, 200}, 32, 8, 128}, 128, interleaved, normed);
+  }
+  check_turning({{4097, 1, 700}, 40, 8, 128}, 64, false, false);  // as many splits as the longest asks for
+  check_turning({{300, 16, 48}, 14, 2, 64}, 64, false, true);
+  check_turning({{129, 90}, 32, 1, 128}, 128, false, false);  // two tiles of heads
+  check_turning({{1000, 100, 30}, 8, 2, 128, 1, 90}, 128, false, false);
+}
+
+TEST(CudaDecodeAttention, TurnsOneNewRowOfEachSequence) {
+  DecodeAttention op{
+      .sequences = 2, .rows = 2, .heads = 4, .kv_heads = 1, .head_dim = 128, .rope = {.rows = {.rows = 4}}};
+  EXPECT_THROW(decode_attention({}, op, {}), CudaError);
+  op.rows = 1;
+  EXPECT_THROW(decode_attention({}, op, {}), CudaError);
+}
+
 void check_latent(const std::vector<int>& all, int heads, int rows) {
   Random random;
   SCOPED_TRACE("heads " + std::to_string(heads) + " rows " + std::to_string(rows) + " first length " +

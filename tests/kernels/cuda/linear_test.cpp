@@ -22,6 +22,7 @@ struct Case {
   bool gated = false, fp32 = true, add = false, bias = false, overlap = false;
   std::int64_t row_phase = 0;
   bool large = false;  // LargeLinear instead of linear()
+  bool norm = false;   // the token comes before its norm
 };
 
 std::string described(const Case& c, unsigned seed) {
@@ -33,7 +34,8 @@ std::string described(const Case& c, unsigned seed) {
           : c.path == LinearPath::kRows   ? " rows"
           : c.path == LinearPath::kWide   ? " wide"
                                           : " mma") +
-         (c.gated ? " gated" : "") + (c.fp32 ? " fp32" : " bf16") + " seed " + std::to_string(seed);
+         (c.norm ? " norm" : "") + (c.gated ? " gated" : "") + (c.fp32 ? " fp32" : " bf16") + " seed " +
+         std::to_string(seed);
 }
 
 void large(const Linear& op) {
@@ -58,6 +60,17 @@ void check(const Case& c) {
     for (std::int64_t k = 0; k < c.cols; ++k) {
       x[t * x_stride + k] = host::to_bf16(random.normal() * size);
       wide[t * c.cols + k] = host::from_bf16(x[t * x_stride + k]);
+    }
+  }
+  std::vector<float> residual(c.cols), norm_weight(c.cols);
+  constexpr float kEpsilon = 1.5f;
+  if (c.norm) {
+    double squares = 0;
+    for (float& r : residual) r = random.normal() * 7, squares += static_cast<double>(r) * r;
+    for (float& n : norm_weight) n = (1 + 0.1f * random.normal()) * size;
+    const auto factor = static_cast<float>(1 / std::sqrt(squares / static_cast<double>(c.cols) + kEpsilon));
+    for (std::int64_t k = 0; k < c.cols; ++k) {
+      wide[k] = host::from_bf16(host::to_bf16(residual[k] * norm_weight[k])) * factor;  // rounded before it is scaled
     }
   }
   host::matmul(team(), w.on_host(), wide.data(), c.cols, c.tokens, expected.data(), c.rows);
@@ -98,6 +111,12 @@ void check(const Case& c) {
   if (c.gated) op.up = up.view();
   if (c.add) op.add = add_device.data();
   if (c.bias) op.bias = bias_device.data();
+  const OnDevice<float> residual_device(residual), norm_device(norm_weight);
+  if (c.norm) {
+    op.x = nullptr;
+    op.norm = {.residual = residual_device.data(), .weight = norm_device.data(), .epsilon = kEpsilon};
+    ASSERT_TRUE(takes_norm(op));
+  }
   std::vector<std::uint8_t> first;
   for (int run = 0; run < 3; ++run) {
     y.poison();
@@ -158,6 +177,37 @@ TEST(CudaLinear, WholeRowsEqualTheHost) {
   check({Storage::kBf16, 2644, 27648, 1, LinearPath::kRows});
   check({Storage::kFp8Block128, 2644, 27648, 1, LinearPath::kRows});
   check({Storage::kInt4G128, 2644, 27648, 1, LinearPath::kRows});
+}
+
+TEST(CudaLinear, WholeRowsNormTheirToken) {
+  if (device_traits().compute < 90) GTEST_SKIP() << "waived: no bulk copies";
+  for (Storage storage : kStorages) {
+    for (std::int64_t cols : {128, 1408, 2048, 5120, 8192}) {
+      Case c{storage, 1004, cols, 1, LinearPath::kRows};
+      c.norm = true;
+      check(c);
+      c.gated = true, c.fp32 = false, c.overlap = true;
+      check(c);
+      c.gated = false, c.add = true, c.bias = true, c.fp32 = true;
+      check(c);
+    }
+  }
+}
+
+TEST(CudaLinear, OnlyWholeRowsOfOneTokenTakeANorm) {
+  if (device_traits().compute < 90) GTEST_SKIP() << "waived: no bulk copies";
+  Random random;
+  const TestWeights w(Storage::kBf16, 256, 512, random), wide(Storage::kBf16, 16, 8320, random);
+  const float one = 1;
+  Linear op{.w = w.view(), .tokens = 1, .norm = {.residual = &one, .weight = &one}};
+  EXPECT_TRUE(takes_norm(op));
+  op.tokens = 2;
+  EXPECT_FALSE(takes_norm(op));
+  op.tokens = 1, op.path = LinearPath::kStream;
+  EXPECT_FALSE(takes_norm(op));
+  EXPECT_THROW(linear({}, op, {}), CudaError);
+  op.path = LinearPath::kAuto, op.w = wide.view();
+  EXPECT_FALSE(takes_norm(op));
 }
 
 TEST(CudaLinear, TensorCoresEqualTheHostAtOddSizes) {

@@ -140,7 +140,9 @@ void rope_latent_row(const RopeLatent& op, int row) {
 std::size_t attention_workspace_bytes(const DecodeAttention& op, const DeviceTraits&) { return 64u * op.sequences; }
 std::size_t attention_workspace_bytes(const LatentAttention& op, const DeviceTraits&) { return 64u * op.sequences; }
 
-void decode_attention(const Launch&, const DecodeAttention& op, const Workspace& workspace) {
+void decode_attention(const Launch& how, const DecodeAttention& op, const Workspace& workspace) {
+  demand(op.rope.rows.rows == 0 || (op.rows == 1 && op.rope.rows.rows == op.sequences), "decode_attention: rope");
+  rope_heads(how, op.rope);
   demand(op.sequences > 0 && attention_workspace_bytes(op, {}) <= workspace.bytes, "decode_attention: sizes");
   launch([op] {
     for (int s = 0; s < op.sequences; ++s) {

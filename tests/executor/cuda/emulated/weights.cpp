@@ -101,8 +101,18 @@ void check(const Linear& op) {
   demand(aligned(op.w.codes) && aligned(op.x) && op.x_stride % 8 == 0, "operands are not aligned");
 }
 
+std::vector<std::uint16_t> normed(const TokenNorm& norm, std::int64_t width) {
+  float squares = 0;
+  for (std::int64_t i = 0; i < width; ++i) squares += norm.residual[i] * norm.residual[i];
+  const float factor = 1 / std::sqrt(squares / static_cast<float>(width) + norm.epsilon);
+  std::vector<std::uint16_t> x;
+  for (std::int64_t i = 0; i < width; ++i) x.push_back(narrow(norm.residual[i] * factor * norm.weight[i]));
+  return x;
+}
+
 void run(const Linear& op) {
   launch([op] {
+    if (op.norm.residual != nullptr) return multiply(op, 0, {normed(op.norm, op.w.cols).data()}, 0);
     std::vector<const std::uint16_t*> inputs;
     for (int t = 0; t < op.tokens; ++t) inputs.push_back(op.x + t * op.x_stride);
     multiply(op, 0, inputs, 0);
@@ -121,8 +131,11 @@ int most_linear_tokens(const Weights& w, const DeviceTraits&) {
   return w.format == WeightFormat::kBf16 ? kMostLinearTokens : kMostWideTokens;
 }
 
+bool takes_norm(const Linear& op) { return op.tokens == 1; }
+
 void linear(const Launch&, const Linear& op, const Workspace&) {
   check(op);
+  demand(op.norm.residual == nullptr || takes_norm(op), "linear: no norm is done here");
   demand(op.tokens <= most_linear_tokens(op.w, device_traits()), "linear: too many tokens");
   run(op);
 }
@@ -135,6 +148,7 @@ LargeLinear::~LargeLinear() = default;
 
 void LargeLinear::operator()(const Launch&, const Linear& op) {
   check(op);
+  demand(op.norm.residual == nullptr, "large_linear does not do this");
   const auto bytes = static_cast<std::size_t>(op.w.rows * op.w.cols) * 2;
   demand(op.w.format == WeightFormat::kBf16 || bytes <= state_->memory.scratch_bytes, "the scratch is too small");
   demand(op.up.codes == nullptr && !(op.bias != nullptr && op.y_fp32), "large_linear does not do this");
