@@ -119,13 +119,16 @@ void check_peers(const ProbeVerbOptions& options) {
   }
 }
 
-// What is saved can be replayed: a record that is too long, or has what readers refuse, is refused here.
+// What is saved can be replayed. What readers refuse took minutes to measure all the same: it is kept under another name.
 void save_record(const fs::path& file, const Session& session, const probe::MachineRecord& record) {
   const std::string text = record_json(record);
   try {
     probe::parse_record(text, file.string());
   } catch (const InputError& error) {
-    throw InputError(file.string(), {}, "not written, because it could not be replayed: " + error.message());
+    const fs::path kept = file.string() + ".rejected";
+    save_file(kept, session, text);
+    throw InputError(file.string(), {},
+                     fmt::format("it could not be replayed, and is kept as {}: {}", kept.string(), error.message()));
   }
   save_file(file, session, text);
 }

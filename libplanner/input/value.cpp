@@ -21,7 +21,6 @@ namespace fathom {
 
 namespace {
 
-constexpr std::size_t kMostNodes = 200'000;
 constexpr std::size_t kDeepest = 64;
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -123,8 +122,8 @@ Anchor measured(const Value& value) {
 
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(std::string file, Locator& locator, bool several)
-      : file_(std::move(file)), locator_(locator), several_(several) {}
+  TreeBuilder(std::string file, Locator& locator, bool several, std::size_t most_values)
+      : file_(std::move(file)), locator_(locator), several_(several), most_values_(most_values) {}
 
   std::vector<Value> take_roots() { return std::move(roots_); }
 
@@ -264,8 +263,8 @@ class TreeBuilder : public YAML::EventHandler {
   void spend(const YAML::Mark& mark, std::size_t nodes, std::size_t bytes) {
     nodes_ += nodes;
     bytes_ += bytes;
-    if (nodes_ > kMostNodes)
-      fail(mark, fmt::format("the file holds more than {} values, aliases included", kMostNodes));
+    if (nodes_ > most_values_)
+      fail(mark, fmt::format("the file holds more than {} values, aliases included", most_values_));
     if (bytes_ > kMostFileBytes) fail(mark, "the file's aliases expand to more than 64 MiB of text");
   }
 
@@ -276,6 +275,7 @@ class TreeBuilder : public YAML::EventHandler {
   std::string file_;
   Locator& locator_;
   bool several_;
+  std::size_t most_values_;
   std::vector<Value> roots_;  // of the documents
   std::vector<Frame> frames_;
   std::map<YAML::anchor_t, Anchor> anchors_;
@@ -352,14 +352,14 @@ InputError in_plain_words(const YAML::Exception& error, const std::string& file,
 }
 
 // The roots of the documents in `text`, at least one.
-std::vector<Value> roots_of(std::string text, const std::string& file_name, bool several) {
+std::vector<Value> roots_of(std::string text, const std::string& file_name, bool several, std::size_t most_values) {
   if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   if (!text.ends_with('\n')) text += '\n';  // without it, yaml-cpp points one token before an unexpected end
   Locator locator(text);
   if (text.size() > kMostFileBytes) throw InputError(file_name, {}, "the file is larger than 64 MiB");
   check_text(text, file_name, locator);
 
-  TreeBuilder builder(file_name, locator, several);
+  TreeBuilder builder(file_name, locator, several, most_values);
   try {
     std::istringstream stream(text);
     YAML::Parser parser(stream);
@@ -383,14 +383,15 @@ const Value* Value::find(std::string_view key) const {
   return nullptr;
 }
 
-Document parse_yaml(std::string text, std::string file_name) {
-  std::vector<Value> roots = roots_of(std::move(text), file_name, false);
+Document parse_yaml(std::string text, std::string file_name, std::size_t most_values) {
+  std::vector<Value> roots = roots_of(std::move(text), file_name, false, most_values);
   return {std::move(file_name), std::move(roots.front())};
 }
 
 std::vector<Document> parse_yaml_stream(std::string text, const std::string& file_name) {
   std::vector<Document> documents;
-  for (Value& root : roots_of(std::move(text), file_name, true)) documents.push_back({file_name, std::move(root)});
+  for (Value& root : roots_of(std::move(text), file_name, true, kMostValues))
+    documents.push_back({file_name, std::move(root)});
   return documents;
 }
 

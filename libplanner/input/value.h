@@ -39,7 +39,9 @@ struct Document {
   Value root;
 };
 
-Document parse_yaml(std::string text, std::string file_name);
+// Of files that people write no more values are taken; records of machines have more.
+inline constexpr std::size_t kMostValues = 200'000;
+Document parse_yaml(std::string text, std::string file_name, std::size_t most_values = kMostValues);
 
 // The documents between the lines "---" of one file, as Kubernetes writes them; empty ones are left out. The limits hold for
 // all of them together, and a file without any is an InputError as it is above.

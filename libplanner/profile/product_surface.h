@@ -22,7 +22,6 @@ ProductShape product_shape(const Operator& op);  // of a linear
 struct ProductPoint {
   ProductShape shape;
   Seconds time{};
-  std::string way = {};  // the kernel that ran: what is left out is predicted from others of its own
 };
 
 struct ProductSurface {

@@ -25,7 +25,7 @@ std::vector<int> tokens_of(const GpuRules& rules, int most_linear, bool of_head)
   std::set<int> tokens = {most_linear, most_linear + 1};
   switch (rules.detail) {
     case Detail::kFew:
-      tokens.insert({1, 4, 16, 64, 256, 1024, 4096});
+      tokens.insert({1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096});
       break;
     case Detail::kAll:
       tokens.insert({17, 65});

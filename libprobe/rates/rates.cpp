@@ -29,7 +29,7 @@ bool is_slower(const Measured& one, const Measured& other) {
   return more_is_better(one.result->unit) ? one.figure < other.figure : one.figure > other.figure;
 }
 
-// Libraries and kernels sum and multiply in ways of their own.
+// Libraries and kernels sum in ways of their own.
 std::string way_of(const Protocol& p) {
   std::string way = p.engine;
   for (const std::string& word : {p.kernel, p.launch}) way += (way.empty() || word.empty() ? "" : " ") + word;
@@ -88,8 +88,7 @@ void add(const Operator& op, Seconds time, const Protocol& protocol, ProfileMeas
     out.curves.push_back(collective_sample_of(op, time));
     out.curves.back().way = way_of(protocol);
   } else if (op.kind == OperatorKind::kLinear) {
-    out.products.push_back(
-        {.weights = op.weights, .point = {.shape = product_shape(op), .time = time, .way = way_of(protocol)}});
+    out.products.push_back({.weights = op.weights, .point = {.shape = product_shape(op), .time = time}});
   } else {
     out.operators.push_back(sample_of(op, time));
   }

@@ -424,7 +424,7 @@ void check_texts(const std::string& file, const Value& value) {
 }
 
 MachineRecord parse_record(std::string text, const std::string& file_name) {
-  const Document document = parse_yaml(std::move(text), file_name);
+  const Document document = parse_yaml(std::move(text), file_name, kMostRecordValues);
   check_format(document);
   check_texts(document.file, document.root);
   MapReader root(document.file, document.root, "the record");

@@ -21,6 +21,17 @@ std::string with(const std::string& inside) {
   return R"({"format": "fathom-machine", "format_version": "1.0", "node": "a", "date": "2026-11-22",)" + inside + "}";
 }
 
+// Eight GPUs at standard depth, of some 1,600 results each, can be saved and replayed.
+TEST(MachineRecord, OfManyResultsIsReadBack) {
+  MachineRecord record = invented_machine();
+  const Result one = record.results.front();
+  for (int i = 0; i < 12800; ++i) {
+    record.results.push_back(one);
+    record.results.back().shape["number"] = std::to_string(i);
+  }
+  EXPECT_EQ(parse_record(record_json(record), "many.json").results.size(), record.results.size());
+}
+
 TEST(MachineRecord, ReadsWhatItWrites) {
   const std::string once = record_json(invented_machine());
   EXPECT_EQ(record_json(parse_record(once, "again.json")), once);
