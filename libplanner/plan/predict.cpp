@@ -299,7 +299,6 @@ void vary(std::vector<PlanSensitivity>& rows, const char* name, Fact<T> EnginePr
   const Fact<T>& fact = there.*member;
   const auto with = [&](T value) {
     EngineProfile engine = there;
-    engine.variants.clear();
     (engine.*member).value = value;
     return output_of(at_corner(with_engine(p, engine), s, Corner::kLikely));
   };
