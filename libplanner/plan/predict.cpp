@@ -289,7 +289,7 @@ std::vector<PlanLever> levers(const Problem& p, const Solution& s) {
 
 namespace {
 
-std::string number_text(double value) { return fmt::format("{:g}", value); }
+std::string number_text(double value) { return fmt::format("{:.3g}", value); }
 std::string number_text(Seconds value) { return to_string(value); }
 
 template <class T>
