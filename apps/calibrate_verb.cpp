@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "catalog/catalog.h"
+#include "input/content.h"
 #include "input/error.h"
 #include "input/value.h"
 #include "output.h"
@@ -92,9 +93,29 @@ EntryOrigin origin_of(const CalibrateVerbOptions& options, const Calibration& re
   return origin;
 }
 
+// The code under which the file names its fit.
+constexpr const char* kFitSource = "FIT";
+
+int run_calibrate_all(const CalibrateVerbOptions& options, const Session& session, const Catalog& catalog) {
+  const std::vector<Measurement> rows = read_measurements(options.file, catalog.data_dir());
+  try {
+    const EnginesCalibration result = calibrate_all(rows, catalog);
+    if (!session.quiet) std::cerr << calibration_text(result);
+    const std::string priors = text_of_file(catalog.data_dir() / "priors" / "engines.yaml");
+    const std::string date = options.date.empty() ? this_month() : options.date;
+    write_outputs({{.format = "yaml", .file = options.output}}, session, [&](const std::string&, bool) {
+      return as_yaml(result, priors, options.source.empty() ? kFitSource : options.source, date);
+    });
+  } catch (const std::invalid_argument& nothing) {
+    throw InputError(options.file.string(), {}, nothing.what(), "fathom score says why rows are not predicted");
+  }
+  return kYes;
+}
+
 int run_calibrate(CalibrateVerbOptions options, const Session& session) {
   if (options.output) check_outputs({*options.output}, options.file);
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
+  if (options.fit.engine.empty()) return run_calibrate_all(options, session, catalog);
   check_engine(options.fit.engine, catalog.data_dir());
   options.fit.by_device = !options.one_for_all;
   const Calibration result = fitted(options, catalog);
@@ -111,14 +132,21 @@ void add_calibrate_verb(CLI::App& program, Session& session) {
   auto options = std::make_shared<CalibrateVerbOptions>();
   CLI::App* verb = program.add_subcommand("calibrate", "fit an engine's profile to measurements");
   verb->add_option("MEASUREMENTS", options->file, "a table as docs/measurements-csv.md describes it")->required();
-  verb->add_option("--engine", options->fit.engine, "its id in catalogs/engines.yaml")->required();
-  verb->add_option("--since", options->fit.since, "only versions from this one on")->check(wrong_version);
-  verb->add_option("--before", options->fit.before, "only versions before this one")->check(wrong_version);
-  verb->add_option("--fix", options->fit.fixed, "parameters that stay")->check(wrong_parameter);
-  verb->add_option("--folds", options->folds, "parts that the groups are dealt into for the held-out error; 0: none")
+  CLI::Option* engine = verb->add_option("--engine", options->fit.engine,
+                                         "its id in catalogs/engines.yaml (default: all in one fit, from "
+                                         "catalogs/priors/engines.yaml, whose text is printed with what was found)");
+  verb->add_option("--since", options->fit.since, "only versions from this one on")
+      ->check(wrong_version)
+      ->needs(engine);
+  verb->add_option("--before", options->fit.before, "only versions before this one")
+      ->check(wrong_version)
+      ->needs(engine);
+  verb->add_option("--fix", options->fit.fixed, "parameters that stay")->check(wrong_parameter)->needs(engine);
+  verb->add_option("--folds", options->folds,
+                   "parts that the groups are dealt into for the held-out error of one engine; 0: none")
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
-  verb->add_flag("--one-for-all", options->one_for_all, "the same values on all devices");
+  verb->add_flag("--one-for-all", options->one_for_all, "the same values on all devices")->needs(engine);
   verb->add_option("--source", options->source,
                    "what the entry names as the source of its values (default: the table)");
   verb->add_option("--date", options->date, "and as their date (default: this month)");

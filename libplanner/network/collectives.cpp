@@ -159,6 +159,15 @@ Seconds all_to_all_time(const Span& s, Bytes payload) {
   return Seconds(time + std::max(inner_time, leaves ? outer_time : 0));
 }
 
+Seconds forwarded_exchange_time(const Span& s, Bytes payload, Bytes crossing) {
+  const double nodes = groups_of(s), outside = nodes - 1, n = s.per_inner;
+  const double latency = 2 * kExchangeStart + hop(*s.inner) + hop(*s.outer) + (n - 1) * s.inner->message_cost.value +
+                         outside * s.outer->message_cost.value;
+  const double outer_time = streamed(outside / nodes * crossing.value, fill(*s.outer), s.outer->bandwidth.value);
+  const double inner_time = streamed((n - 1) / n * payload.value, fill(*s.inner), s.inner_bandwidth.value);
+  return Seconds(latency + std::max(inner_time, outer_time));  // chunks are passed on while others arrive
+}
+
 Seconds send_time(const Tier& tier, Bytes payload) {
   // A peer copy on the scale-up link starts in about 3 us from a graph; other tiers carry their own step latency.
   return tier.step_latency + payload / tier.bandwidth;

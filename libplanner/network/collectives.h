@@ -28,6 +28,8 @@ Seconds all_reduce_time(const Span& span, Bytes payload, AllReduceStyle style);
 Seconds all_gather_time(const Span& span, Bytes payload);
 // `payload` is all that one rank sends, to itself included.
 Seconds all_to_all_time(const Span& span, Bytes payload);
+// The same in two hops: `crossing` is what a rank would send with one copy for each node, `payload` with one for each rank.
+Seconds forwarded_exchange_time(const Span& span, Bytes payload, Bytes crossing);
 Seconds send_time(const Tier& tier, Bytes payload);
 
 // Tokens to the ranks of their experts and back as DeepEP sends them, on links at their nominal rate. Low latency: `payload`

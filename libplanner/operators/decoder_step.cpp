@@ -265,11 +265,11 @@ class StepBuilder {
   }
 
   void all_to_all(std::string_view name, double layers, double tokens, double bytes_per_value) {
-    // A token goes once to every rank that holds one of its experts; groups keep it from all but a part of the ranks.
-    const double usable = std::max(1.0, l_.ep * static_cast<double>(a_.moe->groups_kept) / a_.moe->groups);
-    const double reached = usable * (1 - std::pow(1 - 1 / usable, a_.moe->experts_per_token));
-    collective(add(name, OperatorKind::kAllToAll, layers), Axis::kStageWidth, l_.ep,
-               tokens * reached * a_.hidden_size * bytes_per_value);
+    // A token goes once to every rank that holds one of its experts.
+    Operator& op = add(name, OperatorKind::kAllToAll, layers);
+    collective(op, Axis::kStageWidth, l_.ep,
+               tokens * places_reached(*a_.moe, l_.ep) * a_.hidden_size * bytes_per_value);
+    op.routing = &*a_.moe;
   }
 
   void head() {

@@ -118,6 +118,13 @@ Work busiest_work(const Operator& op) {
           .flops_done = flops(op) * op.imbalance};
 }
 
+double places_reached(const Moe& moe, double places) {
+  // A group spans several places, or a place holds several groups and is out of reach only when none of them is kept.
+  const double kept = static_cast<double>(moe.groups_kept) / moe.groups, groups_here = moe.groups / places;
+  const double usable = std::max(1.0, places * (groups_here > 1 ? 1 - std::pow(1 - kept, groups_here) : kept));
+  return usable * (1 - std::pow(1 - 1 / usable, moe.experts_per_token));
+}
+
 double distinct_experts(const Moe& moe, double held, double tokens) {
   const double miss = 1.0 - static_cast<double>(moe.experts_per_token) / moe.routed_experts;
   return held * (1 - std::pow(miss, tokens));

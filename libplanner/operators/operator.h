@@ -60,8 +60,9 @@ struct Operator {
   Bytes kv_bytes{};            // cache read or written
   Bytes payload{};             // collective: bytes each rank contributes (all-reduce: the whole buffer)
   Axis axis = Axis::kNone;
-  int ranks = 1;         // of the collective
-  double imbalance = 1;  // work of the busiest rank over the mean, expert parallelism only
+  int ranks = 1;                 // of the collective
+  const Moe* routing = nullptr;  // all-to-all: what chooses the ranks that a token goes to
+  double imbalance = 1;          // work of the busiest rank over the mean, expert parallelism only
 };
 
 // Its name in a plan and in a trace: operators of the draft module begin with "mtp.".
@@ -75,6 +76,10 @@ Bytes wire_bytes(const Operator& op);   // sent by one rank, ring algorithms
 // Of the whole message of a collective, what a rank sends over one link of a ring: all-reduce 2 (n-1)/n; all-gather, reduce-scatter and
 // all-to-all (n-1)/n; others 1. `name` as nccl-tests have it: "all_reduce". Message x share / time is what they call bus bandwidth.
 double ring_share(std::string_view name, double ranks);
+
+// Of `places` (ranks or nodes) that hold the experts in equal parts, how many a token is sent to: expected number of different
+// ones among its experts' places, within the groups that it keeps.
+double places_reached(const Moe& moe, double places);
 
 // What the busiest rank of an expert-parallel group does: it has more tokens, but never more experts than it holds.
 struct Work {

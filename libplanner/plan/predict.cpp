@@ -289,7 +289,7 @@ std::vector<PlanLever> levers(const Problem& p, const Solution& s) {
 
 namespace {
 
-std::string number_text(double value) { return fmt::format("{:g}", value); }
+std::string number_text(double value) { return fmt::format("{:.3g}", value); }
 std::string number_text(Seconds value) { return to_string(value); }
 
 template <class T>
@@ -299,7 +299,6 @@ void vary(std::vector<PlanSensitivity>& rows, const char* name, Fact<T> EnginePr
   const Fact<T>& fact = there.*member;
   const auto with = [&](T value) {
     EngineProfile engine = there;
-    engine.variants.clear();
     (engine.*member).value = value;
     return output_of(at_corner(with_engine(p, engine), s, Corner::kLikely));
   };

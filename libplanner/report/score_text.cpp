@@ -215,10 +215,20 @@ std::string score_text(const Score& score, const ScoreTextOptions& options) {
   return ScoreWriter(score, options).run();
 }
 
+namespace {
+
+template <class C>
+std::string fitted_text(const C& c) {
+  return fmt::format("{} rows in {} groups: median error {} before, {} after, averaged over groups\n", c.rows, c.groups,
+                     error_text(c.before.median_abs_ln), error_text(c.after.median_abs_ln));
+}
+
+}  // namespace
+
+std::string calibration_text(const EnginesCalibration& c) { return fitted_text(c); }
+
 std::string calibration_text(const Calibration& c) {
-  std::string out =
-      fmt::format("{} rows in {} groups: median error {} before, {} after, averaged over groups\n", c.rows, c.groups,
-                  error_text(c.before.median_abs_ln), error_text(c.after.median_abs_ln));
+  std::string out = fitted_text(c);
   if (c.groups < 2) out += "held out: needs two groups\n";
   if (c.held_out)
     out += fmt::format("held out, groups that the fit did not see: {}\n", error_text(c.held_out->median_abs_ln));

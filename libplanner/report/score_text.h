@@ -18,6 +18,7 @@ struct ScoreTextOptions {
 std::string score_text(const Score& score, const ScoreTextOptions& options);
 
 // What a fit moved.
+std::string calibration_text(const EnginesCalibration& calibration);
 std::string calibration_text(const Calibration& calibration);
 
 }  // namespace fathom

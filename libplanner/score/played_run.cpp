@@ -18,11 +18,6 @@ constexpr double kOpenRequests = 500, kRounds = 10;
 // Beyond these a row is not played: it would take many seconds, for a load that no table states.
 constexpr double kMostRequests = 20'000, kMostSteps = 2e7, kMostAnswers = 1e9;
 
-// Lengths of a trace are roughly exponential: as a log-normal with the same coefficient of variation, 1. Limits of engines
-// and data sets cut them near five means.
-const double kTraceSigma = std::sqrt(std::log(2.0));
-constexpr double kLongest = 5;
-
 std::vector<double> octaves(double from, double to) {
   std::vector<double> axis;
   for (double x = from; x < to; x *= 2) axis.push_back(x);
@@ -80,7 +75,7 @@ Seconds launching(const Served& served, const Setup& s, double chunk) {
 ServingPool serving_pool(const Setup& s, std::size_t number, PoolPart part, const EngineProfile& engine) {
   const Served served(s, number, engine);
   const Layout& layout = served.layout();
-  const double places = served.places(), longest = (s.input + s.output) * (drawn_lengths(s) ? kLongest : 1);
+  const double places = served.places(), longest = (s.input + s.output) * length_spread(s).longest;
   ServingPool pool;
   pool.part = part;
   pool.replicas = layout.replicas;
@@ -132,7 +127,8 @@ std::optional<Scenario> scenario_of(const Setup& s, const EngineProfile& engine)
     default:
       return std::nullopt;
   }
-  const double sigma = drawn_lengths(s) ? kTraceSigma : 0;
+  // As a log-normal of the same variation.
+  const double variation = length_spread(s).variation, sigma = std::sqrt(std::log(1 + variation * variation));
   scenario.load.input = {.mean = s.input, .sigma = sigma};
   scenario.load.output = {.mean = s.output, .sigma = sigma};
   scenario.load.prefix_hit = s.cached / s.input;

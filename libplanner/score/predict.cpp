@@ -96,21 +96,9 @@ std::optional<Shown> disaggregated(const Setup& s, const EngineProfile& engine) 
   return out;
 }
 
-Shown closed_loop(const Served& served, const Setup& s, const EngineProfile& engine, double in_flight) {
-  const Layout& layout = served.layout();
-  const bool decodes = s.row->role == MeasuredRole::kDecode;
-  if (in_flight <= layout.replicas && !decodes) return alone(served, s, engine, in_flight);
-  const SteadyState steady = served.steady(decodes ? PoolRole::kDecode : PoolRole::kServe);
-  Shown out = of(steady.at_load(in_flight, std::nullopt), s);
-  const ReplicaTimer::Prefill prompt = served.timer().prefill(served.fresh(), s.cached, engine.chunk_tokens);
-  out.ttft +=
-      Seconds(served.fresh() / prompt.tokens_per_second) * prompts_ahead(in_flight / layout.replicas, drawn_lengths(s));
-  return out;
-}
-
 // Runs of a few hundred requests never see the steady state. A mean of 500 requests needs no second run: what a fit asks a
 // hundred thousand times has to be quick.
-std::optional<Shown> open_loop(const Setup& s, const EngineProfile& engine) {
+std::optional<Shown> played(const Setup& s, const EngineProfile& engine) {
   const std::optional<PlayedRun> run = play(s, engine, 1);
   if (!run) return std::nullopt;
   return Shown{.ttft = run->ttft.mean,
@@ -120,9 +108,24 @@ std::optional<Shown> open_loop(const Setup& s, const EngineProfile& engine) {
                .total_tok_per_s = run->requests_per_s * (s.input + s.output)};
 }
 
+Shown closed_loop(const Served& served, const Setup& s, const EngineProfile& engine, double in_flight) {
+  const Layout& layout = served.layout();
+  const bool decodes = s.row->role == MeasuredRole::kDecode;
+  if (in_flight <= layout.replicas && !decodes) return alone(served, s, engine, in_flight);
+  const SteadyState steady = served.steady(decodes ? PoolRole::kDecode : PoolRole::kServe);
+  Shown out = of(steady.at_load(in_flight, std::nullopt), s);
+  const ReplicaTimer::Prefill prompt = served.timer().prefill(served.fresh(), s.cached, engine.chunk_tokens);
+  const bool one_by_one = length_spread(s).variation > 0;
+  Seconds turn(served.fresh() / prompt.tokens_per_second);
+  // Prompts that meet in a crowd share the launches of a chunk; those that come one by one have steps of their own.
+  if (one_by_one) turn = std::max(turn, prompt.launching / layout.attention_dp);
+  out.ttft += turn * prompts_ahead(in_flight / layout.replicas, one_by_one);
+  return out;
+}
+
 std::optional<Shown> shown(const Setup& s, const EngineProfile& engine) {
   const Measurement& row = *s.row;
-  if (row.load_kind == LoadKind::kOpen) return open_loop(s, engine);
+  if (row.load_kind == LoadKind::kOpen) return played(s, engine);
   if (row.role == MeasuredRole::kDisaggregated) return disaggregated(s, engine);
   const Served served(s, 0, engine);
   if (row.role == MeasuredRole::kPrefill) return prefill_pool(served, s, engine);
@@ -135,6 +138,11 @@ std::optional<Shown> shown(const Setup& s, const EngineProfile& engine) {
     case LoadKind::kBatch:
       return of(static_batch(timer, engine, layout, served.offline(load)), s, layout.replicas);
     case LoadKind::kBurst:
+      // Answers of a trace end one by one while the batch shrinks.
+      if (length_spread(s).variation >= 1) {
+        if (const std::optional<Shown> run = played(s, engine)) return run;
+      }
+      [[fallthrough]];
     case LoadKind::kMax:
       return of(burst(timer, engine, layout, served.offline(load), served.places()), s, layout.replicas);
     case LoadKind::kClosed:

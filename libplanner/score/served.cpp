@@ -5,9 +5,20 @@
 
 namespace fathom {
 
-bool drawn_lengths(const Setup& s) {
+namespace {
+
+bool typed(double n) { return std::fmod(n, 10) == 0 || std::exp2(std::round(std::log2(n))) == n; }
+
+}  // namespace
+
+LengthSpread length_spread(const Setup& s) {
   const double n = std::max(1.0, s.output);
-  return std::fmod(n, 10) != 0 && std::exp2(std::round(std::log2(n))) != n;
+  if (typed(n)) return {};
+  constexpr double kDrawnFrom = 0.8, kMean = (kDrawnFrom + 1) / 2;
+  const double nominal = std::round(n / kMean);
+  if (typed(nominal) && std::round(nominal * kMean) == n)
+    return {.variation = (1 - kDrawnFrom) / std::sqrt(12.0) / kMean, .longest = 1 / kMean};
+  return {.variation = 1, .longest = 5};
 }
 
 Served::Served(const Setup& s, std::size_t pool, const EngineProfile& engine)
@@ -43,7 +54,7 @@ OfflineLoad Served::offline(double requests) const {
           .output = setup_.output,
           .context = setup_.context,
           .tokens_per_step = accepted(),
-          .ragged = drawn_lengths(setup_)};
+          .ragged = length_spread(setup_).variation >= 1};
 }
 
 SteadyState Served::steady(PoolRole role) const {

@@ -10,8 +10,13 @@
 
 namespace fathom {
 
-// Lengths that nobody would type are means of a distribution.
-bool drawn_lengths(const Setup& setup);
+// How lengths of requests differ: standard deviation over mean, and the longest over the mean. Lengths that nobody would type
+// are means of a distribution: nine tenths of a round one those of a benchmark that draws evenly from 80 to 100 % of it
+// (data/measurements/README.md), others those of a trace, which are roughly exponential and end near five means.
+struct LengthSpread {
+  double variation = 0, longest = 1;
+};
+LengthSpread length_spread(const Setup& setup);
 
 // Pool number `pool` of the setup; both arguments must outlive it.
 class Served {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -70,9 +71,13 @@ bool take(MapReader& reader, const std::string& key, Fact<T>& out) {
 }
 
 // What an earlier version did on some devices says nothing once a later one states the parameter anew.
-void forget(std::vector<EngineVariant>& variants, const EngineParameter* parameter) {
-  for (EngineVariant& variant : variants) {
+void forget(EngineProfile& e, const EngineParameter* parameter, bool factors_too) {
+  for (EngineVariant& variant : e.variants) {
     std::erase_if(variant.facts, [&](const auto& fact) { return fact.first == parameter; });
+  }
+  if (!factors_too) return;
+  for (EngineFactors& f : e.factors) {
+    std::erase_if(f.factors, [&](const auto& factor) { return factor.first == parameter; });
   }
 }
 
@@ -109,6 +114,35 @@ void name_sources(const Document& document, EngineProfile& e) {
     Origin& origin = p.share != nullptr ? (e.*p.share).origin : (e.*p.time).origin;
     origin.source = title_of(document, origin.source);
   }
+  for (EngineFactors& f : e.factors) f.origin.source = title_of(document, f.origin.source);
+}
+
+// A value that rows have moved is known better than the judgement or the kernels that it started from.
+constexpr double kNarrowed = 0.95;  // of the range in ln, for each factor
+
+template <class T>
+void narrow(Fact<T>& fact) {
+  const auto nearer = [&](T end) { return fact.value * std::pow(end / fact.value, kNarrowed); };
+  if (fact.low) fact.low = nearer(*fact.low);
+  if (fact.high) fact.high = nearer(*fact.high);
+}
+
+void multiply(EngineProfile& e, const EngineFactors& f) {
+  for (const auto& [p, factor] : f.factors) {
+    if (p->value(e) <= 0) continue;  // an engine without this cost
+    p->set(e, std::clamp(p->value(e) * factor, p->least, p->most));
+    p->share != nullptr ? narrow(e.*p->share) : narrow(e.*p->time);
+    (p->share != nullptr ? (e.*p->share).origin : (e.*p->time).origin) = f.origin;
+  }
+}
+
+// What holds everywhere becomes part of the facts.
+void multiply_everywhere(EngineProfile& e) {
+  if (e.unfitted) e.factors.clear();
+  for (const EngineFactors& f : e.factors) {
+    if (f.devices.empty()) multiply(e, f);
+  }
+  std::erase_if(e.factors, [](const EngineFactors& f) { return f.devices.empty(); });
 }
 
 EngineVariant read_variant(const Context& at) {
@@ -129,14 +163,33 @@ EngineVariant read_variant(const Context& at) {
   return variant;
 }
 
+EngineFactors read_factors(const Context& at) {
+  MapReader reader(at.file, at.value, "factors");
+  EngineFactors out;
+  out.devices = reader.get<std::vector<std::string>>("devices", {});
+  out.origin = {.source = reader.required<std::string>("source"),
+                .date = reader.required<std::string>("date"),
+                .confidence = Confidence::kDerived};
+  for (const EngineParameter& p : engine_parameters()) {
+    const auto factor = reader.optional<double>(p.name);
+    if (!factor) continue;
+    if (!(*factor > 0) || !std::isfinite(*factor))
+      throw InputError(at.file, at.value.at, std::string(p.name) + ": a factor is above 0");
+    out.factors.emplace_back(&p, *factor);
+  }
+  reader.finish();
+  return out;
+}
+
 // Reads one entry over what it inherits.
 void apply(const Document& document, const Value& entry, EngineProfile& e) {
   MapReader reader(document.file, entry, "an engine");
   e.id = reader.required<std::string>("id");
   e.name = reader.required<std::string>("name");
+  const bool whole = reader.get<bool>("whole_values", false);
   for (const EngineParameter& p : engine_parameters()) {
     const bool stated = p.share != nullptr ? take(reader, p.name, e.*p.share) : take(reader, p.name, e.*p.time);
-    if (stated) forget(e.variants, &p);
+    if (stated) forget(e, &p, whole);
   }
   take_reserves(reader, e);
   if (reader.value().find("all_reduce") != nullptr) {
@@ -155,7 +208,13 @@ void apply(const Document& document, const Value& entry, EngineProfile& e) {
     if (list->kind != Value::Kind::kSequence) fail_kind(reader.context(*list), "a list");
     for (const Value& item : list->items) e.variants.push_back(read_variant(reader.context(item)));
   }
+  if (const Value* list = reader.take("factors"); list != nullptr) {
+    if (list->kind != Value::Kind::kSequence) fail_kind(reader.context(*list), "a list");
+    for (const Value& item : list->items) e.factors.push_back(read_factors(reader.context(item)));
+  }
   e.half_sums = reader.get<bool>("half_sums", e.half_sums);
+  e.unfitted = reader.get<bool>("unfitted", false);  // of this entry alone
+  e.decodes_in_graphs = reader.get<bool>("decodes_in_graphs", e.decodes_in_graphs);
   e.offloads_experts = reader.get<bool>("offloads_experts", e.offloads_experts);
   e.stacks = reader.get<std::vector<std::string>>("stacks", e.stacks);
   e.notes = reader.get<std::vector<std::string>>("notes", e.notes);
@@ -194,7 +253,7 @@ const std::vector<EngineParameter>& engine_parameters() {
       {.name = "host_gemm_share", .share = &E::host_gemm_share, .least = 0.001, .most = 1.0},
       {.name = "wire_share", .share = &E::wire_share, .least = 0.05, .most = 1.0},
       {.name = "other_stack_factor", .share = &E::other_stack_factor, .least = 0.05, .most = 1.2},
-      {.name = "cache_use", .share = &E::cache_use, .least = 0.3, .most = 1.5},
+      {.name = "cache_use", .share = &E::cache_use, .least = 0.3, .most = 1.5, .of_host = true},
       {.name = "operator_floor", .time = &E::operator_floor, .least = 0.2e-6, .most = 500e-6},
       {.name = "fp8_floor", .time = &E::fp8_floor, .least = 0.2e-6, .most = 500e-6},
       {.name = "grouped_floor", .time = &E::grouped_floor, .least = 0.2e-6, .most = 2e-3},
@@ -203,10 +262,10 @@ const std::vector<EngineParameter>& engine_parameters() {
       {.name = "attention_floor", .time = &E::attention_floor, .least = 0.2e-6, .most = 500e-6},
       {.name = "element_floor", .time = &E::element_floor, .least = 0.1e-6, .most = 200e-6},
       {.name = "collective_floor", .time = &E::collective_floor, .least = 1e-9, .most = 1e-3},
-      {.name = "eager_launch", .time = &E::eager_launch, .least = 0.1e-6, .most = 300e-6},
-      {.name = "step_overhead", .time = &E::step_overhead, .least = 1e-6, .most = 0.2},
-      {.name = "sequence_overhead", .time = &E::sequence_overhead, .least = 1e-9, .most = 2e-3},
-      {.name = "request_overhead", .time = &E::request_overhead, .least = 1e-4, .most = 2},
+      {.name = "eager_launch", .time = &E::eager_launch, .least = 0.1e-6, .most = 300e-6, .of_host = true},
+      {.name = "step_overhead", .time = &E::step_overhead, .least = 1e-6, .most = 0.2, .of_host = true},
+      {.name = "sequence_overhead", .time = &E::sequence_overhead, .least = 1e-9, .most = 2e-3, .of_host = true},
+      {.name = "request_overhead", .time = &E::request_overhead, .least = 1e-4, .most = 2, .of_host = true},
   };
   return all;
 }
@@ -238,13 +297,25 @@ void EngineParameter::set(EngineProfile& e, double to) const {
   share != nullptr ? scale(e.*share, factor) : scale(e.*time, factor);
 }
 
-bool EngineVariant::matches(const Accelerator& a) const {
+namespace {
+
+bool names(const std::vector<std::string>& devices, const Accelerator& a) {
   return std::any_of(devices.begin(), devices.end(),
                      [&](const std::string& name) { return name == a.architecture || name == a.id; });
 }
 
+}  // namespace
+
+bool EngineVariant::matches(const Accelerator& a) const { return names(devices, a); }
+bool EngineFactors::holds_on(const Accelerator& a) const { return names(devices, a); }
+
 EngineProfile on_device(const EngineProfile& engine, const Accelerator& accelerator) {
   EngineProfile result = engine;
+  result.factors.clear();
+  result.variants.clear();
+  for (const EngineFactors& f : engine.factors) {
+    if (f.holds_on(accelerator)) multiply(result, f);
+  }
   for (const EngineVariant& variant : engine.variants) {
     if (!variant.matches(accelerator)) continue;
     for (const auto& [parameter, fact] : variant.facts) {
@@ -346,6 +417,7 @@ EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const s
   }
   if (!found) throw std::out_of_range(id);
   name_sources(document, engine);
+  multiply_everywhere(engine);
   return file->read[{id, version}] = engine;
 }
 

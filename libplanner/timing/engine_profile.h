@@ -26,6 +26,7 @@ enum class Admission {
 };
 
 struct EngineVariant;
+struct EngineFactors;
 
 struct EngineProfile {
   std::string id;
@@ -66,10 +67,13 @@ struct EngineProfile {
   double chunk_tokens = 2048;    // prefill tokens per step
   double most_sequences = 1024;  // decoding at once on one replica, per attention group
   bool half_sums = false;        // products of 16 bits keep their sums in 16 bits, which GeForce cards do twice as fast
+  bool unfitted = false;         // what was found of serving engines says nothing about it
+  bool decodes_in_graphs = true;    // else the host launches every operator of every step
   bool offloads_experts = false;    // can run routed experts from host memory
   std::vector<std::string> stacks;  // software stacks it runs on: "CUDA", "CANN" …; empty: any
   std::vector<std::string> notes;
-  std::vector<EngineVariant> variants;       // what differs on some devices
+  std::vector<EngineFactors> factors;        // what a fit found on some devices, of the facts above
+  std::vector<EngineVariant> variants;       // facts that replace those above on some devices
   std::shared_ptr<const Profile> measured;   // rates that replace these on the accelerator it stands for; may be absent
   Corner measured_corner = Corner::kLikely;  // of the spread of those rates
 };
@@ -82,6 +86,7 @@ struct EngineParameter {
   Fact<Seconds> EngineProfile::*time = nullptr;
   double least = 0, most = 1;
   bool less_is_faster = false;  // of a share
+  bool of_host = false;         // of processors and schedulers, whatever the device
 
   double value(const EngineProfile& engine) const;
   void set(EngineProfile& engine, double value) const;  // likely value; low and high move along
@@ -97,7 +102,16 @@ struct EngineVariant {
   bool matches(const Accelerator& accelerator) const;
 };
 
-// The engine as it is on one device: its variants applied.
+// What a fit to measurements found of an engine, or of all engines, on some devices or on all: docs/formulas/calibrate.md.
+struct EngineFactors {
+  std::vector<std::string> devices;  // architectures or ids of accelerators; empty: all
+  Origin origin;
+  std::vector<std::pair<const EngineParameter*, double>> factors;
+
+  bool holds_on(const Accelerator& accelerator) const;
+};
+
+// The engine as it is on one device: its factors and variants applied.
 EngineProfile on_device(const EngineProfile& engine, const Accelerator& accelerator);
 
 EngineProfile at_corner(const EngineProfile& engine, Corner corner);  // its `value`s are those of the corner

@@ -38,6 +38,15 @@ ReplicaTimer::Trip ReplicaTimer::trip(const Batch& batch) const {
   return trip;
 }
 
+// Without graphs the host launches the operators of decoding too. Each stage has a host thread of its own.
+ReplicaTimer::Trip ReplicaTimer::at_least_launched(Trip trip) const {
+  if (rates_.decodes_in_graphs) return trip;
+  const Seconds launching = rates_.eager_launch * trip.launches;
+  trip.all = std::max(trip.all, launching);
+  trip.slowest = std::max(trip.slowest, launching / layout_.pp);
+  return trip;
+}
+
 Batch ReplicaTimer::decode_batch(double sequences, double context) const {
   // Fractions are means over time: 4.5 sequences on 8 stages travel alone, half the time four of them, half the time five.
   const double micro_batches = std::clamp(sequences, 1.0, static_cast<double>(layout_.pp));
@@ -47,7 +56,7 @@ Batch ReplicaTimer::decode_batch(double sequences, double context) const {
 Seconds ReplicaTimer::decode_step(double sequences, double context) const {
   const double at_least_one = std::max(1.0, sequences);
   const Batch batch = decode_batch(at_least_one, context);
-  const Trip one = trip(batch);
+  const Trip one = at_least_launched(trip(batch));
   const double micro_batches = at_least_one / batch.sequences;
   const Seconds host = host_.per_step + host_.per_sequence * (batch.sequences / layout_.attention_dp);
   return std::max(one.all + host, (one.slowest + host) * micro_batches);
@@ -65,9 +74,10 @@ ReplicaTimer::Prefill ReplicaTimer::prefill(double tokens, double cached, double
   const Seconds pace = one.slowest + host_.per_step;
   // No graph holds a step with prompts: the host launches every operator, and a short prompt waits for it. Decoding goes on
   // in the same steps, so what the device has left over is not lost.
-  const Seconds first = std::max(one.all, rates_.eager_launch * one.launches);
-  return {.latency = first + pace * (chunks - 1) + host_.per_step,
-          .tokens_per_second = batch.prefill_tokens / pace.value};
+  const Seconds launching = rates_.eager_launch * one.launches;
+  return {.latency = std::max(one.all, launching) + pace * (chunks - 1) + host_.per_step,
+          .tokens_per_second = batch.prefill_tokens / pace.value,
+          .launching = launching * chunks / layout_.pp};
 }
 
 Seconds ReplicaTimer::prefill_together(double prompts, double tokens, double cached, double chunk) const {
@@ -87,7 +97,7 @@ Seconds ReplicaTimer::prefill_together(double prompts, double tokens, double cac
 }
 
 ReplicaTimer::Step ReplicaTimer::step(const Batch& batch) const {
-  const Trip one = trip(batch);
+  const Trip one = at_least_launched(trip(batch));
   const Seconds host = host_.per_step + host_.per_sequence * (batch.sequences / layout_.attention_dp);
   return {.latency = one.all + host, .pace = one.slowest + host};
 }

@@ -27,6 +27,7 @@ class ReplicaTimer {
   struct Prefill {
     Seconds latency;           // until its last chunk leaves the last stage
     double tokens_per_second;  // of the replica when prompts follow each other without gap
+    Seconds launching;         // what the host of a stage needs to launch its operators
   };
   Prefill prefill(double tokens, double cached, double chunk) const;
 
@@ -56,6 +57,7 @@ class ReplicaTimer {
     int slowest_kind;
   };
   Trip trip(const Batch& batch) const;
+  Trip at_least_launched(Trip trip) const;
   Batch decode_batch(double sequences, double context) const;
 
   const Layout& layout_;

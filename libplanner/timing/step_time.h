@@ -25,10 +25,12 @@ struct DeviceRates {
   double grouped_memory = 1;      // of it, weights of experts
   double gemm_share = 1, fp8_gemm_share = 1, fp8_tensor_factor = 1, fp4_gemm_share = 1, expanded_factor = 1,
          grouped_factor = 1, attention_share = 1, wire_share = 1;
+  double hunger = 1;                        // FLOP of 16 bits per byte of memory bandwidth, over an H100's
   double short_sum = 0, narrow_output = 0;  // columns and rows of a product that lose half of its rate
   double host_memory_share = 1, host_gemm_share = 1;
   Seconds operator_floor{}, fp8_floor{}, grouped_floor{}, fp8_grouped_floor{}, mla_floor{}, attention_floor{},
       element_floor{}, collective_floor{}, eager_launch{};
+  bool decodes_in_graphs = true;
   AllReduceStyle all_reduce = AllReduceStyle::kNccl;
   const Profile* measured = nullptr;  // of this device, owned by the engine; its rows replace the rates above
   Corner measured_corner = Corner::kLikely;

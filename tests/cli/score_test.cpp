@@ -154,5 +154,18 @@ TEST_F(ScoreVerb, CalibrateNamesWhatItDoesNotKnow) {
   EXPECT_EQ(run_program("calibrate " + rows + " --engine vllm -o " + rows).code, 2);
 }
 
+TEST_F(ScoreVerb, CalibrateWithoutAnEnginePrintsTheWholeFile) {
+  const std::string rows = table();
+  const fs::path file = scratch_.path() / "engines.yaml";
+  const Answer run = run_program(fmt::format("calibrate {} --date 2026-01 -o {}", rows, file.string()));
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.err.find("2 rows in 1 groups"), std::string::npos) << run.err;
+  const std::string text = content_of(file);
+  EXPECT_EQ(text.rfind("# Serving engines", 0), 0u) << text.substr(0, 200);
+  EXPECT_NE(text.find("date: 2026-01"), std::string::npos);
+  for (const char* alone : {"--since 0.8", "--before 1.0", "--fix memory_share", "--one-for-all"})
+    EXPECT_EQ(run_program(fmt::format("calibrate {} {}", rows, alone)).code, 2) << alone;
+}
+
 }  // namespace
 }  // namespace fathom

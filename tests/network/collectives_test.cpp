@@ -102,6 +102,23 @@ TEST(Collectives, AreNothingForOneRankAndGrowWithPayload) {
   }
 }
 
+// 64 MiB for 16 ranks on two nodes, half of it once for each node: 16 MiB leave a rank, at 50 GB/s, against 32 MiB directly.
+TEST(ForwardedExchange, SendsOneCopyToEachNode) {
+  const Span s = span(h200().cluster.pool(), 16, 1);
+  ASSERT_EQ(s.per_inner, 8);
+  const Seconds direct = all_to_all_time(s, Bytes(64 * kMiB));
+  const Seconds forwarded = forwarded_exchange_time(s, Bytes(64 * kMiB), Bytes(32 * kMiB));
+  EXPECT_NEAR(forwarded.value, 16 * kMiB / s.outer->bandwidth.value, 0.2 * forwarded.value);
+  EXPECT_LT(forwarded, direct * 0.6);
+}
+
+TEST(ForwardedExchange, StartsTwiceAndPassesEveryCopyOnInside) {
+  const Span s = span(h200().cluster.pool(), 16, 1);
+  EXPECT_GT(forwarded_exchange_time(s, Bytes(kKiB), Bytes(kKiB / 2)), 16.8_us);
+  EXPECT_GE(forwarded_exchange_time(s, Bytes(kMiB * kKiB), Bytes(0)).value,
+            7.0 / 8 * kMiB * kKiB / s.inner_bandwidth.value);
+}
+
 // Decode messages of a few kilobytes over kernel TCP cost the latency of every step: milliseconds, not microseconds.
 TEST(AllReduce, OverHomeEthernetIsBoundByLatency) {
   const TestCluster homes(Machines{

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "operators/operator.h"
+#include "support/planning.h"
 
 namespace fathom {
 namespace {
@@ -156,6 +157,30 @@ TEST(DistinctExperts, GrowFromOneTokensShareToAllThatAreHeld) {
   for (double tokens = 1; tokens < 5000; tokens *= 1.5) {
     EXPECT_LE(distinct_experts(kR1, 64, tokens), std::min(64.0, 2 * tokens * 1.0001));
     EXPECT_LE(distinct_experts(kR1, 64, tokens), distinct_experts(kR1, 64, tokens * 1.5));
+  }
+}
+
+// R1 keeps 4 of 8 groups and takes 8 experts. Eight places: 4 usable, 4 (1 - 0.75^8) = 3.600. Four places of two groups each:
+// 4 (1 - 0.5^2) = 3 usable, 3 (1 - (2/3)^8) = 2.883. 32 places: 16 usable, 16 (1 - (15/16)^8) = 6.453.
+TEST(PlacesReached, MatchesTheHandCalculation) {
+  const Moe& r1 = *shipped().model("deepseek-r1").moe;
+  ASSERT_EQ(r1.groups, 8);
+  EXPECT_NEAR(places_reached(r1, 8), 3.600, 0.001);
+  EXPECT_NEAR(places_reached(r1, 4), 2.883, 0.001);
+  EXPECT_NEAR(places_reached(r1, 32), 6.453, 0.001);
+  EXPECT_DOUBLE_EQ(places_reached(r1, 1), 1);
+}
+
+TEST(PlacesReached, GrowsWithThePlacesAndStaysBelowTheExperts) {
+  for (const char* id : {"deepseek-r1", "qwen3-235b-a22b", "mixtral-8x7b"}) {
+    const Moe& moe = *shipped().model(id).moe;
+    double before = 0;
+    for (int places = 1; places <= 64; places *= 2) {
+      const double reached = places_reached(moe, places);
+      EXPECT_GE(reached, before) << id << " " << places;
+      EXPECT_LE(reached, std::min(places, moe.experts_per_token)) << id << " " << places;
+      before = reached;
+    }
   }
 }
 

@@ -27,7 +27,7 @@ std::filesystem::path example(const std::string& name) {
 
 // One pool of a mixture of experts, and a small dense one.
 const std::string& saved() {
-  static const std::string text = plan_json(plan_of(example("r1-appliance-h100/corrected.yaml")));
+  static const std::string text = plan_json(plan_of(example("r1-appliance-h100/cluster.yaml")));
   return text;
 }
 

@@ -7,9 +7,11 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "input/content.h"
 #include "input/value.h"
 #include "support/measurement_table.h"
 #include "support/planning.h"
+#include "support/scratch_folder.h"
 
 namespace fathom {
 namespace {
@@ -93,6 +95,72 @@ TEST(Calibrate, HeldOutRowsArePredictedByTheOthers) {
   EXPECT_EQ(held_out.predicted, 6);
   for (std::size_t i = 1; i < held_out.details.size(); ++i)
     EXPECT_LT(held_out.details[i - 1].row->line, held_out.details[i].row->line);
+}
+
+// Two engines of the same values on two devices, an eighth slower on one of them, where only the first was measured.
+std::vector<Cells> two_engines(double on_h100) {
+  std::vector<Cells> cells;
+  const auto add = [&](const std::string& engine, const std::string& version, const std::string& device, int count) {
+    for (int i = 0; i < count; ++i) {
+      cells.push_back(good_row({{"id", fmt::format("t-{}", cells.size())},
+                                {"group", fmt::format("b/{}/{}/{}", engine, device, i / 2)},
+                                {"engine", engine},
+                                {"engine_version", version},
+                                {"accelerator", device},
+                                {"input_len", std::to_string(200 << (i % 5))}}));
+    }
+  };
+  add("vllm", "0.10.2", "nvidia-h100-sxm5-80gb", 8);
+  add("vllm", "0.10.2", "nvidia-a100-sxm4-80gb", 8);
+  add("sglang", "0.5.2", "nvidia-a100-sxm4-80gb", 8);
+  EngineBook engines(shipped().data_dir() / "priors");
+  const Score now = score(parse_measurements(table_of(cells), "t.csv"), shipped(), engines, {});
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const double factor = cells[i]["accelerator"] == "nvidia-h100-sxm5-80gb" ? on_h100 : 1;
+    cells[i]["value"] = fmt::format("{:.9f}", now.details.at(i).prediction.likely * factor);
+  }
+  return cells;
+}
+
+double predicted_with(const EngineProfile& engine, const Cells& cells) {
+  const std::vector<Measurement> rows = parse_measurements(table_of({cells}), "t.csv");
+  SetupBuilder builder(shipped());
+  const auto setup = builder.build(rows.front());
+  return predicted_value(std::get<Setup>(setup), on_device(engine, std::get<Setup>(setup).device())).value();
+}
+
+TEST(CalibrateAll, AnEngineTakesOverWhatOthersWereFoundToDoOnADevice) {
+  std::vector<Cells> cells = two_engines(1.125);
+  const std::vector<Measurement> rows = parse_measurements(table_of(cells), "t.csv");
+  const EnginesCalibration c = calibrate_all(rows, shipped());
+  EXPECT_EQ(c.rows, 24);
+  EXPECT_EQ(c.groups, 12);
+  EXPECT_LT(c.after.median_abs_ln, c.before.median_abs_ln + 1e-3);
+
+  const std::filesystem::path priors = shipped().data_dir() / "priors";
+  ScratchFolder scratch;
+  scratch.write("engines.yaml", as_yaml(c, text_of_file(priors / "engines.yaml"), "FIT", "2026-01"));
+  Cells never = good_row({{"engine", "sglang"}, {"engine_version", "0.5.2"}});
+  const double before = predicted_with(read_engine_profile(priors, "sglang", "0.5.2"), never);
+  const double after = predicted_with(read_engine_profile(scratch.path(), "sglang", "0.5.2"), never);
+  EXPECT_GT(after / before, 1.03);
+  EXPECT_LT(after / before, 1.125);
+  never["accelerator"] = "nvidia-a100-sxm4-80gb";
+  EXPECT_NEAR(predicted_with(read_engine_profile(scratch.path(), "sglang", "0.5.2"), never) /
+                  predicted_with(read_engine_profile(priors, "sglang", "0.5.2"), never),
+              1, 0.03);
+}
+
+TEST(CalibrateAll, RightProfilesKeepTheTextOfTheirFile) {
+  const EnginesCalibration c = calibrate_all(parse_measurements(table_of(two_engines(1)), "t.csv"), shipped());
+  const std::string priors = text_of_file(shipped().data_dir() / "priors" / "engines.yaml");
+  EXPECT_EQ(as_yaml(c, priors, "FIT", "2026-01"), priors);
+}
+
+TEST(CalibrateAll, SaysWhenThereIsNothingToFitTo) {
+  EXPECT_THROW(
+      calibrate_all(parse_measurements(table_of({good_row({{"engine", "no-such-engine"}})}), "t.csv"), shipped()),
+      std::invalid_argument);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "score/served.h"
 #include "support/measurement_table.h"
 #include "support/planning.h"
 
@@ -94,6 +95,31 @@ TEST(ServingRow, WhatWouldTakeTooLongIsNotPlayed) {
   EXPECT_FALSE(predicted({{"metric", "tpot_s_mean"}, {"load_kind", "open"}, {"load", "1"}, {"output_len", "1000000"}}));
   EXPECT_FALSE(
       predicted({{"metric", "ttft_s_p99"}, {"load_kind", "burst"}, {"load", "20000"}, {"output_len", "1000000"}}));
+}
+
+LengthSpread spread_of(const std::string& output_len) {
+  const std::vector<Measurement> rows = parse_measurements(table_of({good_row({{"output_len", output_len}})}), "t.csv");
+  SetupBuilder builder(shipped());
+  return length_spread(std::get<Setup>(builder.build(rows.front())));
+}
+
+TEST(LengthSpread, TellsTypedDrawnAndTracedLengthsApart) {
+  for (const char* typed : {"200", "128", "1", "1024", "8190"}) EXPECT_EQ(spread_of(typed).variation, 0) << typed;
+  // Evenly from 0.8 to 1: a mean of 0.9, a standard deviation of 0.2 / sqrt(12).
+  for (const char* drawn : {"922", "7373", "461"}) {
+    EXPECT_NEAR(spread_of(drawn).variation, 0.0642, 1e-4) << drawn;
+    EXPECT_NEAR(spread_of(drawn).longest, 1 / 0.9, 1e-12) << drawn;
+  }
+  for (const char* traced : {"201", "653", "219"}) EXPECT_EQ(spread_of(traced).variation, 1) << traced;
+}
+
+// The same tokens in all; the last answers of a trace decode nearly alone.
+TEST(ServingRow, ABurstOfATraceEndsLaterThanOneOfEqualAnswers) {
+  Cells traced = kBurst, equal = kBurst;
+  traced["output_len"] = "201";
+  equal["output_len"] = "200";
+  EXPECT_LT(value("output_tok_per_s", traced), 0.8 * value("output_tok_per_s", equal));
+  EXPECT_GT(value("output_tok_per_s", traced), 0.2 * value("output_tok_per_s", equal));
 }
 
 }  // namespace

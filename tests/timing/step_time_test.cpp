@@ -180,6 +180,44 @@ TEST(ReplicaTimer, TheHostsWorkPerSequenceIsSharedAmongAttentionGroups) {
   EXPECT_NEAR(host_share({.attention_dp = 8, .ep = 8}), 8 * 100e-6, 1e-9);
 }
 
+// A quarter of the arithmetic behind the same memory, as an H20 has: what keeps products from the peak shrinks with it.
+TEST(OperatorTime, ADeviceWithLessArithmeticForEachByteReachesMoreOfIt) {
+  TestCluster h100(Machines{.accelerator = "nvidia-h100-sxm5-80gb"}),
+      slow(Machines{.accelerator = "nvidia-h100-sxm5-80gb"});
+  for (auto& [rate, fact] : slow.accelerator().peak) fact.value /= 4;
+  slow.rebuild();
+  const Operator op{.name = "gemm",
+                    .kind = OperatorKind::kLinear,
+                    .tokens = 4096,
+                    .width_in = 8192,
+                    .width_out = 8192,
+                    .weight_elements = 8192.0 * 8192,
+                    .weight_bytes = Bytes(2.0 * 8192 * 8192)};
+  EngineProfile e = engine();
+  e.gemm_share.value = 0.5;
+  e.operator_floor.value = 0_us;
+  e.short_sum.value = e.narrow_output.value = 0;
+  const auto time = [&](const TestCluster& c) { return operator_time(op, device_rates(c.pool(), e), {}).time.value; };
+  // 0.5 / (0.5 + 0.5 h), h = 295.2 / 295 and a quarter of it: 0.4998 and 0.7998 of a peak that is a quarter.
+  EXPECT_NEAR(time(slow) / time(h100), 4 * 0.4998 / 0.7998, 1e-3);
+}
+
+TEST(ReplicaTimer, WithoutGraphsTheHostLaunchesDecodingToo) {
+  const TestCluster cluster(Machines{});
+  EngineProfile eager = engine(), graphs = engine();
+  eager.decodes_in_graphs = false;
+  eager.eager_launch.value = graphs.eager_launch.value = 100_us;
+  const ModelEntry& llama = shipped().model("llama-3.1-8b");
+  const Timed slow(llama, {}, cluster.pool(), eager), fast(llama, {}, cluster.pool(), graphs);
+  double launches = 0;
+  for (const Operator& op : slow.timer.slowest_decode_operators(1, 1000)) launches += op.count;
+  EXPECT_NEAR(slow.timer.decode_step(1, 1000).value,
+              launches * 100e-6 + eager.step_overhead.value.value + eager.sequence_overhead.value.value, 1e-9);
+  EXPECT_GT(slow.timer.decode_step(1, 1000), fast.timer.decode_step(1, 1000) * 2);
+  // A batch that keeps the device busy for longer hides it.
+  EXPECT_DOUBLE_EQ(slow.timer.decode_step(4096, 8000).value, fast.timer.decode_step(4096, 8000).value);
+}
+
 using Change = std::function<void(TestCluster&)>;
 
 const std::vector<std::pair<const char*, Change>>& improvements() {
