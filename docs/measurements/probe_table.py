@@ -1,5 +1,6 @@
 """The probe's figures of the first GPU and of all of them together beside those of plain loops and of PyTorch, and one run of the probe
-beside the other. Usage: probe_table.py OUT_DIR"""
+beside the other where there are two. Usage: probe_table.py OUT_DIR"""
+import glob
 import json
 import sys
 
@@ -16,7 +17,7 @@ def record(path):
         if figure(r) is None or r["case"].startswith("host."):
             continue
         protocol = r["protocol"]
-        shape = " ".join(f"{k}={v}" for k, v in sorted(r["shape"].items()))
+        shape = " ".join(f"{k}={v}" for k, v in sorted(r.get("shape", {}).items()))
         key = (r["case"], r["device"], shape, protocol.get("engine"), protocol.get("pattern"), protocol.get("launch"))
         figures[key] = figure(r)
     return figures
@@ -51,9 +52,9 @@ def name_of(key):
 
 
 folder = sys.argv[1]
-runs = [record(f"{folder}/probe-{n}.json") for n in (1, 2)]
-loops = [lines(f"{folder}/loops-{n}.txt") for n in (1, 2)]
-torch = [lines(f"{folder}/torch-{n}.txt") for n in (1, 2)]
+runs = [record(path) for path in sorted(glob.glob(f"{folder}/probe-*.json"))]
+loops = [lines(path) for path in sorted(glob.glob(f"{folder}/loops-*.txt"))]
+torch = [lines(path) for path in sorted(glob.glob(f"{folder}/torch-*.txt"))]
 
 
 def mean(values):
@@ -65,13 +66,15 @@ def beside(mine, theirs):
     return f"{theirs:12.4g} {100 * (mine / theirs - 1):+6.1f} %" if theirs else " " * 21
 
 
-print(f"{'means of two runs':48} {'probe':>12} {'plain loop':>21} {'PyTorch':>21}")
+print(f"{f'means of {len(runs)} run(s)':48} {'probe':>12} {'plain loop':>21} {'PyTorch':>21}")
 for key in runs[0]:
     name = name_of(key)
-    if not name or key not in runs[1] or not any(name in table for table in loops + torch):
+    if not name or key not in runs[-1] or not any(name in table for table in loops + torch):
         continue
     mine = mean(run[key] for run in runs)
     print(f"{name:48} {mine:12.4g} {beside(mine, mean(t.get(name) for t in loops))} {beside(mine, mean(t.get(name) for t in torch))}")
+if len(runs) < 2:
+    sys.exit(0)
 apart = sorted((abs(runs[1][key] / value - 1), key) for key, value in runs[0].items() if key in runs[1])
 share = lambda part: 100 * apart[min(int(len(apart) * part), len(apart) - 1)][0]
 print(f"two runs of the probe: {len(apart)} figures, apart by {share(0.5):.2f} % (median), {share(0.9):.2f} % (p90), {100 * apart[-1][0]:.1f} % (most: {apart[-1][1][0]} {apart[-1][1][2]})")

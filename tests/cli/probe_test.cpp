@@ -171,8 +171,8 @@ TEST(ProbeVerb, SavesWhatItReplays) {
   EXPECT_EQ(run_program(fmt::format("probe --replay {0} -o {0}", first)).code, 2) << "never over its input";
 }
 
-// 10,000 results have more values than a reader takes.
-TEST(ProbeVerb, SavesNothingThatItWouldNotReplay) {
+// 12,000 results have more values than files that people write.
+TEST(ProbeVerb, SavesAndReplaysManyResults) {
   const ScratchFolder folder;
   std::string jobs;
   for (int i = 1; i <= 12000; ++i) {
@@ -183,9 +183,21 @@ TEST(ProbeVerb, SavesNothingThatItWouldNotReplay) {
   const fs::path large = folder.write("fio.json", R"({"fio version": "fio-3.36", "jobs": [)" + jobs + "]}");
   const fs::path record = folder.path() / "record.json";
   const Answer run = run_program(fmt::format("probe --import {} -o {}", large.string(), record.string()));
+  EXPECT_NE(run.code, 2) << run.err.substr(0, 300);
+  EXPECT_EQ(run_program("probe --replay " + record.string()).code, run.code);
+}
+
+// A folder's name that would drive a terminal is refused by readers: what was measured is kept all the same.
+TEST(ProbeVerb, KeepsUnderAnotherNameWhatItWouldNotReplay) {
+  const ScratchFolder folder;
+  const fs::path steering = folder.path() / "a\x1b[2Jb", record = folder.path() / "record.json";
+  fs::create_directory(steering);
+  const Answer run =
+      run_program(fmt::format("probe --only collective --storage '{}' -o {}", steering.string(), record.string()));
   EXPECT_EQ(run.code, 2);
-  EXPECT_NE(run.err.find("could not be replayed"), std::string::npos) << run.err.substr(0, 300);
+  EXPECT_NE(run.err.find("could not be replayed, and is kept as"), std::string::npos) << run.err;
   EXPECT_FALSE(fs::exists(record));
+  EXPECT_FALSE(content_of(record.string() + ".rejected").empty());
 }
 
 // No GPU that is seen, no tool, no permission is a word in the record, and no crash.

@@ -83,6 +83,20 @@ TEST(ProductSurface, OfTwoKernelsTheFasterCounts) {
   EXPECT_NEAR(product_time(two, list[5].shape).figure.time / list[5].time, 1, 1e-9);
 }
 
+// A kernel ends at 128 rows, and the next begins with 1.6 times the time: the matrix that was not measured there bends as the others do.
+TEST(ProductSurface, BetweenItsRowsAMatrixBendsAsOthersDo) {
+  const auto time = [](const ProductShape& s) { return law(s) * (s.m > 64 && s.m <= 128 ? 1.6 : 1.0); };
+  std::vector<ProductPoint> all;
+  for (const ProductPoint& point : points()) all.push_back({point.shape, time(point.shape)});
+  const ProductShape left_out = shape(128, 4096, 4096);
+  std::erase_if(all, [&](const ProductPoint& p) {
+    return p.shape.m == left_out.m && p.shape.n == left_out.n && p.shape.k == left_out.k;
+  });
+  const Figure figure = product_time(fit_surface(Format::kBf16, all), left_out).figure;
+  EXPECT_EQ(figure.origin, FigureOrigin::kInterpolated);
+  EXPECT_NEAR(figure.time / time(left_out), 1, 0.1);
+}
+
 TEST(ProductSurface, AMatrixWithFewRowsGoesOnAsOthersDo) {
   auto list = points();
   std::erase_if(list, [](const ProductPoint& p) { return p.shape.n == 4096 && p.shape.k == 4096 && p.shape.m > 16; });
