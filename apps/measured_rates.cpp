@@ -12,7 +12,7 @@ namespace fathom {
 namespace {
 
 bool is_machine(const std::filesystem::path& path) {
-  const Document document = read_yaml(path);
+  const Document document = parse_yaml(text_of_file(path), path.string(), probe::kMostRecordValues);
   const Value* format = document.root.find("format");
   return format != nullptr && format->text == "fathom-machine";
 }

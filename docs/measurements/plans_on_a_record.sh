@@ -6,7 +6,7 @@
 set -eu
 record=$1
 build=${2:-build/release}
-read -ra folders <<<"${STEPS:-2026-11-22-cuda-warpgroups-h200 2026-11-22-cuda-engine-h200}"
+read -ra folders <<<"${STEPS:-2026-11-22-cuda-one-token-h200 2026-11-22-cuda-warpgroups-h200 2026-11-22-cuda-engine-h200}"
 . docs/measurements/gpus.sh
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

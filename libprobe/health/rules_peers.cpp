@@ -84,7 +84,7 @@ std::optional<Health> verdict(double one, std::vector<double> others, const Peer
 }
 
 std::optional<HealthFinding> compared(const Result& r, const std::vector<double>& others) {
-  const std::optional<Health> health = verdict(goodness(r), others, lines_of(r));
+  const std::optional<Health> health = others.empty() ? std::nullopt : verdict(goodness(r), others, lines_of(r));
   if (!health) return std::nullopt;
   const double median = median_of(others);
   return HealthFinding{

@@ -163,8 +163,9 @@ const Accelerator& accelerator_of(const MachineRecord& record, const Catalog& ca
 }
 
 // Activations that the products before them do on the way: of experts always; beside gate and up as far as the kernels of every format that
-// was measured join them.
-std::vector<ProfilePart> parts_of(const std::vector<Measured>& all) {
+// was measured join them. And norms of a single row, which on Hopper the products norm that read it (kernels/cuda/linear.h, takes_norm);
+// that a router's norm is not among them costs a microsecond of its layer.
+std::vector<ProfilePart> parts_of(const std::vector<Measured>& all, const Accelerator& accelerator) {
   std::vector<ProfilePart> parts;
   std::map<std::string, double> joined;  // most tokens, by format
   bool experts = false;
@@ -181,6 +182,9 @@ std::vector<ProfilePart> parts_of(const std::vector<Measured>& all) {
   for (const char* name : {"ffn.activation", "moe.shared.activation"}) {
     parts.push_back({.name = name, .tokens = least->second});
   }
+  if (accelerator.architecture.starts_with("Hopper")) {
+    for (const char* name : {"attention.norm", "ffn.norm"}) parts.push_back({.name = name, .tokens = 1});
+  }
   return parts;
 }
 
@@ -189,14 +193,15 @@ std::vector<ProfilePart> parts_of(const std::vector<Measured>& all) {
 RecordRates rates_of(const MachineRecord& record, const Catalog& catalog) {
   RecordRates rates;
   ProfileMeasurements& m = rates.measurements;
-  m.accelerator = accelerator_of(record, catalog).id;
+  const Accelerator& accelerator = accelerator_of(record, catalog);
+  m.accelerator = accelerator.id;
   m.machine = fmt::format("{}, {} x {}", record.node, record.gpus.size(), record.gpus.front().name);
   m.backend = "cuda";
   m.alone = true;
   m.date = record.date;
   std::set<std::string> unused, foreign;
   const std::vector<Measured> all = without_second_choice(slowest_of_devices(record, catalog));
-  m.parts = parts_of(all);
+  m.parts = parts_of(all, accelerator);
   for (const Measured& measured : all) {
     const std::string& name = measured.result->name;
     if (name.starts_with("host.")) continue;

@@ -65,7 +65,8 @@ TEST(CudaOneToken, KindsOfOperatorsButTheEmbeddingArePredictedWithinFifteenPerce
   for (const auto& [kind, missed] : errors) {
     double sum = 0;
     for (const double one : missed) sum += one;
-    if (kind != "embed") EXPECT_LT(sum / static_cast<double>(missed.size()), 0.10) << kind;
+    if (kind == "embed") continue;
+    EXPECT_LT(sum / static_cast<double>(missed.size()), 0.10) << kind;
   }
 }
 
@@ -78,7 +79,8 @@ TEST(CudaOneToken, TwoGpusAreAsFastAndAsForeseenAsWanted) {
     EXPECT_LT(error(v["step"]), 0.10) << v["title"];
     EXPECT_LT(error(v["memory"]), 0.02) << v["title"];
     for (const Json& kind : v["kinds"]) {
-      if (kind["kind"] == "all_reduce") EXPECT_LT(error(kind), 0.15) << v["title"];
+      if (kind["kind"] != "all_reduce") continue;
+      EXPECT_LT(error(kind), 0.15) << v["title"];
     }
   }
 }
@@ -89,8 +91,7 @@ TEST(CudaOneToken, WhatIsFoldedTakesNoTimeOfItsOwn) {
   for (const Json& op : v["operators"]) {
     const std::string name = op["name"];
     const bool folded = name == "attention.norm" || name == "ffn.norm" || name == "attention.rope";
-    if (folded) EXPECT_EQ(op["measured_s"], 0.0) << name;
-    if (name == "attention.qkv") EXPECT_GT(op["measured_s"], 0.0);
+    EXPECT_EQ(op["measured_s"] == 0.0, folded || name == "ffn.activation") << name;
   }
 }
 
