@@ -58,9 +58,10 @@ template <> inline constexpr Kind kKind<Method>{"methods", "products", "methods"
 template <> inline constexpr Kind kKind<Maker>{"makers", "products", "makers", "maker"};
 // clang-format on
 
-using AllKinds = std::tuple<Accelerator, Cpu, ModelEntry, Server, NetworkCard, Switch, SwitchAsic, Optic,
-                            LinkGeneration, CollectiveCurve, HealthThreshold, CaseShare, NcclLatency, DiskPart, Redundancy,
-                            ModelLoad, PsuEfficiency, PueClass, Tariff, CarbonFactor, InletClass, MainsQuality, Licence,
-                            RentalPrice, ApiPrice, FailureRate, PowerMeasurement, Constant, Product, Method, Maker>;
+using AllKinds =
+    std::tuple<Accelerator, Cpu, ModelEntry, Server, NetworkCard, Switch, SwitchAsic, Optic, LinkGeneration,
+               CollectiveCurve, HealthThreshold, CaseShare, NcclLatency, DiskPart, Redundancy, ModelLoad, PsuEfficiency,
+               PueClass, Tariff, CarbonFactor, InletClass, MainsQuality, Licence, RentalPrice, ApiPrice, FailureRate,
+               PowerMeasurement, Constant, Product, Method, Maker>;
 
 }  // namespace fathom

@@ -103,8 +103,8 @@ void fields(Visit& visit, H& h) {
 // What share of the physical limit a case of the probe reaches on devices that are well; `low` of the share is the least that is credible.
 struct CaseShare {
   std::string id;
-  std::string case_name;             // "gpu.memory.write"
-  std::optional<std::string> dtype;  // of products
+  std::string case_name;              // "gpu.memory.write"
+  std::optional<std::string> dtype;   // of products
   std::optional<std::string> boards;  // a form factor's first letters, "SXM"; absent: any
   Fact<double> share;
   Notes notes;
