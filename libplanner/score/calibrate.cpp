@@ -197,14 +197,14 @@ std::optional<ErrorStatistics> held_out_error(const std::vector<Measurement>& ro
 
 Score score_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, int folds) {
   const std::filesystem::path priors = catalog.data_dir() / "priors";
-  EngineBook book(priors), fitted(catalog.data_dir());
+  EngineBook book(priors);
   std::set<std::string> groups;
   for (const Measurement& row : rows) groups.insert(row.group);
   std::vector<ScoredRow> details =
       held_out(fit_rows(rows, catalog, book, engine_spans(priors)), folds_of(groups, folds), folds, {});
   std::set<std::string> seen;
   for (const ScoredRow& row : details) seen.insert(row.row->id);
-  const Score plain = score(rows, catalog, fitted, {});
+  const Score plain = score(rows, catalog, book, {});  // what no fit moves; never profiles that have seen the row
   for (const ScoredRow& row : plain.details) {
     if (!seen.contains(row.row->id)) details.push_back(row);
   }

@@ -52,7 +52,7 @@ struct EnginesCalibration {
 EnginesCalibration calibrate_all(const std::vector<Measurement>& rows, const Catalog& catalog);
 
 // Every row predicted by profiles that were fitted in this way, from those in the folder `priors` of the catalogs, to groups other than
-// its own. Rows that no engine profile moves (kernels, processors, slow networks) are predicted as score() does.
+// its own. Rows that no engine profile moves (kernels, collectives, power) are predicted as score() does.
 Score score_held_out(const std::vector<Measurement>& rows, const Catalog& catalog, int folds);
 
 // What an entry says of where its values come from.

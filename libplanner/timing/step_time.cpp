@@ -58,8 +58,9 @@ FlopsPerSecond DeviceRates::peak(Format math_type) const {
 namespace {
 
 // What keeps products from the peak is mostly that operands arrive too late, so the loss grows with the arithmetic that a
-// device has for each byte it can read. 1 / share - 1 is 0.0005 to 0.001 of the FLOP/B on A100, H100, B200, L40S and Gaudi 3
-// (0.93, 0.84, 0.79, 0.72, 0.77 of the peak at 153, 295, 281, 419 and 496 FLOP/B; stas00/ml-engineering, MAMF @744d01e).
+// device has for each byte it can read. 1 / share - 1 is 0.0008 to 0.001 of the FLOP/B on A100, H100, B200 and Gaudi 3
+// (0.87, 0.80, 0.78, 0.74 of the peak at 153, 295, 281 and 453 FLOP/B; mamf_bf16 in catalogs/accelerators.yaml). Gaudi 2 loses less, AMD's
+// MI300X to MI355X two to five times as much, for other reasons.
 constexpr double kUsualBalance = 295;  // H100 SXM, whose kind the engines' shares were measured on
 
 double fed(double share, double hunger) { return share < 1 ? share / (share + (1 - share) * hunger) : share; }
