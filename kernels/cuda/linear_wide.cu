@@ -235,11 +235,6 @@ class WideWarp {
         raw[half][p] = *reinterpret_cast<const uint4*>(rows + half * 8 * kRowBytes + chunk * 16);
       }
     }
-    if (!kInt4 || kOdd == 1) {
-      __syncwarp();
-      if (threadIdx.x % 32 == 0) weights.empty.arrive();
-      weights_.next();
-    }
 
     Exchange& inputs = shared_.inputs_there[inputs_.slot];
     const std::uint64_t x =
@@ -263,6 +258,14 @@ class WideWarp {
         all == 0 ? first_fp16_product(part, a, b) : add_fp16_product(part, a, b);
       }
       end_products();
+    }
+    // Not before: a slot that is given back while reads of it are under way may be filled by the next copy first, which nothing but
+    // this fence orders after them.
+    if (!kInt4 || kOdd == 1) {
+      show_stores();
+      __syncwarp();
+      if (threadIdx.x % 32 == 0) weights.empty.arrive();
+      weights_.next();
     }
     wait_for_products<0>();
     settle(part);
