@@ -259,7 +259,7 @@ TEST(RatesOfARecord, RealGpusGiveSurfacesAndCurves) {
 }
 
 // Two H200 at standard depth: every power of two. Calls of NCCL one by one, in which the host has a part, are not held to it (24 % at the
-// 90th percentile), nor are experts, whose twelve shapes make no surface.
+// 90th percentile), nor are experts, which are rows and no surface.
 TEST(RatesOfARecord, AStandardRecordPredictsWhatItHasNotSeen) {
   const std::filesystem::path file =
       std::filesystem::path(FATHOM_SOURCE_DIR) / "docs/measurements/2026-11-22-probe-standard-h200x2/probe.json";
