@@ -102,8 +102,9 @@ __device__ inline void copy_box(void* to, const void* map, int at0, int at1, int
 #endif
 }
 
-// After ordinary stores to shared memory, in every thread that made some, before the barrier that lets tensor cores or copies at it.
-__device__ inline void show_stores() {
+// Tensor cores and bulk copies come to shared memory by a way of their own, unordered behind ordinary accesses. In every thread after
+// stores that they are to see, or loads from what a copy is to fill next, before the barrier that lets them at it.
+__device__ inline void fence_async_proxy() {
 #ifdef FATHOM_BULK_COPIES
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif

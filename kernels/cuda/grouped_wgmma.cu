@@ -113,12 +113,12 @@ struct Consumer {
     if (part == 0) shared.weights.wait_full(weights);
     rows.template prepare<kTurn>(shared.weights.tile[weights.stage()], part);
     if constexpr (Rows::kInRegisters) {
-      if (part == Rows::kParts - 1 || step == op.steps() - 1) shared.weights.release(weights);
+      if (part == Rows::kParts - 1 || step == op.steps() - 1) shared.weights.release_loaded(weights);
     } else {
       ++weights.count;
     }
     shared.tokens.wait_full(tokens);
-    show_stores();  // The copies were ordinary ones. A fence in those who copied instead, a step later, was as fast or 7 % slower.
+    fence_async_proxy();  // The copies were ordinary ones. A fence in those who copied instead, a step later, was as fast or 7 % slower.
     const std::uint64_t x = swizzled_matrix(shared_address(&shared.tokens.tile[tokens.stage()]), 0);
     ++tokens.count;
     switch ((tile.pairs + 31) / 32) {

@@ -259,10 +259,10 @@ class WideWarp {
       }
       end_products();
     }
-    // Not before: a slot that is given back while reads of it are under way may be filled by the next copy first, which nothing but
-    // this fence orders after them.
+    // Not before: a slot that was given back behind its loads was filled by the next copy before all of them had read, when tensor cores
+    // kept shared memory busy. The loads' values are in use here, and the fence says it to the model of memory as well.
     if (!kInt4 || kOdd == 1) {
-      show_stores();
+      fence_async_proxy();
       __syncwarp();
       if (threadIdx.x % 32 == 0) weights.empty.arrive();
       weights_.next();

@@ -46,7 +46,7 @@ __device__ inline void clear_rows(SwizzledTile<kValueWidth>& values, int first) 
       *reinterpret_cast<uint4*>(column[row] + lane % kChunks * 8) = make_uint4(0, 0, 0, 0);
     }
   }
-  show_stores();
+  fence_async_proxy();
 }
 
 // The warp that fetches. Waits are for all lanes, copies are for one.

@@ -30,6 +30,11 @@ struct Ring {
     if (threadIdx.x % 32 == 0) empty[turn.stage()].arrive();
     ++turn.count;
   }
+  // The same after ordinary loads from it.
+  __device__ void release_loaded(Turn& turn) {
+    fence_async_proxy();
+    release(turn);
+  }
 };
 
 }  // namespace fathom::cuda

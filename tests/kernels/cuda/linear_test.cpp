@@ -276,48 +276,6 @@ TEST(CudaLinear, WarpgroupsEqualTheHostAtOddSizes) {
   }
 }
 
-// On two H200 the probe found single elements of fp8 products of 64 tokens off by what sixteen wrong inputs would make, twice in a few
-// hundred products: what a device says once it has to say every time, also when it is busy.
-TEST(CudaLinear, ManyRunsOfWarpgroupsAgree) {
-  if (device_traits().compute != 90) GTEST_SKIP() << "waived: no warpgroup products";
-  constexpr int kTokens = 64, kRuns = 200;
-  constexpr std::int64_t kRows = 16160, kCols = 7168;
-  Random random;
-  static TestWorkspace workspace;
-  for (Storage storage : {Storage::kFp8Block128, Storage::kInt4G128}) {
-    SCOPED_TRACE(std::string(name_of(storage)) + " seed " + std::to_string(random.seed()));
-    const TestWeights w(storage, kRows, kCols, random);
-    std::vector<std::uint16_t> x(kTokens * kCols);
-    for (std::uint16_t& v : x) v = random.bf16();
-    const OnDevice<std::uint16_t> x_device(x);
-    OnDevice<float> y(kTokens * kRows);
-    std::vector<float> first;
-    for (int run = 0; run < kRuns; ++run) {
-      for (int busy = 0; busy < 8; ++busy) {
-        linear({.overlap = true},
-               {.w = w.view(),
-                .x = x_device.data(),
-                .x_stride = kCols,
-                .tokens = kTokens,
-                .y = y.data(),
-                .y_stride = kRows,
-                .y_fp32 = true,
-                .path = LinearPath::kWide},
-               workspace.view());
-      }
-      std::vector<float> now = y.values();
-      if (run == 0) first = now;
-      std::string differing;  // whether rows, tokens or tiles are wrong tells what was read too late
-      int count = 0;
-      for (std::size_t i = 0; i < now.size(); ++i) {
-        if (std::memcmp(&now[i], &first[i], sizeof(float)) == 0 || ++count > 64) continue;
-        differing += " " + std::to_string(i / kRows) + ":" + std::to_string(i % kRows);
-      }
-      ASSERT_EQ(count, 0) << "run " << run << " differs at token:row" << differing;
-    }
-  }
-}
-
 TEST(CudaLinear, RowsMayBeginWithinATileOfScales) {
   for (std::int64_t phase : {8, 72, 120}) {
     check({.storage = Storage::kFp8Block128,
