@@ -155,10 +155,12 @@ TimedOnCard time_on_cards(const std::vector<Card*>& cards, const CardRules& rule
 }
 
 void warm_up(Card& card, Seconds least, Seconds most, const CardBody& body) {
-  const GroupBody all = alone(card, body);
-  const double once = one_run({&card}, all);
-  Sampled samples({&card}, std::clamp(static_cast<int>(0.01 / std::max(once, 1e-7)), 1, kMostHeldRuns),
-                  Launches::kEager, all);
+  warm_up({&card}, Launches::kEager, least, most, alone(card, body));
+}
+
+void warm_up(const std::vector<Card*>& cards, Launches launches, Seconds least, Seconds most, const GroupBody& body) {
+  const double once = one_run(cards, body);
+  Sampled samples(cards, std::clamp(static_cast<int>(0.01 / std::max(once, 1e-7)), 1, kMostHeldRuns), launches, body);
   const Now now = steady_clock();
   const double begin = now();
   double before = 0;

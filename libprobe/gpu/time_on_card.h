@@ -48,6 +48,7 @@ TimedOnCard time_on_cards(const std::vector<Card*>& cards, const CardRules& rule
 // Runs it until two neighbouring spans of a fifth of a second take the same time within 1 %, for `least` to `most`: clocks climb for
 // a while, and fall when the power limit is reached.
 void warm_up(Card& card, Seconds least, Seconds most, const CardBody& body);
+void warm_up(const std::vector<Card*>& cards, Launches launches, Seconds least, Seconds most, const GroupBody& body);
 
 // Sets figure, status and protocol. `work` of one launch, in the result's unit times seconds; of a time it is 1.
 struct Work {
