@@ -164,7 +164,7 @@ TEST(Calibrate, HeldOutRowsArePredictedByTheOthers) {
 
 // Some rows of every n-th serving group of the public table: engines, devices and versions that share levels of a fit.
 std::vector<Measurement> public_rows() {
-  constexpr int kEvery = 9, kOfEach = 5;
+  constexpr int kEvery = 9, kOfEach = 3;
   std::vector<Measurement> rows = read_measurements(
       std::filesystem::path(FATHOM_SOURCE_DIR) / "data/measurements/measurements.csv", shipped().data_dir());
   std::map<std::string, int> taken;
