@@ -142,18 +142,24 @@ void add_calibrate_verb(CLI::App& program, Session& session) {
       ->check(wrong_version)
       ->needs(engine);
   verb->add_option("--fix", options->fit.fixed, "parameters that stay")->check(wrong_parameter)->needs(engine);
-  verb->add_option("--folds", options->folds,
-                   "parts that the groups are dealt into for the held-out error of one engine; 0: none")
-      ->check(CLI::Range(0, 100))
-      ->capture_default_str();
+  CLI::Option* folds =
+      verb->add_option("--folds", options->folds,
+                       "parts that the groups are dealt into for the held-out error of one engine; 0: none")
+          ->check(CLI::Range(0, 100))
+          ->capture_default_str();
   verb->add_flag("--one-for-all", options->one_for_all, "the same values on all devices")->needs(engine);
   verb->add_option("--source", options->source,
                    "what the entry names as the source of its values (default: the table)");
   verb->add_option("--date", options->date, "and as their date (default: this month)");
   verb->add_option("-o,--output", options->output, "the entry for catalogs/engines.yaml (default: standard output)");
   verb->footer("What moved goes to standard error. How far that holds elsewhere: fathom score --kfold group.");
-  verb->callback(
-      [options, &session] { session.run = [options, &session] { return run_calibrate(*options, session); }; });
+  verb->callback([options, &session, engine, folds] {
+    if (folds->count() > 0 && engine->count() == 0) {
+      throw CLI::ValidationError(
+          "--folds", "is of one engine and needs --engine; of all in one fit: fathom score MEASUREMENTS --kfold group");
+    }
+    session.run = [options, &session] { return run_calibrate(*options, session); };
+  });
 }
 
 }  // namespace fathom

@@ -58,10 +58,17 @@ std::vector<FitRow> fit_rows(const std::vector<Measurement>& rows, const Catalog
       if (span.id == setup->engine && !span.since.empty() && version_in(m.engine_version, span.since, {}))
         context.since.push_back(span.since);
     }
-    EngineProfile here = on_device(*engine, device);
-    if (predicted_value(*setup, here))
-      out.push_back({.setup = std::move(*setup), .context = std::move(context), .engine = std::move(here)});
+    if (predicted_value(*setup, on_device(*engine, device)))
+      out.push_back({.setup = std::move(*setup), .context = std::move(context), .engine = facts_on(*engine, device)});
   }
+  return out;
+}
+
+// What was found of all engines does not hold for one that is unfitted, so what was found of it must not move the others.
+std::vector<FitRow> rows_of_all(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& book,
+                                const std::filesystem::path& priors) {
+  std::vector<FitRow> out = fit_rows(rows, catalog, book, engine_spans(priors));
+  std::erase_if(out, [](const FitRow& row) { return row.engine.unfitted; });
   return out;
 }
 
@@ -77,11 +84,11 @@ Devices devices_of(const std::vector<FitRow>& rows) {
 }
 
 // A level is there only where it can tell something apart: an architecture when there are several, a device when its
-// architecture has several.
+// architecture has several. Rows of one architecture say nothing about another.
 FitContext context_of(const Accelerator& device, const Devices& devices, const CalibrationOptions& options) {
   FitContext out;
   if (!options.by_device) return out;
-  if (devices.size() > 1) out.architecture = device.architecture;
+  (devices.size() > 1 ? out.architecture : out.only) = device.architecture;
   const auto architecture = devices.find(device.architecture);
   if (architecture != devices.end() && architecture->second.size() > 1 && !device.id.empty()) out.device = device.id;
   return out;
@@ -100,6 +107,34 @@ std::vector<FitRow> rows_of(const CalibrationOptions& options, std::vector<FitRo
 
 }  // namespace
 
+namespace {
+
+// Each level beside those above it: everywhere, architectures, devices.
+std::vector<CalibratedParameter> moved_by(const EnginesFit& fit, const EngineProfile& engine,
+                                          const CalibrationOptions& options) {
+  std::vector<CalibratedParameter> out;
+  const Devices devices = devices_of(fit.rows());
+  const auto add = [&](const Accelerator& on) {
+    const EngineProfile before = on_device(engine, on);
+    const EngineProfile after = on_device(fit.at(engine, context_of(on, devices, options)), on);
+    for (const auto& [level, factors] : fit.factors()) {
+      if (level.device != (on.id.empty() ? on.architecture : on.id)) continue;
+      for (const auto& [p, factor] : factors)
+        out.push_back({.parameter = p, .device = level.device, .before = p->value(before), .after = p->value(after)});
+    }
+  };
+  add({});
+  for (const auto& [architecture, parts] : devices) {
+    Accelerator any = parts.begin()->second;
+    any.id.clear();
+    if (!architecture.empty()) add(any);
+    for (const auto& [id, device] : parts) add(device);
+  }
+  return out;
+}
+
+}  // namespace
+
 Calibration calibrate(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& engines,
                       const CalibrationOptions& options) {
   if (engines.find(options.engine, {}) == nullptr) throw std::invalid_argument("unknown engine " + options.engine);
@@ -111,33 +146,16 @@ Calibration calibrate(const std::vector<Measurement>& rows, const Catalog& catal
   out.before = macro(fit);
   fit.solve();
   out.after = macro(fit);
-  const EngineProfile& prior = *engines.find(options.engine, fit.rows().back().setup.row->engine_version);
-  out.profile = fit.at(prior, {});
-  const auto moved = [&](const std::string& name, const EngineProfile& from, const EngineProfile& base,
-                         const EngineProfile& to) {
-    for (const EngineParameter& p : engine_parameters()) {
-      if (p.value(to) == p.value(base) || std::abs(std::log(p.value(to) / p.value(base))) < 0.01) continue;
-      out.parameters.push_back({.parameter = &p, .device = name, .before = p.value(from), .after = p.value(to)});
-    }
-  };
-  moved("", prior, prior, out.profile);
-  const Devices devices = devices_of(fit.rows());
-  for (const auto& [architecture, parts] : devices) {
-    Accelerator any = parts.begin()->second;
-    any.id.clear();
-    const auto on = [&](const Accelerator& device) {
-      return fit.at(on_device(prior, device), context_of(device, devices, options));
-    };
-    moved(architecture, on_device(prior, any), out.profile, on(any));
-    for (const auto& [id, device] : parts) moved(id, on_device(prior, device), on(any), on(device));
-  }
+  out.engine = *engines.find(options.engine, fit.rows().back().setup.row->engine_version);
+  out.factors = fit.factors();
+  out.parameters = moved_by(fit, out.engine, options);
   return out;
 }
 
 EnginesCalibration calibrate_all(const std::vector<Measurement>& rows, const Catalog& catalog) {
   const std::filesystem::path priors = catalog.data_dir() / "priors";
   EngineBook book(priors);
-  EnginesFit fit(fit_rows(rows, catalog, book, engine_spans(priors)));
+  EnginesFit fit(rows_of_all(rows, catalog, book, priors));
   if (fit.rows().empty()) throw std::invalid_argument("no row can be predicted by an engine");
   EnginesCalibration out{.factors = {},
                          .before = macro(fit),
@@ -201,7 +219,7 @@ Score score_held_out(const std::vector<Measurement>& rows, const Catalog& catalo
   std::set<std::string> groups;
   for (const Measurement& row : rows) groups.insert(row.group);
   std::vector<ScoredRow> details =
-      held_out(fit_rows(rows, catalog, book, engine_spans(priors)), folds_of(groups, folds), folds, {});
+      held_out(rows_of_all(rows, catalog, book, priors), folds_of(groups, folds), folds, {});
   std::set<std::string> seen;
   for (const ScoredRow& row : details) seen.insert(row.row->id);
   const Score plain = score(rows, catalog, book, {});  // what no fit moves; never profiles that have seen the row

@@ -2,7 +2,6 @@
 // held back by what the catalog knew before. docs/formulas/calibrate.md
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,13 +25,15 @@ struct CalibratedParameter {
 };
 
 struct Calibration {
-  EngineProfile profile;                        // likely values moved; the corners moved along
-  std::vector<CalibratedParameter> parameters;  // those that the rows moved by more than a hundredth
+  EngineProfile engine;                         // where the fit started, as it was read
+  FittedFactors factors;                        // what was found, on top of the engine's own
+  std::vector<CalibratedParameter> parameters;  // what they make of the engine's newest version among the rows
   ErrorStatistics before, after;                // macro over groups
   int rows = 0, groups = 0;
   std::optional<ErrorStatistics> held_out;  // of groups that a fit did not see; filled by held_out_error()
 };
 
+// What a fit found holds on the architectures of its rows: everywhere only when there are several, or with by_device off.
 // Throws std::invalid_argument when the engine is unknown or no row can be predicted.
 Calibration calibrate(const std::vector<Measurement>& rows, const Catalog& catalog, EngineBook& engines,
                       const CalibrationOptions& options);
@@ -43,10 +44,10 @@ Calibration calibrate(const std::vector<Measurement>& rows, const Catalog& catal
 std::optional<ErrorStatistics> held_out_error(const std::vector<Measurement>& rows, const Catalog& catalog,
                                               const CalibrationOptions& options, int folds);
 
-// All engines of a table in one fit, from the folder `priors` of the catalogs.
+// All engines of a table in one fit, from the folder `priors` of the catalogs. Rows of unfitted engines take no part.
 struct EnginesCalibration {
-  std::map<FitLevel, std::vector<double>> factors;  // ln of the factor on each of engine_parameters()
-  ErrorStatistics before, after;                    // macro over groups
+  FittedFactors factors;
+  ErrorStatistics before, after;  // macro over groups
   int rows = 0, groups = 0;
 };
 EnginesCalibration calibrate_all(const std::vector<Measurement>& rows, const Catalog& catalog);

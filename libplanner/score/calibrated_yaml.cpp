@@ -2,18 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <cctype>
 #include <sstream>
+#include <string_view>
 
 #include "score/calibrate.h"
 
 namespace fathom {
 
 namespace {
-
-std::string fact_text(const EngineParameter& p, double value) {
-  return p.share != nullptr ? fmt::format("{:.3g}", value) : fmt::format("{:.3g} us", value * 1e6);
-}
 
 // Between double quotes, whatever is in it.
 std::string quoted(const std::string& text) {
@@ -25,49 +22,22 @@ std::string quoted(const std::string& text) {
   return out + "\"";
 }
 
-}  // namespace
-
-std::string as_yaml(const Calibration& c, const EntryOrigin& origin) {
-  std::string out = fmt::format("  - id: {}\n    name: {}\n", c.profile.id, quoted(c.profile.name));
-  if (!origin.span.since.empty()) out += fmt::format("    since: {}\n", quoted(origin.span.since));
-  out += "    whole_values: true\n";
-  if (!origin.span.released.empty()) out += fmt::format("    released: {}\n", quoted(origin.span.released));
-  const auto fact = [&](const CalibratedParameter& p) {
-    EngineProfile engine = c.profile;
-    p.parameter->set(engine, p.after);
-    const double a = p.parameter->value(at_corner(engine, Corner::kFast)),
-                 b = p.parameter->value(at_corner(engine, Corner::kSlow));
-    return fmt::format("{}: {{value: {}, low: {}, high: {}, source: {}, date: {}, confidence: derived}}\n",
-                       p.parameter->name, fact_text(*p.parameter, p.after),
-                       fact_text(*p.parameter, std::min({a, b, p.after})),
-                       fact_text(*p.parameter, std::max({a, b, p.after})), quoted(origin.source), origin.date);
-  };
-  std::string last;
-  for (const CalibratedParameter& p : c.parameters) {
-    if (p.device.empty()) {
-      out += "    " + fact(p);
-      continue;
-    }
-    if (last.empty()) out += "    variants:\n";
-    if (p.device != last) out += fmt::format("      - devices: [{}]\n", p.device);
-    last = p.device;
-    out += "        " + fact(p);
-  }
-  return out;
-}
-
-namespace {
-
 constexpr std::size_t kLineWidth = 120;
 
-// Codes and dates need no quotes.
-bool plain(const std::string& text) {
-  return !text.empty() && text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-+") == std::string::npos;
+// Without quotes where a list or a map in one line needs none; "Broadcom BCM2711, 4x Cortex-A72" would be two words.
+std::string word(const std::string& text) {
+  const auto is_plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("-+._ ()/").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  const bool plain = !text.empty() && std::isalnum(static_cast<unsigned char>(text.front())) != 0 &&
+                     text.back() != ' ' && std::all_of(text.begin(), text.end(), is_plain);
+  return plain ? text : quoted(text);
 }
 
-// "- {source: FIT, date: 2026-11, memory_share: 0.95, …}"; empty when nothing moved by a hundredth.
-std::string factors_item(const std::string& device, const std::vector<double>& ln, const std::string& source,
+// "- {source: FIT, date: 2026-11, memory_share: 0.95, …}"; empty when nothing moved.
+std::string factors_item(const std::string& device, const std::vector<FittedFactor>& moved, const std::string& source,
                          const std::string& date) {
+  if (moved.empty()) return {};
   std::string out = "      - {", line = out;
   const auto add = [&](const std::string& text, bool last) {
     const std::string piece = text + (last ? "}" : ", ");
@@ -79,27 +49,19 @@ std::string factors_item(const std::string& device, const std::vector<double>& l
     out += piece;
     line += piece;
   };
-  std::vector<std::string> moved;
-  for (std::size_t i = 0; i < ln.size(); ++i) {
-    const EngineParameter& p = engine_parameters()[i];
-    const double x = ln[i];
-    if (std::abs(x) >= 0.01) moved.push_back(fmt::format("{}: {:.3g}", p.name, std::exp(x)));
-  }
-  if (moved.empty()) return {};
-  if (!device.empty()) add(fmt::format("devices: [{}]", device), false);
-  add("source: " + (plain(source) ? source : quoted(source)), false);
-  add("date: " + (plain(date) ? date : quoted(date)), false);
-  for (std::size_t m = 0; m < moved.size(); ++m) add(moved[m], m + 1 == moved.size());
+  if (!device.empty()) add(fmt::format("devices: [{}]", word(device)), false);
+  add("source: " + word(source), false);
+  add("date: " + word(date), false);
+  for (const auto& [p, factor] : moved) add(fmt::format("{}: {:.3g}", p->name, factor), p == moved.back().first);
   return out + "\n";
 }
 
-// What was found of every engine stands behind the first entry.
-std::string factors_of(const EnginesCalibration& c, bool is_reference, const std::string& id, const std::string& since,
+// What was found of one engine from one version on.
+std::string factors_of(const FittedFactors& factors, const std::string& engine, const std::string& since,
                        const std::string& source, const std::string& date) {
   std::string out;
-  for (const auto& [level, ln] : c.factors) {
-    if (level.engine == (is_reference ? "" : id) && level.since == since)
-      out += factors_item(level.device, ln, source, date);
+  for (const auto& [level, moved] : factors) {
+    if (level.engine == engine && level.since == since) out += factors_item(level.device, moved, source, date);
   }
   return out.empty() ? out : "    factors:\n" + out;
 }
@@ -114,13 +76,21 @@ std::string word_of(const std::string& line, const std::string& key) {
 
 }  // namespace
 
+std::string as_yaml(const Calibration& c, const EntryOrigin& origin) {
+  std::string out = fmt::format("  - id: {}\n    name: {}\n", c.engine.id, quoted(c.engine.name));
+  if (!origin.span.since.empty()) out += fmt::format("    since: {}\n", quoted(origin.span.since));
+  if (!origin.span.released.empty()) out += fmt::format("    released: {}\n", quoted(origin.span.released));
+  if (c.engine.unfitted) out += "    unfitted: true\n";                    // each entry says it anew
+  return out + factors_of(c.factors, {}, {}, origin.source, origin.date);  // a fit of one engine names none
+}
+
 std::string as_yaml(const EnginesCalibration& c, const std::string& priors, const std::string& source,
                     const std::string& date) {
   std::string out, behind, id, since;  // behind: empty lines and comments, which belong to what follows
   bool is_reference = true;
   const auto close = [&] {
     if (id.empty()) return;
-    out += factors_of(c, is_reference, id, since, source, date);
+    out += factors_of(c.factors, is_reference ? "" : id, since, source, date);  // first what was found of all engines
     is_reference = false;
     since.clear();
   };

@@ -27,7 +27,7 @@ struct Level {
 };
 
 std::vector<Level> levels_of(const FitContext& c) {
-  std::vector<Level> out = {{.where = {c.engine, {}, {}}, .spread = nullptr}};
+  std::vector<Level> out = {{.where = {c.engine, {}, c.only}, .spread = nullptr}};
   const auto on_devices = [&](const std::string& engine, const std::string& since, const Spread& architecture,
                               const Spread* device) {
     if (!c.architecture.empty()) out.push_back({.where = {engine, since, c.architecture}, .spread = &architecture});
@@ -42,24 +42,50 @@ std::vector<Level> levels_of(const FitContext& c) {
   return out;
 }
 
-// What the catalog's range says about a parameter: low to high holds nine tenths.
+// What the catalog's range on a device says about a parameter: low to high holds nine tenths.
 double spread_of_range(const EngineParameter& p, const EngineProfile& engine) {
   const double a = p.value(at_corner(engine, Corner::kFast)), b = p.value(at_corner(engine, Corner::kSlow));
   const double spread = a > 0 && b > 0 ? std::abs(std::log(a / b)) / 3.3 : 0;
   return std::clamp(spread, 0.1, 1.0);
 }
 
-double spread_at(const Level& level, const EngineParameter& p, const EngineProfile& engine) {
-  if (level.spread == nullptr) return kOfRange * spread_of_range(p, engine);
-  return p.of_host ? level.spread->host : p.share != nullptr ? level.spread->share : level.spread->time;
+// Of each parameter, as a row sees it: ranges differ by version and device.
+Eigen::VectorXd spreads_at(const Level& level, const FitRow& row) {
+  const std::vector<EngineParameter>& all = engine_parameters();
+  Eigen::VectorXd out(static_cast<Eigen::Index>(all.size()));
+  const EngineProfile here = level.spread == nullptr ? on_device(row.engine, row.setup.device()) : EngineProfile{};
+  Eigen::Index i = 0;
+  for (const EngineParameter& p : all) {
+    out[i++] = level.spread == nullptr ? kOfRange * spread_of_range(p, here)
+               : p.of_host             ? level.spread->host
+               : p.share != nullptr    ? level.spread->share
+                                       : level.spread->time;
+  }
+  return out;
 }
 
-EngineProfile turned(const EngineProfile& prior, const Eigen::VectorXd& ln) {
-  EngineProfile out = prior;
+// ln of what is known already of each parameter.
+Eigen::VectorXd ln_of(const std::vector<EngineFactors>& known) {
+  const std::vector<EngineParameter>& all = engine_parameters();
+  Eigen::VectorXd out = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(all.size()));
+  for (const EngineFactors& f : known) {
+    for (const auto& [p, factor] : f.factors) out[p - all.data()] += std::log(factor);
+  }
+  return out;
+}
+
+// To three digits: what is held out is what the file would say.
+double as_written(double factor) {
+  const double unit = std::pow(10, std::floor(std::log10(factor)) - 2);
+  return std::round(factor / unit) * unit;
+}
+
+EngineProfile turned(const EngineProfile& facts, const Eigen::VectorXd& ln) {
+  EngineProfile out = facts;
   Eigen::Index i = 0;
   for (const EngineParameter& p : engine_parameters()) {
     const double factor = std::exp(ln[i++]);
-    if (factor != 1 && p.value(out) > 0) p.set(out, std::clamp(p.value(out) * factor, p.least, p.most));
+    if (factor != 1) p.multiply(out, factor);
   }
   return out;
 }
@@ -73,10 +99,11 @@ class EnginesFit::Solver {
   void solve();
   const std::vector<FitRow>& rows() const { return rows_; }
   Eigen::VectorXd errors() const { return errors(x_); }
-  EngineProfile at(const EngineProfile& prior, const FitContext& context) const;
-  std::map<FitLevel, std::vector<double>> factors() const;
+  EngineProfile at(EngineProfile engine, const FitContext& context) const;
+  FittedFactors factors() const;
 
  private:
+  std::vector<FittedFactor> factors(int level) const;
   Eigen::VectorXd sum(const Eigen::MatrixXd& x, const std::vector<int>& levels) const;
   double error(std::size_t row, const Eigen::VectorXd& ln) const;
   Eigen::VectorXd errors(const Eigen::MatrixXd& x) const;
@@ -85,7 +112,9 @@ class EnginesFit::Solver {
   Eigen::MatrixXd covariance(const Eigen::MatrixXd& slopes) const;
 
   std::vector<FitRow> rows_;
-  Eigen::VectorXd weight_;  // of each row
+  std::vector<EngineProfile> facts_;    // of each row, without factors
+  std::vector<Eigen::VectorXd> known_;  // ln of the factors that it starts from
+  Eigen::VectorXd weight_;              // of each row
   std::map<FitLevel, int> level_of_;
   std::vector<std::vector<int>> levels_;  // of each row
   Eigen::MatrixXd spread_;                // level x parameter: standard deviation of ln, 0: fixed
@@ -94,25 +123,33 @@ class EnginesFit::Solver {
 
 EnginesFit::Solver::Solver(std::vector<FitRow> rows, const std::vector<std::string>& fixed) : rows_(std::move(rows)) {
   const std::vector<EngineParameter>& all = engine_parameters();
+  const auto parameters = static_cast<Eigen::Index>(all.size());
   std::map<std::string, double> of_group;
-  std::vector<Eigen::VectorXd> spreads;
+  std::vector<Eigen::VectorXd> spreads;  // of each level, summed over its rows
+  std::vector<double> rows_at;
   for (const FitRow& row : rows_) {
     ++of_group[row.setup.row->group];
+    known_.push_back(ln_of(row.engine.factors));
+    facts_.push_back(row.engine);
+    facts_.back().factors.clear();
     std::vector<int>& levels = levels_.emplace_back();
     for (const Level& level : levels_of(row.context)) {
       const auto [at, is_new] = level_of_.emplace(level.where, static_cast<int>(spreads.size()));
       levels.push_back(at->second);
-      if (!is_new) continue;
-      Eigen::VectorXd& spread = spreads.emplace_back(static_cast<Eigen::Index>(all.size()));
-      Eigen::Index i = 0;
-      for (const EngineParameter& p : all) {
-        const bool stays = std::find(fixed.begin(), fixed.end(), p.name) != fixed.end();
-        spread[i++] = stays ? 0 : spread_at(level, p, row.engine);
+      if (is_new) {
+        spreads.emplace_back(Eigen::VectorXd::Zero(parameters));
+        rows_at.push_back(0);
       }
+      spreads[static_cast<std::size_t>(at->second)] += spreads_at(level, row);
+      ++rows_at[static_cast<std::size_t>(at->second)];
     }
   }
-  spread_.resize(static_cast<Eigen::Index>(spreads.size()), static_cast<Eigen::Index>(all.size()));
-  for (std::size_t i = 0; i < spreads.size(); ++i) spread_.row(static_cast<Eigen::Index>(i)) = spreads[i];
+  spread_.resize(static_cast<Eigen::Index>(spreads.size()), parameters);
+  for (std::size_t i = 0; i < spreads.size(); ++i) spread_.row(static_cast<Eigen::Index>(i)) = spreads[i] / rows_at[i];
+  for (Eigen::Index i = 0; i < parameters; ++i) {
+    const char* name = all[static_cast<std::size_t>(i)].name;
+    if (std::find(fixed.begin(), fixed.end(), name) != fixed.end()) spread_.col(i).setZero();
+  }
   x_ = Eigen::MatrixXd::Zero(spread_.rows(), spread_.cols());
   weight_.resize(static_cast<Eigen::Index>(rows_.size()));
   for (std::size_t i = 0; i < rows_.size(); ++i)
@@ -127,7 +164,7 @@ Eigen::VectorXd EnginesFit::Solver::sum(const Eigen::MatrixXd& x, const std::vec
 
 double EnginesFit::Solver::error(std::size_t i, const Eigen::VectorXd& ln) const {
   const FitRow& row = rows_[i];
-  const std::optional<double> value = predicted_value(row.setup, turned(row.engine, ln));
+  const std::optional<double> value = predicted_value(row.setup, turned(facts_[i], known_[i] + ln));
   return value ? std::log(*value / row.setup.row->value) : kVanished;
 }
 
@@ -218,20 +255,32 @@ void EnginesFit::Solver::solve() {
   }
 }
 
-EngineProfile EnginesFit::Solver::at(const EngineProfile& prior, const FitContext& context) const {
-  std::vector<int> levels;
+EngineProfile EnginesFit::Solver::at(EngineProfile engine, const FitContext& context) const {
   for (const Level& level : levels_of(context)) {
-    if (const auto known = level_of_.find(level.where); known != level_of_.end()) levels.push_back(known->second);
+    const auto known = level_of_.find(level.where);
+    if (known == level_of_.end()) continue;
+    EngineFactors& found = engine.factors.emplace_back();
+    if (!level.where.device.empty()) found.devices = {level.where.device};
+    found.origin.confidence = Confidence::kDerived;
+    found.factors = factors(known->second);
   }
-  return turned(prior, sum(x_, levels));
+  return engine;
 }
 
-std::map<FitLevel, std::vector<double>> EnginesFit::Solver::factors() const {
-  std::map<FitLevel, std::vector<double>> out;
-  for (const auto& [where, index] : level_of_) {
-    const Eigen::VectorXd ln = x_.row(index);
-    out[where] = {ln.begin(), ln.end()};
+std::vector<FittedFactor> EnginesFit::Solver::factors(int level) const {
+  constexpr double kMoved = 0.01;
+  std::vector<FittedFactor> out;
+  Eigen::Index i = 0;
+  for (const EngineParameter& p : engine_parameters()) {
+    const double ln = x_(level, i++);
+    if (std::abs(ln) >= kMoved) out.emplace_back(&p, as_written(std::exp(ln)));
   }
+  return out;
+}
+
+FittedFactors EnginesFit::Solver::factors() const {
+  FittedFactors out;
+  for (const auto& [where, index] : level_of_) out[where] = factors(index);
   return out;
 }
 
@@ -247,10 +296,10 @@ std::vector<double> EnginesFit::errors() const {
   return {e.begin(), e.end()};
 }
 
-EngineProfile EnginesFit::at(const EngineProfile& prior, const FitContext& context) const {
-  return solver_->at(prior, context);
+EngineProfile EnginesFit::at(const EngineProfile& engine, const FitContext& context) const {
+  return solver_->at(engine, context);
 }
 
-std::map<FitLevel, std::vector<double>> EnginesFit::factors() const { return solver_->factors(); }
+FittedFactors EnginesFit::factors() const { return solver_->factors(); }
 
 }  // namespace fathom

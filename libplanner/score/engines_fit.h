@@ -4,7 +4,6 @@
 // docs/formulas/calibrate.md
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,14 +16,15 @@ namespace fathom {
 // What runs where. Without an engine a fit is of one engine only, without a device of all alike.
 struct FitContext {
   std::string engine;
-  std::vector<std::string> since;  // first versions of the spans up to the one that runs, the first span left out
-  std::string architecture, device;
+  std::string only = {};  // the one architecture of all rows: what is found of the engine is said of no other
+  std::vector<std::string> since = {};  // first versions of the spans up to the one that runs, the first span left out
+  std::string architecture = {}, device = {};
 };
 
 struct FitRow {
   Setup setup;
   FitContext context;
-  EngineProfile engine;  // where the fit starts, as it is on the row's device
+  EngineProfile engine;  // where the fit starts: facts_on() the row's device
 };
 
 class EnginesFit {
@@ -38,11 +38,11 @@ class EnginesFit {
   const std::vector<FitRow>& rows() const;
   std::vector<double> errors() const;  // ln(predicted / measured) of the rows, with the factors as they are now
 
-  // `prior` with the factors that hold in `context`.
-  EngineProfile at(const EngineProfile& prior, const FitContext& context) const;
+  // `engine` with the factors that hold in `context` behind its own, as if they had been read from a file.
+  EngineProfile at(const EngineProfile& engine, const FitContext& context) const;
 
-  // ln of the factor on each of engine_parameters(), at every level.
-  std::map<FitLevel, std::vector<double>> factors() const;
+  // Of every level, those that are off 1 by a hundredth, to three digits.
+  FittedFactors factors() const;
 
  private:
   class Solver;

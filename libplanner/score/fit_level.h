@@ -1,8 +1,13 @@
-// Where a factor that a fit found holds.
+// Factors that a fit found, and where they hold.
 #pragma once
 
+#include <map>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
+
+#include "timing/engine_profile.h"
 
 namespace fathom {
 
@@ -14,5 +19,8 @@ struct FitLevel {
     return std::tie(a.engine, a.since, a.device) < std::tie(b.engine, b.since, b.device);
   }
 };
+
+using FittedFactor = std::pair<const EngineParameter*, double>;
+using FittedFactors = std::map<FitLevel, std::vector<FittedFactor>>;
 
 }  // namespace fathom

@@ -274,7 +274,7 @@ double spread_without_engine(MetricClass kind) {
 }  // namespace
 
 std::optional<RowPrediction> predict(const Setup& s, const EngineProfile& engine) {
-  const EngineProfile here = s.pools.empty() ? engine : on_device(engine, s.device());
+  const EngineProfile here = on_device(engine, s.pools.empty() ? Accelerator{} : s.device());
   const std::optional<double> likely = predicted_value(s, here);
   if (!likely) return std::nullopt;
   if (is_micro(s) || is_slow(s)) {

@@ -11,8 +11,8 @@
 namespace fathom {
 
 // How lengths of requests differ: standard deviation over mean, and the longest over the mean. Lengths that nobody would type
-// are means of a distribution: nine tenths of a round one those of a benchmark that draws evenly from 80 to 100 % of it
-// (data/measurements/README.md), others those of a trace, which are roughly exponential and end near five means.
+// (no multiple of 10 or 128, no power of two) are means of a distribution: nine tenths of a power of two those of a benchmark that
+// draws evenly from 80 to 100 % of it (data/measurements/README.md), others those of a trace, roughly exponential, up to five means.
 struct LengthSpread {
   double variation = 0, longest = 1;
 };

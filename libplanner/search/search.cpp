@@ -293,7 +293,8 @@ class Search {
     const BytesPerSecond link = std::min(out.bandwidth * prefill.layout.devices_per_replica(),
                                          in.bandwidth * decode.layout.devices_per_replica());
     return std::max(out.step_latency, in.step_latency) +
-           cache * p_.workload.input_tokens.mean / (link * p_.engine.wire_share.value);
+           cache * p_.workload.input_tokens.mean /
+               (link * on_device(p_.engine, *prefill.pool->accelerator).wire_share.value);
   }
 
   static int replicas_on(const Candidate& c, int nodes) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <stdexcept>
+#include <utility>
 
 #include "input/reader.h"
 
@@ -71,11 +72,13 @@ bool take(MapReader& reader, const std::string& key, Fact<T>& out) {
 }
 
 // What an earlier version did on some devices says nothing once a later one states the parameter anew.
-void forget(EngineProfile& e, const EngineParameter* parameter, bool factors_too) {
+void forget_variants(EngineProfile& e, const EngineParameter* parameter) {
   for (EngineVariant& variant : e.variants) {
     std::erase_if(variant.facts, [&](const auto& fact) { return fact.first == parameter; });
   }
-  if (!factors_too) return;
+}
+
+void forget_factors(EngineProfile& e, const EngineParameter* parameter) {
   for (EngineFactors& f : e.factors) {
     std::erase_if(f.factors, [&](const auto& factor) { return factor.first == parameter; });
   }
@@ -121,28 +124,26 @@ void name_sources(const Document& document, EngineProfile& e) {
 constexpr double kNarrowed = 0.95;  // of the range in ln, for each factor
 
 template <class T>
-void narrow(Fact<T>& fact) {
-  const auto nearer = [&](T end) { return fact.value * std::pow(end / fact.value, kNarrowed); };
+void narrow(Fact<T>& fact, double by) {
+  const auto nearer = [&](T end) { return fact.value * std::pow(end / fact.value, by); };
   if (fact.low) fact.low = nearer(*fact.low);
   if (fact.high) fact.high = nearer(*fact.high);
 }
 
-void multiply(EngineProfile& e, const EngineFactors& f) {
-  for (const auto& [p, factor] : f.factors) {
-    if (p->value(e) <= 0) continue;  // an engine without this cost
-    p->set(e, std::clamp(p->value(e) * factor, p->least, p->most));
-    p->share != nullptr ? narrow(e.*p->share) : narrow(e.*p->time);
-    (p->share != nullptr ? (e.*p->share).origin : (e.*p->time).origin) = f.origin;
+// All factors of a parameter at once, whatever their order: what one takes beyond the bounds another may bring back.
+void multiply(EngineProfile& e, const EngineParameter& p, const std::vector<EngineFactors>& all) {
+  double product = 1, width = 1;
+  const Origin* last = nullptr;
+  for (const EngineFactors& f : all) {
+    for (const auto& [parameter, factor] : f.factors) {
+      if (parameter != &p) continue;
+      product *= factor, width *= kNarrowed;
+      last = &f.origin;
+    }
   }
-}
-
-// What holds everywhere becomes part of the facts.
-void multiply_everywhere(EngineProfile& e) {
-  if (e.unfitted) e.factors.clear();
-  for (const EngineFactors& f : e.factors) {
-    if (f.devices.empty()) multiply(e, f);
-  }
-  std::erase_if(e.factors, [](const EngineFactors& f) { return f.devices.empty(); });
+  if (last == nullptr || !p.multiply(e, product)) return;
+  p.share != nullptr ? narrow(e.*p.share, width) : narrow(e.*p.time, width);
+  (p.share != nullptr ? (e.*p.share).origin : (e.*p.time).origin) = *last;
 }
 
 EngineVariant read_variant(const Context& at) {
@@ -186,10 +187,9 @@ void apply(const Document& document, const Value& entry, EngineProfile& e) {
   MapReader reader(document.file, entry, "an engine");
   e.id = reader.required<std::string>("id");
   e.name = reader.required<std::string>("name");
-  const bool whole = reader.get<bool>("whole_values", false);
   for (const EngineParameter& p : engine_parameters()) {
     const bool stated = p.share != nullptr ? take(reader, p.name, e.*p.share) : take(reader, p.name, e.*p.time);
-    if (stated) forget(e, &p, whole);
+    if (stated) forget_variants(e, &p);
   }
   take_reserves(reader, e);
   if (reader.value().find("all_reduce") != nullptr) {
@@ -297,6 +297,13 @@ void EngineParameter::set(EngineProfile& e, double to) const {
   share != nullptr ? scale(e.*share, factor) : scale(e.*time, factor);
 }
 
+bool EngineParameter::multiply(EngineProfile& e, double factor) const {
+  const double now = value(e);
+  if (now <= 0) return false;
+  set(e, std::clamp(now * factor, least, most));
+  return true;
+}
+
 namespace {
 
 bool names(const std::vector<std::string>& devices, const Accelerator& a) {
@@ -307,15 +314,12 @@ bool names(const std::vector<std::string>& devices, const Accelerator& a) {
 }  // namespace
 
 bool EngineVariant::matches(const Accelerator& a) const { return names(devices, a); }
-bool EngineFactors::holds_on(const Accelerator& a) const { return names(devices, a); }
+bool EngineFactors::holds_on(const Accelerator& a) const { return devices.empty() || names(devices, a); }
 
-EngineProfile on_device(const EngineProfile& engine, const Accelerator& accelerator) {
+EngineProfile facts_on(const EngineProfile& engine, const Accelerator& accelerator) {
   EngineProfile result = engine;
-  result.factors.clear();
   result.variants.clear();
-  for (const EngineFactors& f : engine.factors) {
-    if (f.holds_on(accelerator)) multiply(result, f);
-  }
+  std::erase_if(result.factors, [&](const EngineFactors& f) { return !f.holds_on(accelerator); });
   for (const EngineVariant& variant : engine.variants) {
     if (!variant.matches(accelerator)) continue;
     for (const auto& [parameter, fact] : variant.facts) {
@@ -329,6 +333,14 @@ EngineProfile on_device(const EngineProfile& engine, const Accelerator& accelera
       }
     }
   }
+  return result;
+}
+
+EngineProfile on_device(const EngineProfile& engine, const Accelerator& accelerator) {
+  EngineProfile result = facts_on(engine, accelerator);
+  const std::vector<EngineFactors> factors = std::exchange(result.factors, {});
+  if (factors.empty()) return result;
+  for (const EngineParameter& p : engine_parameters()) multiply(result, p, factors);
   return result;
 }
 
@@ -351,6 +363,10 @@ EngineProfile with_profile(EngineProfile engine, std::shared_ptr<const Profile> 
         .origin = {.source = "profile " + profile->file, .date = profile->date, .confidence = Confidence::kMeasured}};
     engine.sequence_overhead.value = Seconds(0);  // it was measured along
     engine.sequence_overhead.low = engine.sequence_overhead.high = std::nullopt;
+    for (const char* name : {"step_overhead", "sequence_overhead"}) {  // nor does what others were found to do hold
+      forget_variants(engine, find_engine_parameter(name));
+      forget_factors(engine, find_engine_parameter(name));
+    }
   }
   engine.measured = std::move(profile);
   return engine;
@@ -407,6 +423,7 @@ EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const s
     throw InputError(document.file, document.root.at, "no engine in the list; the first must be `reference`");
   EngineProfile engine;
   apply(document, list.front(), engine);  // `reference`, which the others inherit from
+  const auto of_all = static_cast<std::ptrdiff_t>(engine.factors.size());
   bool found = false;
   for (const Value& entry : list) {
     if (text_of(entry, "id") != id) continue;
@@ -417,7 +434,7 @@ EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const s
   }
   if (!found) throw std::out_of_range(id);
   name_sources(document, engine);
-  multiply_everywhere(engine);
+  if (engine.unfitted) engine.factors.erase(engine.factors.begin(), engine.factors.begin() + of_all);
   return file->read[{id, version}] = engine;
 }
 

@@ -67,13 +67,13 @@ struct EngineProfile {
   double chunk_tokens = 2048;    // prefill tokens per step
   double most_sequences = 1024;  // decoding at once on one replica, per attention group
   bool half_sums = false;        // products of 16 bits keep their sums in 16 bits, which GeForce cards do twice as fast
-  bool unfitted = false;         // what was found of serving engines says nothing about it
+  bool unfitted = false;         // what was found of all serving engines says nothing about it
   bool decodes_in_graphs = true;    // else the host launches every operator of every step
   bool offloads_experts = false;    // can run routed experts from host memory
   std::vector<std::string> stacks;  // software stacks it runs on: "CUDA", "CANN" …; empty: any
   std::vector<std::string> notes;
-  std::vector<EngineFactors> factors;        // what a fit found on some devices, of the facts above
   std::vector<EngineVariant> variants;       // facts that replace those above on some devices
+  std::vector<EngineFactors> factors;        // what fits found of these facts, on some devices or on all
   std::shared_ptr<const Profile> measured;   // rates that replace these on the accelerator it stands for; may be absent
   Corner measured_corner = Corner::kLikely;  // of the spread of those rates
 };
@@ -89,7 +89,8 @@ struct EngineParameter {
   bool of_host = false;         // of processors and schedulers, whatever the device
 
   double value(const EngineProfile& engine) const;
-  void set(EngineProfile& engine, double value) const;  // likely value; low and high move along
+  void set(EngineProfile& engine, double value) const;        // likely value; low and high move along
+  bool multiply(EngineProfile& engine, double factor) const;  // within the bounds; false: the engine has no such cost
 };
 const std::vector<EngineParameter>& engine_parameters();
 const EngineParameter* find_engine_parameter(const std::string& name);
@@ -111,8 +112,11 @@ struct EngineFactors {
   bool holds_on(const Accelerator& accelerator) const;
 };
 
-// The engine as it is on one device: its factors and variants applied.
+// The engine as it is on one device: its variants and factors applied. Without id and architecture: what holds on all devices.
 EngineProfile on_device(const EngineProfile& engine, const Accelerator& accelerator);
+
+// The facts before any factor, with those factors that hold there: what a fit starts from.
+EngineProfile facts_on(const EngineProfile& engine, const Accelerator& accelerator);
 
 EngineProfile at_corner(const EngineProfile& engine, Corner corner);  // its `value`s are those of the corner
 
@@ -124,7 +128,7 @@ double link_latency_factor(Corner corner);  // of every link's likely latency
 // Is `version` in [since, before)? Empty bounds are open; an empty version is the newest.
 bool version_in(const std::string& version, const std::string& since, const std::string& before);
 
-// `version` picks among the entries of one engine that hold for a span of versions; empty: the newest. Throws InputError (the
+// Facts as they stand in the file: on_device() applies what was found since. `version` picks among the entries of one engine that hold for a span of versions; empty: the newest. Throws InputError (the
 // file is data) or std::out_of_range when `id` is unknown.
 EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id,
                                   const std::string& version = {});

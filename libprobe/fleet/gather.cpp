@@ -59,7 +59,13 @@ MachineRecord record_of(const Launch& launch, const std::string& text, const std
   return record;
 }
 
-constexpr int kEndedByTimeout = 124;  // the status of timeout(1)
+// By the status of timeout(1): 124, or 137 where it had to kill (-k), which is also what the kernel's killer leaves behind.
+std::string ended_there(int code) {
+  constexpr int kTimedOut = 124, kKilled = 128 + 9;
+  if (code == kTimedOut) return "it was ended there, for its time was up";
+  if (code == kKilled) return "it was killed there: its time was up and it did not end, or memory ran out";
+  return {};
+}
 
 class Runner {
  public:
@@ -86,10 +92,9 @@ class Runner {
     const CommandOutcome outcome = system_.run(step.words, limit_ + kToEnd);
     if (outcome.end == CommandOutcome::End::kNotFound) no_launcher_ = true;
     if (!ended_well(step, outcome)) {
-      const bool too_late = outcome.end == CommandOutcome::End::kExited && outcome.code == kEndedByTimeout;
-      if (answer.trouble.empty())
-        answer.trouble =
-            too_late ? "it was ended there, for its time was up" : trouble_with(step.words.front(), outcome);
+      if (!answer.trouble.empty()) return;
+      if (outcome.end == CommandOutcome::End::kExited) answer.trouble = ended_there(outcome.code);
+      if (answer.trouble.empty()) answer.trouble = trouble_with(step.words.front(), outcome);
       return;
     }
     if (!step.answers) return;

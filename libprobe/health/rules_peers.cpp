@@ -27,9 +27,9 @@ constexpr double kMostScore = 3.5, kLeastEffect = 0.03;  // from six on; both, b
 constexpr double kLeastMad = 0.005;                      // of the median: quantised clocks have a MAD of 0
 constexpr std::size_t kEnoughForScores = 6;
 // Of hundreds of shapes some scatter beyond the line: of 1,300 of each of two H200 that were well seven did, by 6 to 14 %. A device that is slower
-// is so in many shapes of a case, or in one by far.
-constexpr int kManyShapes = 10;
-constexpr double kShareOfShapes = 0.1, kByFar = 0.75;
+// is so in many shapes of a case, in most of one kind (at a hundredth each, two of three are chance once in 3,000), or in one by far.
+constexpr int kManyShapes = 10, kEnoughOfKind = 3;
+constexpr double kShareOfShapes = 0.1, kShareOfKind = 0.5, kByFar = 0.75;
 
 // Results that differ in nothing but their device, of devices of one kind.
 using PeerKey = std::vector<std::string>;
@@ -99,6 +99,24 @@ std::optional<HealthFinding> compared(const Result& r, const std::vector<double>
       .next = {}};
 }
 
+// A case's shapes differ in sizes and in what they are made of: formats, whether gated, how launched. Shapes of one make are of a
+// kind, and so are those of them with the same number of tokens: few are bound by memory, many by arithmetic.
+std::vector<std::string> kinds_of(const Result& r) {
+  const auto is_size = [](const std::string& text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  };
+  std::string make;
+  for (const auto& [key, value] : r.shape) {
+    if (!is_size(value)) make += key + " " + value + ", ";
+  }
+  std::vector<std::string> kinds{make};
+  for (const char* tokens : {"m", "batch"}) {
+    if (const auto found = r.shape.find(tokens); found != r.shape.end())
+      kinds.push_back(make + found->first + " " + found->second);
+  }
+  return kinds;
+}
+
 using Groups = std::map<PeerKey, std::vector<const Result*>>;
 
 Groups groups_of(const HealthCase& machine) {
@@ -112,38 +130,60 @@ Groups groups_of(const HealthCase& machine) {
 
 }  // namespace
 
+namespace {
+
+struct Slower {
+  HealthFinding finding;
+  double share = 1;  // of what its peers do
+  std::vector<std::string> kinds;
+};
+
+// The shapes of a case on a device.
+struct Shapes {
+  struct Count {
+    int compared = 0, slower = 0;
+
+    bool is_slow(int enough, double share) const { return compared >= enough && slower >= share * compared; }
+  };
+  Count all;
+  std::map<std::string, Count> of_kind;
+  std::vector<Slower> slower;
+
+  bool is_finding(const Slower& one) const {
+    if (all.compared < kManyShapes || all.is_slow(kManyShapes, kShareOfShapes) || one.share < kByFar) return true;
+    return std::any_of(one.kinds.begin(), one.kinds.end(),
+                       [&](const std::string& kind) { return of_kind.at(kind).is_slow(kEnoughOfKind, kShareOfKind); });
+  }
+};
+
+void compare_with(const std::vector<const Result*>& peers, const Result& one, Shapes& shapes) {
+  std::vector<double> others;
+  for (const Result* r : peers) {
+    if (r->device != one.device) others.push_back(goodness(*r));
+  }
+  if (others.empty()) return;
+  const std::vector<std::string> kinds = kinds_of(one);
+  std::optional<HealthFinding> finding = compared(one, others);
+  const auto count = [&](Shapes::Count& c) { ++c.compared, c.slower += finding ? 1 : 0; };
+  count(shapes.all);
+  for (const std::string& kind : kinds) count(shapes.of_kind[kind]);
+  if (!finding) return;
+  finding->rule = "probe.slower-than-peers";
+  finding->source = "peers in this node";
+  finding->next = "swap it with a healthy one: the figure moves with the part or stays with the place";
+  shapes.slower.push_back({*std::move(finding), goodness(one) / median_of(others), kinds});
+}
+
+}  // namespace
+
 void judge_peers(const HealthCase& machine, Findings& findings) {
-  struct Slower {
-    HealthFinding finding;
-    double share = 1;  // of what its peers do
-  };
-  struct Shapes {  // of a case on a device
-    int compared = 0;
-    std::vector<Slower> slower;
-  };
   std::map<std::pair<std::string, std::string>, Shapes> cases;
   for (const auto& [key, peers] : groups_of(machine)) {
-    for (const Result* one : peers) {
-      std::vector<double> others;
-      for (const Result* r : peers) {
-        if (r->device != one->device) others.push_back(goodness(*r));
-      }
-      if (others.empty()) continue;
-      Shapes& shapes = cases[{one->name, one->device}];
-      ++shapes.compared;
-      std::optional<HealthFinding> finding = compared(*one, others);
-      if (!finding) continue;
-      finding->rule = "probe.slower-than-peers";
-      finding->source = "peers in this node";
-      finding->next = "swap it with a healthy one: the figure moves with the part or stays with the place";
-      shapes.slower.push_back({*std::move(finding), goodness(*one) / median_of(others)});
-    }
+    for (const Result* one : peers) compare_with(peers, *one, cases[{one->name, one->device}]);
   }
   for (auto& [which, shapes] : cases) {
-    const bool few =
-        shapes.compared >= kManyShapes && static_cast<double>(shapes.slower.size()) < kShareOfShapes * shapes.compared;
     for (Slower& slower : shapes.slower) {
-      if (!few || slower.share < kByFar) findings.push_back(std::move(slower.finding));
+      if (shapes.is_finding(slower)) findings.push_back(std::move(slower.finding));
     }
   }
 }

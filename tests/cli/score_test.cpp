@@ -165,6 +165,9 @@ TEST_F(ScoreVerb, CalibrateWithoutAnEnginePrintsTheWholeFile) {
   EXPECT_NE(text.find("date: 2026-01"), std::string::npos);
   for (const char* alone : {"--since 0.8", "--before 1.0", "--fix memory_share", "--one-for-all"})
     EXPECT_EQ(run_program(fmt::format("calibrate {} {}", rows, alone)).code, 2) << alone;
+  const Answer folds = run_program("calibrate " + rows + " --folds 3");
+  EXPECT_EQ(folds.code, 2);
+  EXPECT_NE(folds.err.find("--kfold group"), std::string::npos) << folds.err;
 }
 
 }  // namespace

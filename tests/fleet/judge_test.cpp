@@ -201,10 +201,14 @@ TEST(FleetAnswer, ARecordOfAnotherNodeIsNone) {
 
 TEST(FleetAnswer, WhatWasEndedOverThereWasTooLate) {
   const FleetPlan plan = plan_fleet(fleet(1), {.folder = "fleet", .job_template = {}});
-  const Answering late({.end = CommandOutcome::End::kExited, .code = 124, .out = {}, .err = {}});
   const auto save = [](const auto&, const auto&) {};
-  EXPECT_NE(run_launches(plan.nodes, plan.node_limit, late, save)[0].trouble.find("its time was up"),
-            std::string::npos);
+  for (const int code : {124, 137}) {  // of timeout -k: it ended, or had to be killed
+    const Answering late({.end = CommandOutcome::End::kExited, .code = code, .out = {}, .err = {}});
+    const std::string trouble = run_launches(plan.nodes, plan.node_limit, late, save)[0].trouble;
+    EXPECT_NE(trouble.find("its time was up"), std::string::npos) << code << ": " << trouble;
+  }
+  const Answering other({.end = CommandOutcome::End::kExited, .code = 139, .out = {}, .err = {}});
+  EXPECT_EQ(run_launches(plan.nodes, plan.node_limit, other, save)[0].trouble.find("time was up"), std::string::npos);
 }
 
 TEST(FleetAnswer, WithoutALauncherThereIsTroubleWithThisMachine) {

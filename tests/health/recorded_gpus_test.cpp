@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <set>
+#include <utility>
 
 #include "health/health.h"
 #include "health/limits_of_parts.h"
@@ -81,6 +82,73 @@ TEST(RecordedGpus, AreAlike) {
   EXPECT_EQ(listed(report), "");
   EXPECT_TRUE(std::none_of(report.notes.begin(), report.notes.end(),
                            [](const std::string& note) { return note.starts_with("no figure of"); }));
+}
+
+// 1,500 figures of each of two H200 that were well.
+MachineRecord standard() {
+  return read_record(std::filesystem::path(FATHOM_SOURCE_DIR) /
+                     "docs/measurements/2026-11-22-probe-standard-h200x2/probe.json");
+}
+
+HealthReport judged_by_peers(const MachineRecord& record) {
+  HealthReport report = judge_health(record, shipped());
+  std::erase_if(report.findings, [](const HealthFinding& f) { return f.rule != "probe.slower-than-peers"; });
+  return report;
+}
+
+// Products on gpu1 that `is_slow` takes, `factor` as fast, which is not by far; how many.
+int plant(MachineRecord& record, const std::function<bool(const Result&)>& is_slow, double factor = 0.77) {
+  int planted = 0;
+  for (Result& r : record.results) {
+    if (r.name != "gpu.linear" || r.device != "gpu1" || !is_slow(r)) continue;
+    r.figure = single_figure(r.figure->median / factor);
+    ++planted;
+  }
+  return planted;
+}
+
+bool shows(const Result& r, const char* key, const std::string& value) {
+  const auto found = r.shape.find(key);
+  return found != r.shape.end() && found->second == value;
+}
+
+TEST(RecordedShapes, OneOfHundredsThatIsSlowerIsNoFinding) {
+  MachineRecord record = standard();
+  EXPECT_EQ(listed(judged_by_peers(record)), "");
+  bool first = true;
+  EXPECT_EQ(plant(
+                record, [&](const Result&) { return std::exchange(first, false); }, 0.82),
+            1);
+  EXPECT_EQ(listed(judged_by_peers(record)), "");
+}
+
+// Few among all products, and all of their kind.
+TEST(RecordedShapes, AKindOfProductThatIsSlowerIsFound) {
+  const auto gated = [](const char* dtype) {
+    return [=](const Result& r) { return shows(r, "gated", "yes") && shows(r, "dtype", dtype); };
+  };
+  const auto of_tokens = [](const char* dtype, const char* m) {
+    return [=](const Result& r) { return shows(r, "m", m) && shows(r, "dtype", dtype); };
+  };
+  for (const auto& kind : {std::function(gated("bf16")), std::function(gated("fp8-block128")),
+                           std::function(of_tokens("int4-g128", "1")), std::function(of_tokens("bf16", "64"))}) {
+    MachineRecord record = standard();
+    const int planted = plant(record, kind);
+    ASSERT_GE(planted, 10);
+    ASSERT_LT(planted, 100);  // of 1,267
+    const HealthReport report = judged_by_peers(record);
+    EXPECT_GT(report.findings.size(), static_cast<std::size_t>(0.8 * planted)) << listed(report);
+    for (const HealthFinding& f : report.findings) EXPECT_EQ(f.device, "gpu1") << listed(report);
+  }
+}
+
+TEST(RecordedShapes, AWholeFormatThatIsSlowerIsFound) {
+  for (const char* dtype : {"bf16", "fp8-block128", "int4-g128"}) {
+    MachineRecord record = standard();
+    const int planted = plant(record, [&](const Result& r) { return shows(r, "dtype", dtype); });
+    EXPECT_GT(planted, 300);
+    EXPECT_GT(judged_by_peers(record).findings.size(), static_cast<std::size_t>(0.8 * planted)) << dtype;
+  }
 }
 
 struct Planted {

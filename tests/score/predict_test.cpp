@@ -104,13 +104,16 @@ LengthSpread spread_of(const std::string& output_len) {
 }
 
 TEST(LengthSpread, TellsTypedDrawnAndTracedLengthsApart) {
-  for (const char* typed : {"200", "128", "1", "1024", "8190"}) EXPECT_EQ(spread_of(typed).variation, 0) << typed;
+  for (const char* typed : {"200", "128", "1", "1024", "8190", "900", "1536"})
+    EXPECT_EQ(spread_of(typed).variation, 0) << typed;
   // Evenly from 0.8 to 1: a mean of 0.9, a standard deviation of 0.2 / sqrt(12).
   for (const char* drawn : {"922", "7373", "461"}) {
     EXPECT_NEAR(spread_of(drawn).variation, 0.0642, 1e-4) << drawn;
     EXPECT_NEAR(spread_of(drawn).longest, 1 / 0.9, 1e-12) << drawn;
   }
-  for (const char* traced : {"201", "653", "219"}) EXPECT_EQ(spread_of(traced).variation, 1) << traced;
+  // Multiples of nine are nine tenths of multiples of ten, which says nothing.
+  for (const char* traced : {"201", "653", "219", "198", "351", "846"})
+    EXPECT_EQ(spread_of(traced).variation, 1) << traced;
 }
 
 // The same tokens in all; the last answers of a trace decode nearly alone.
