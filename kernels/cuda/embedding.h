@@ -1,9 +1,10 @@
-// Rows of the embedding table to the residual stream. A rank that holds a part of the vocabulary gives zeros for the rest.
+// Rows of the embedding table to the residual stream. A rank that holds a part of the vocabulary gives zeros for the rest. The rows' angles for
+// rotary embedding can be had with them: both begin a step, and a launch by itself would take as long as either.
 #pragma once
 
 #include <cstdint>
 
-#include "cuda/launch.h"
+#include "cuda/rope.h"
 
 namespace fathom::cuda {
 
@@ -15,6 +16,7 @@ struct Embedding {
   const std::int32_t* tokens = nullptr;  // [rows]
   float* out = nullptr;                  // [rows, width]
   std::uint16_t* partial = nullptr;      // instead of out: bf16, to be summed over ranks
+  RopeRows rope = {};                    // with angles: those of the rows, as by rope_angles()
 };
 
 void embed(const Launch& how, const Embedding& op);

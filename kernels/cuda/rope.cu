@@ -12,11 +12,7 @@ __global__ void angles_of_rows(const RopeRows r) {
   const int half = r.dims / 2, i = blockIdx.x * kThreads + threadIdx.x;
   start_successor();
   wait_for_predecessor();
-  if (i >= r.rows * half) return;
-  double sine, cosine;
-  sincos(max(r.position[i / half], 0) * r.frequencies[i % half], &sine, &cosine);
-  r.angles[2 * i] = static_cast<float>(cosine * r.magnitude);
-  r.angles[2 * i + 1] = static_cast<float>(sine * r.magnitude);
+  if (i < r.rows * half) find_angle(r, i / half, i % half);
 }
 
 // Grid: (heads of q, k and v by warps, rows).

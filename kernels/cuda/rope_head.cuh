@@ -23,6 +23,14 @@ __device__ inline PairPlaces pair_places(const RopeRows& r, int i) {
   return {i, i + half};
 }
 
+// Writes the angle of pair i, less than dims / 2.
+__device__ inline void find_angle(const RopeRows& r, int row, int i) {
+  double sine, cosine;
+  sincos(max(r.position[row], 0) * r.frequencies[i], &sine, &cosine);
+  float* angle = r.angles + (static_cast<std::int64_t>(row) * (r.dims / 2) + i) * 2;
+  angle[0] = static_cast<float>(cosine * r.magnitude), angle[1] = static_cast<float>(sine * r.magnitude);
+}
+
 // Cosine and sine; pairs that do not turn have an angle of 0.
 __device__ inline float2 angle_of(const RopeRows& r, int row, int i) {
   if (i >= r.dims / 2) return {1, 0};

@@ -32,7 +32,7 @@ std::uint16_t* CudaExecutor::layer_pages(int layer) const {
   return pages_.as<std::uint16_t>() + cache_layer(layer) * page_values_;
 }
 
-// The first operator of a stage does this, so that the layers' rotary embeddings are alike.
+// Of a stage that begins with layers; embed() has them otherwise.
 void CudaExecutor::know_angles() {
   if (!angles_known_) cuda::rope_angles(how(), rope_rows(0, batch_.rows()));
   angles_known_ = true;

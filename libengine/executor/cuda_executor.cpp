@@ -150,7 +150,9 @@ std::vector<PieceOutput> CudaExecutor::outputs(const StepInput& input) const {
 }
 
 const OperatorClock* CudaExecutor::run_eager(const BoundProgram& bound) {
+  if (timed_) eager_clock_.hold();
   launch_all(bound, timed_ ? &eager_clock_ : nullptr, false);
+  if (timed_) eager_clock_.open();
   step_calls_ = calls_so_far();
   return &eager_clock_;
 }
@@ -168,7 +170,9 @@ const OperatorClock* CudaExecutor::run_graph(const BoundProgram& bound) {
     }
     return &eager_clock_;
   }
+  if (timed_) graphs.clock.hold();
   (timed_ ? graphs.timed : graphs.plain)->launch(stream_);
+  if (timed_) graphs.clock.open();
   step_calls_ = graphs.calls;
   return &graphs.clock;
 }
@@ -257,8 +261,9 @@ void CudaExecutor::embed(const Instruction& i) {
                       .count = static_cast<int>(vocabulary_.count),
                       .tokens = batch_.tokens(),
                       .out = residual_,
-                      .partial = partial_});
-  know_angles();
+                      .partial = partial_,
+                      .rope = rope_rows(0, batch_.rows())});
+  angles_known_ = true;
 }
 
 // Whether all that reads the result of this norm can norm the only row of the step: a launch less.

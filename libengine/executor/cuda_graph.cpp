@@ -1,12 +1,24 @@
 #include "executor/cuda_graph.h"
 
+#include "cuda/start_latch.h"
+
 namespace fathom {
+
+namespace {
+
+// Of a step with more launches than the queue holds: the host waits in one of them, and the gate stays shut.
+constexpr std::uint64_t kPatienceNs = 5'000'000;
+
+}  // namespace
+
+OperatorClock::OperatorClock() : gate_(sizeof(std::uint32_t)) { open(); }
 
 void OperatorClock::start(cudaStream_t stream, bool in_graph) {
   stream_ = stream;
   in_graph_ = in_graph;
   used_ = 0;
   slots_.clear();
+  cuda::start_latch({.stream = stream}, gate_.as<const volatile std::uint32_t>(), 1, kPatienceNs);
   record();
 }
 

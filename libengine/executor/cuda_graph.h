@@ -1,6 +1,7 @@
 // The times of a step's operators, on the device.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "device/cuda_handles.h"
@@ -8,9 +9,14 @@
 
 namespace fathom {
 
-// Events between the operators of a step. The same calls in the same order every time.
+// Events between the operators of a step. The same calls in the same order every time. The first operator waits until all launches are in the
+// queue: how fast the host puts them there is no operator's time.
 class OperatorClock {
  public:
+  OperatorClock();
+  // Around what puts the launches into the queue.
+  void hold() { *gate_.as<volatile std::uint32_t>() = 0; }
+  void open() { *gate_.as<volatile std::uint32_t>() = 1; }
   // `in_graph`: the events become nodes of the graph that is being captured.
   void start(cudaStream_t stream, bool in_graph);
   static constexpr int kNobody = -1;
@@ -21,6 +27,7 @@ class OperatorClock {
  private:
   void record();
 
+  PinnedBuffer gate_;
   cudaStream_t stream_ = nullptr;
   bool in_graph_ = false;
   std::size_t used_ = 0;

@@ -132,6 +132,15 @@ GroupBody alone(const Card& card, const CardBody& body) {
 
 }  // namespace
 
+void TimedOnCard::add(const TimedOnCard& more) {
+  repeated.seconds.insert(repeated.seconds.end(), more.repeated.seconds.begin(), more.repeated.seconds.end());
+  repeated.warm_up_runs += more.repeated.warm_up_runs;
+  repeated.warm_up += more.repeated.warm_up;
+  if (!more.seen) return;
+  if (!seen) seen.emplace();
+  seen->add(*more.seen);
+}
+
 TimedOnCard time_on_card(Card& card, const CardRules& rules, const CardBody& body) {
   return time_on_cards({&card}, rules, alone(card, body));
 }

@@ -33,6 +33,8 @@ struct TimedOnCard {
   Repeated repeated;
   std::optional<DeviceWatch> seen;
   Launches launches = Launches::kGraph;
+
+  void add(const TimedOnCard& more);  // taken later
 };
 
 // Waits for the device at the end. Whatever body(…, 0) raises for the first time (modules, limits, plans) is outside of it.

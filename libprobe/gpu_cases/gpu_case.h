@@ -26,7 +26,7 @@ struct GpuRules {
     return {.least = 9, .most = 400, .budget = figure, .warm_up = Seconds(0.02), .least_sample = Seconds(1e-3)};
   }
   RepeatRules repeat_point() const {
-    return {.least = 7, .most = 400, .budget = point, .warm_up = Seconds(0.004), .least_sample = Seconds(5e-4)};
+    return {.least = 7, .most = 400, .budget = point, .warm_up = Seconds(0.015), .least_sample = Seconds(5e-4)};
   }
   // Of arithmetic that may run into the power limit: clocks have found it when the first such point begins, and the next ones follow at once.
   RepeatRules repeat_heavy(bool first) const {

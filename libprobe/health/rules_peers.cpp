@@ -9,6 +9,7 @@
 #include "health/limits_of_parts.h"
 #include "health/references.h"
 #include "health/rules.h"
+#include "rates/case_operators.h"
 
 namespace fathom::probe {
 
@@ -17,19 +18,23 @@ namespace {
 // Of the median of the others.
 struct PeerLines {
   double suspect = 0.95, degraded = 0.90;
+  double by_far() const { return degraded - 0.15; }
 };
 // Chips differ in how fast they are at one power: two H200 of a node that were well showed 671 and 702 TFLOPS, under the same cap.
 constexpr PeerLines kLinesUnderCap{.suspect = 0.90, .degraded = 0.85};
 // Of microseconds the host's share is some: eight bytes to either of those two took 2.16 and 2.28 us, a launch 3.0 and 3.3.
 constexpr PeerLines kLinesOfShortTimes{.suspect = 0.80, .degraded = 0.70};
-constexpr double kShortTime = 20e-6;
+constexpr Seconds kShortTime{20e-6};
+// Both directions at once meet in the host's memory: of the same two one copied 87 and the other 96 GB/s, and a minute later both 99. A link of half
+// its width or generation copies half.
+constexpr PeerLines kLinesOfHostCopies{.suspect = 0.85, .degraded = 0.75};
 constexpr double kMostScore = 3.5, kLeastEffect = 0.03;  // from six on; both, because tight groups flag half a per cent
 constexpr double kLeastMad = 0.005;                      // of the median: quantised clocks have a MAD of 0
 constexpr std::size_t kEnoughForScores = 6;
 // Of hundreds of shapes some scatter beyond the line: of 1,300 of each of two H200 that were well seven did, by 6 to 14 %. A device that is slower
 // is so in many shapes of a case, in most of one kind (at a hundredth each, two of three are chance once in 3,000), or in one by far.
 constexpr int kManyShapes = 10, kEnoughOfKind = 3;
-constexpr double kShareOfShapes = 0.1, kShareOfKind = 0.5, kByFar = 0.75;
+constexpr double kShareOfShapes = 0.1, kShareOfKind = 0.5;
 
 // Results that differ in nothing but their device, of devices of one kind.
 using PeerKey = std::vector<std::string>;
@@ -65,7 +70,9 @@ PeerKey key_of(const Result& r, const MachineRecord& record) {
 double goodness(const Result& r) { return more_is_better(r.unit) ? r.figure->median : 1 / r.figure->median; }
 
 PeerLines lines_of(const Result& r) {
-  if (r.unit == Unit::kTime && r.figure->median < kShortTime) return kLinesOfShortTimes;
+  const std::optional<Seconds> time = time_of(r, r.figure->median, operators_of(r).list);
+  if (time && *time < kShortTime) return kLinesOfShortTimes;
+  if (r.name == "gpu.copy.both") return kLinesOfHostCopies;
   const bool computes = r.unit == Unit::kFlopsPerSecond || r.name.starts_with("gpu.linear");
   return computes && was_capped(r) ? kLinesUnderCap : PeerLines{};
 }
@@ -134,7 +141,7 @@ namespace {
 
 struct Slower {
   HealthFinding finding;
-  double share = 1;  // of what its peers do
+  bool by_far = false;
   std::vector<std::string> kinds;
 };
 
@@ -150,7 +157,7 @@ struct Shapes {
   std::vector<Slower> slower;
 
   bool is_finding(const Slower& one) const {
-    if (all.compared < kManyShapes || all.is_slow(kManyShapes, kShareOfShapes) || one.share < kByFar) return true;
+    if (all.compared < kManyShapes || all.is_slow(kManyShapes, kShareOfShapes) || one.by_far) return true;
     return std::any_of(one.kinds.begin(), one.kinds.end(),
                        [&](const std::string& kind) { return of_kind.at(kind).is_slow(kEnoughOfKind, kShareOfKind); });
   }
@@ -171,7 +178,8 @@ void compare_with(const std::vector<const Result*>& peers, const Result& one, Sh
   finding->rule = "probe.slower-than-peers";
   finding->source = "peers in this node";
   finding->next = "swap it with a healthy one: the figure moves with the part or stays with the place";
-  shapes.slower.push_back({*std::move(finding), goodness(one) / median_of(others), kinds});
+  const bool by_far = goodness(one) < lines_of(one).by_far() * median_of(others);
+  shapes.slower.push_back({*std::move(finding), by_far, kinds});
 }
 
 }  // namespace

@@ -147,4 +147,23 @@ CaseOperators operators_of(const Result& r) {
   return {};
 }
 
+std::optional<Seconds> time_of(const Result& result, double figure, const std::vector<Operator>& operators) {
+  Flops computed{};
+  Bytes cached{};
+  for (const Operator& op : operators) computed += flops(op), cached += op.kv_bytes;
+  switch (result.unit) {
+    case Unit::kTime:
+      return Seconds(figure);
+    case Unit::kFlopsPerSecond:
+      return computed > Flops(0) ? std::optional(computed / FlopsPerSecond(figure)) : std::nullopt;
+    case Unit::kBytesPerSecond:
+      return cached > Bytes(0) ? std::optional(cached / BytesPerSecond(figure)) : std::nullopt;
+    case Unit::kOperationsPerSecond:
+    case Unit::kTokensPerSecond:
+    case Unit::kWatts:
+      break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace fathom::probe

@@ -2,6 +2,7 @@
 // result, counts of bytes and FLOP from the planner.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,5 +16,8 @@ struct CaseOperators {
   std::string why;             // there are none: "it does not tell m"; empty where the case is no operator of a plan
 };
 CaseOperators operators_of(const Result& result);
+
+// Of one launch of a case that runs these operators and whose figure is `figure`, in the result's unit: bytes per second are those of the cache.
+std::optional<Seconds> time_of(const Result& result, double figure, const std::vector<Operator>& operators);
 
 }  // namespace fathom::probe

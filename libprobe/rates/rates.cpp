@@ -64,25 +64,6 @@ std::vector<Measured> slowest_of_devices(const MachineRecord& record, const Cata
 // One result as samples
 
 // Rates of products count FLOP, those of attention that decodes bytes of the cache.
-std::optional<Seconds> time_of(const Measured& measured, const std::vector<Operator>& operators) {
-  Flops computed{};
-  Bytes cached{};
-  for (const Operator& op : operators) computed += flops(op), cached += op.kv_bytes;
-  switch (measured.result->unit) {
-    case Unit::kTime:
-      return Seconds(measured.figure);
-    case Unit::kFlopsPerSecond:
-      return computed / FlopsPerSecond(measured.figure);
-    case Unit::kBytesPerSecond:
-      return cached > Bytes(0) ? std::optional(cached / BytesPerSecond(measured.figure)) : std::nullopt;
-    case Unit::kOperationsPerSecond:
-    case Unit::kTokensPerSecond:
-    case Unit::kWatts:
-      break;
-  }
-  return std::nullopt;
-}
-
 void add(const Operator& op, Seconds time, const Protocol& protocol, ProfileMeasurements& out) {
   if (is_collective(op.kind)) {
     out.curves.push_back(collective_sample_of(op, time));
@@ -96,7 +77,7 @@ void add(const Operator& op, Seconds time, const Protocol& protocol, ProfileMeas
 
 // Operators that were timed together share the time by the bytes that they move. False when the figure is no time.
 bool take(const Measured& measured, const std::vector<Operator>& operators, ProfileMeasurements& out) {
-  const std::optional<Seconds> time = time_of(measured, operators);
+  const std::optional<Seconds> time = time_of(*measured.result, measured.figure, operators);
   if (!time) return false;
   Bytes all{};
   for (const Operator& op : operators) all += bytes_moved(op);

@@ -160,6 +160,31 @@ struct Rows {
   }
 };
 
+// Rows of the table beside them, of a width whose last block is not full.
+TEST(CudaEmbedding, FindsTheAnglesToo) {
+  Random random;
+  for (int dims : {2, 64, 600}) {
+    const Rows rows(dims, false);
+    const std::vector<float> expected = rows.angles.values();
+    const int width = 1028, count = 7;
+    const OnDevice<std::uint16_t> table(bf16_normals(random, count * width));
+    const OnDevice<std::int32_t> tokens(std::vector<std::int32_t>{6, 0, 3, 3, 1});
+    const OnDevice<float> alone(rows.count() * width), beside(rows.count() * width);
+    Embedding op{.rows = rows.count(),
+                 .width = width,
+                 .table = table.data(),
+                 .count = count,
+                 .tokens = tokens.data(),
+                 .out = alone.data()};
+    embed({}, op);
+    rows.angles.poison();
+    op.out = beside.data(), op.rope = rows.view;
+    embed({}, op);
+    EXPECT_EQ(rows.angles.values(), expected) << dims;
+    EXPECT_EQ(beside.values(), alone.values()) << dims;
+  }
+}
+
 TEST(CudaRope, TurnsHeadsAndWritesPages) {
   for (int head_dim : {64, 128}) {
     for (bool interleaved : {false, true}) {

@@ -6,6 +6,7 @@
 #include "cuda/rms_norm.h"
 #include "cuda/router.h"
 #include "cuda/sample.h"
+#include "cuda/start_latch.h"
 #include "cuda/swiglu.h"
 #include "executor/cuda/emulated/launches.h"
 #include "executor/sampler.h"
@@ -49,6 +50,8 @@ void swiglu(const Launch&, const Swiglu& op) {
   });
 }
 
+void start_latch(const Launch&, const volatile std::uint32_t*, std::uint32_t, std::uint64_t) {}
+
 void embed(const Launch& how, const Embedding& op) {
   demand(!how.overlap, "the first kernel of a step must wait for the copy before it");
   launch([op] {
@@ -60,6 +63,7 @@ void embed(const Launch& how, const Embedding& op) {
       op.partial != nullptr ? void(op.partial[i] = narrow(value)) : void(op.out[i] = value);
     }
   });
+  if (op.rope.angles != nullptr) rope_angles(how, op.rope);
 }
 
 void route(const Launch&, const Router& op) {
