@@ -85,7 +85,15 @@ double bend_of_neighbours(const ProductSurface& s, const Site& site, const Site:
   return bend.value_or(0);
 }
 
-// Of a matrix that was measured. Beyond its own m as there, and then as other matrices go on.
+// What other matrices reach at m, of those that were measured there.
+std::optional<double> of_others(const ProductSurface& s, const Site* but, double n, double k, double m) {
+  return of_neighbours(s, n, k, [&](const Site& other) {
+    return &other != but && covers(other, m) ? std::optional(at_rows(other, m)) : std::nullopt;
+  });
+}
+
+// Of a matrix that was measured. Beyond its own m as there and then as other matrices go on, and half as those are themselves: with the
+// first alone one row of four bits, which has a kernel of its own, was missed by 30 % (two H200, each point left out in turn).
 Found at_site(const ProductSurface& s, const Site& site, double m) {
   if (covers(site, m)) {
     const auto high = row_from(site, m);
@@ -98,7 +106,8 @@ Found at_site(const ProductSurface& s, const Site& site, double m) {
     return covers(other, m) && covers(other, edge) ? std::optional(at_rows(other, m) - at_rows(other, edge))
                                                    : std::nullopt;
   });
-  return {at_rows(site, edge) + change.value_or(0), FigureOrigin::kExtrapolated};
+  const double gone_on = at_rows(site, edge) + change.value_or(0);
+  return {(gone_on + of_others(s, &site, site.n, site.k, m).value_or(gone_on)) / 2, FigureOrigin::kExtrapolated};
 }
 
 bool within_sites(const ProductSurface& s, double n, double k) {
@@ -108,10 +117,7 @@ bool within_sites(const ProductSurface& s, double n, double k) {
 }
 
 Found between_sites(const ProductSurface& s, const ProductShape& shape) {
-  const std::optional<double> covered = of_neighbours(s, shape.n, shape.k, [&](const Site& site) {
-    return covers(site, shape.m) ? std::optional(at_rows(site, shape.m)) : std::nullopt;
-  });
-  if (covered) {
+  if (const std::optional<double> covered = of_others(s, nullptr, shape.n, shape.k, shape.m)) {
     const bool within = within_sites(s, shape.n, shape.k);
     return {*covered, within ? FigureOrigin::kInterpolated : FigureOrigin::kExtrapolated};
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "units/number.h"
 #include "units/text.h"
 
 namespace fathom::probe {
@@ -131,6 +132,13 @@ void hold_against(Result& result, const std::optional<Peak>& peak) {
   } else {
     result.why = fmt::format("better than the {} of {}", text_of(result.unit, peak->value), peak->source);
   }
+}
+
+std::optional<double> number_of(const Result& result, const std::string& key) {
+  const auto text = result.shape.find(key);
+  if (text == result.shape.end()) return std::nullopt;
+  const auto number = scan_number(text->second);
+  return number && number->in_range && number->rest.empty() ? std::optional(number->value) : std::nullopt;
 }
 
 }  // namespace fathom::probe

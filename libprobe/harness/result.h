@@ -85,6 +85,8 @@ bool exceeds(const Result& result, const Peak& peak);
 // Of storage and network, which no catalog knows: what no node does, so that a wrong unit is seen. Not a measure of speed.
 std::optional<Peak> gross_limit(const Result& result);
 
+std::optional<double> number_of(const Result& result, const std::string& key);  // of its shape
+
 bool is_wrong(const Result& result);     // what was moved or computed is not what it must be
 bool has_no_data(const Result& result);  // zeros and negatives beside a figure that was written
 // Measured, right, no zeros, within the limit: whether a figure may be compared, whatever status stands beside it.

@@ -147,13 +147,6 @@ bool was_capped(const Result& result) {
   return (result.protocol.throttle_reasons.value_or(0) & kSoftwarePowerCap) != 0;
 }
 
-std::optional<double> number_of(const Result& result, const std::string& key) {
-  const auto text = result.shape.find(key);
-  if (text == result.shape.end()) return std::nullopt;
-  const auto number = scan_number(text->second);
-  return number && number->in_range && number->rest.empty() ? std::optional(number->value) : std::nullopt;
-}
-
 std::optional<BytesPerSecond> bus_bandwidth(const Result& result) {
   const auto bytes = number_of(result, "bytes"), ranks = number_of(result, "ranks");
   const bool usable = starts(result, "collective.") && result.figure && result.unit == Unit::kTime && bytes && ranks;

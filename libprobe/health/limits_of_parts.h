@@ -34,7 +34,6 @@ std::optional<BytesPerSecond> bus_bandwidth(const Result& result);
 // Whether the software power cap (bit 0x4 of NVML's event reasons) held the device down meanwhile.
 bool was_capped(const Result& result);
 
-std::optional<double> number_of(const Result& result, const std::string& key);  // of its shape
-std::vector<std::string> devices_of(const std::string& device);                 // "gpu0>gpu1" and "gpu0,gpu1": both
+std::vector<std::string> devices_of(const std::string& device);  // "gpu0>gpu1" and "gpu0,gpu1": both
 
 }  // namespace fathom::probe

@@ -11,7 +11,7 @@
 
 #include "health/limits_of_parts.h"
 #include "input/error.h"
-#include "rates/case_operators.h"
+#include "shapes/case_operators.h"
 
 namespace fathom::probe {
 

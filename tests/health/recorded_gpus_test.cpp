@@ -87,7 +87,7 @@ TEST(RecordedGpus, AreAlike) {
 // 1,500 figures of each of two H200 that were well.
 MachineRecord standard() {
   return read_record(std::filesystem::path(FATHOM_SOURCE_DIR) /
-                     "docs/measurements/2026-11-22-probe-standard-h200x2/probe.json");
+                     "docs/measurements/2026-11-23-probe-standard-h200x2/probe.json");
 }
 
 HealthReport judged_by_peers(const MachineRecord& record) {

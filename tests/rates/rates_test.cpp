@@ -240,7 +240,8 @@ TEST(RatesOfARecord, BecomeCurvesOfAProfile) {
   EXPECT_FALSE(profile.on_curves(OperatorKind::kAllReduce, 2, Bytes(1)));
 }
 
-// Two H200, at quick depth: three rows of activations, sizes sixteen times apart.
+// Two H200, at quick depth: five matrices at every power of two. Four bits are not held to a 90th percentile: their kernels change at 2, 16, 32,
+// 64 and 129 rows, and of five matrices the others tell one too little about those (21 %; at standard depth below).
 TEST(RatesOfARecord, RealGpusGiveSurfacesAndCurves) {
   const std::filesystem::path file = std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/machines/h200x2.json";
   const Profile profile = fit_profile(rates_of(read_record(file), shipped()).measurements);
@@ -248,7 +249,7 @@ TEST(RatesOfARecord, RealGpusGiveSurfacesAndCurves) {
     const ProductSurface* surface = profile.surface(format);
     ASSERT_NE(surface, nullptr) << to_string(format);
     EXPECT_LT(surface->left_out.median_error, 0.10) << to_string(format);
-    EXPECT_LT(surface->left_out.p90_error, 0.20) << to_string(format);
+    EXPECT_TRUE(format == Format::kInt4G128 || surface->left_out.p90_error < 0.18) << to_string(format);
     EXPECT_NE(profile.find(OperatorKind::kGroupedLinear, format), nullptr) << to_string(format);
   }
   for (const OperatorKind kind :
@@ -258,11 +259,10 @@ TEST(RatesOfARecord, RealGpusGiveSurfacesAndCurves) {
   EXPECT_LT(small, 5e-6);  // by the engine's own kernel; NCCL takes more
 }
 
-// Two H200 at standard depth: every power of two. Calls of NCCL one by one, in which the host has a part, are not held to it (24 % at the
-// 90th percentile), nor are experts, which are rows and no surface.
+// Two H200 at standard depth: the catalog's matrices at every power of two. Experts, which are rows and no surface, are not held to it.
 TEST(RatesOfARecord, AStandardRecordPredictsWhatItHasNotSeen) {
   const std::filesystem::path file =
-      std::filesystem::path(FATHOM_SOURCE_DIR) / "docs/measurements/2026-11-22-probe-standard-h200x2/probe.json";
+      std::filesystem::path(FATHOM_SOURCE_DIR) / "docs/measurements/2026-11-23-probe-standard-h200x2/probe.json";
   const Profile profile = fit_profile(rates_of(read_record(file), shipped()).measurements);
   for (const Format format : {Format::kBf16, Format::kFp8Block128, Format::kInt4G128}) {
     const ProductSurface* surface = profile.surface(format);
@@ -272,7 +272,6 @@ TEST(RatesOfARecord, AStandardRecordPredictsWhatItHasNotSeen) {
   }
   int curves = 0;
   for (const MeasuredCurve& curve : profile.curves) {
-    if (curve.way.find("eager") != std::string::npos) continue;
     ++curves;
     EXPECT_LT(curve.left_out.median_error, 0.04) << curve.way;
     EXPECT_LT(curve.left_out.p90_error, 0.15) << curve.way;
