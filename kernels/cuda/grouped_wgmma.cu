@@ -113,6 +113,7 @@ struct Consumer {
     if (part == 0) shared.weights.wait_full(weights);
     rows.template prepare<kTurn>(shared.weights.tile[weights.stage()], part);
     if constexpr (Rows::kInRegisters) {
+      // Before the products, whose operands the compiler may still be making: it is the fence alone that orders the loads.
       if (part == Rows::kParts - 1 || step == op.steps() - 1) shared.weights.release_loaded(weights);
     } else {
       ++weights.count;

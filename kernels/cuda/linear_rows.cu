@@ -143,8 +143,9 @@ class RowWarp {
       for (int p = 0; p < kPieces; p += kChunk) {
         ring.wait_until_full();
         if (!Shape::kGrouped || row < rows) multiply(p, ring, scales, row, all, sum);
-        // Once products have what was read, and not before: see linear_wide.cu. A fence as well cost 1 % of a token. Each lane for itself: as
-        // fast as one for its warp, and racecheck can follow it.
+        // Each lane for itself: as fast as one for its warp, and racecheck can follow it. The compiler puts it before some of the products and
+        // behind loads that may be under way still; never seen wrong, as it was in linear_wide.cu, where one lane spoke for its warp. A fence
+        // before it cost 1 % of a token.
         ring.empty().arrive();
         ring.next(p + kChunk >= kPieces ? Shape::kTurns : 1);
       }

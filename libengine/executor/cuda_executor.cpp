@@ -150,9 +150,9 @@ std::vector<PieceOutput> CudaExecutor::outputs(const StepInput& input) const {
 }
 
 const OperatorClock* CudaExecutor::run_eager(const BoundProgram& bound) {
-  if (timed_) eager_clock_.hold();
+  gate_.hold();
   launch_all(bound, timed_ ? &eager_clock_ : nullptr, false);
-  if (timed_) eager_clock_.open();
+  gate_.open();
   step_calls_ = calls_so_far();
   return &eager_clock_;
 }
@@ -170,9 +170,9 @@ const OperatorClock* CudaExecutor::run_graph(const BoundProgram& bound) {
     }
     return &eager_clock_;
   }
-  if (timed_) graphs.clock.hold();
+  gate_.hold();
   (timed_ ? graphs.timed : graphs.plain)->launch(stream_);
-  if (timed_) graphs.clock.open();
+  gate_.open();
   step_calls_ = graphs.calls;
   return &graphs.clock;
 }
@@ -186,8 +186,8 @@ void CudaExecutor::launch_all(const BoundProgram& bound, OperatorClock* clock, b
   angles_known_ = false;
   overlap_ = clock == nullptr;
   if (clock != nullptr) {
+    gate_.wait_on(stream_);
     clock->start(stream_, in_graph);
-    clock->mark(OperatorClock::kNobody);  // the graph is starting, the batch arriving
   }
   if (!stage_.has_embedding) {
     receive_stage();

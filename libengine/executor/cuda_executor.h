@@ -209,6 +209,7 @@ class CudaExecutor : public Executor {
   const Program* running_ = nullptr;
   std::unique_ptr<NcclGroup> tp_nccl_, pipeline_nccl_;  // before the graphs, which hold NCCL's calls and must go first
   std::map<std::array<int, 3>, Graphs> graphs_;         // by rows, longest context and slots
+  StartGate gate_;                                      // of timed steps
   OperatorClock eager_clock_;
   std::vector<RowTime> times_;
   int steps_ = 0, launches_ = 0;

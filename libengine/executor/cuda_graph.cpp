@@ -11,14 +11,17 @@ constexpr std::uint64_t kPatienceNs = 5'000'000;
 
 }  // namespace
 
-OperatorClock::OperatorClock() : gate_(sizeof(std::uint32_t)) { open(); }
+StartGate::StartGate() : word_(sizeof(std::uint32_t)) { open(); }
+
+void StartGate::wait_on(cudaStream_t stream) const {
+  cuda::start_latch({.stream = stream}, word_.as<const volatile std::uint32_t>(), 1, kPatienceNs);
+}
 
 void OperatorClock::start(cudaStream_t stream, bool in_graph) {
   stream_ = stream;
   in_graph_ = in_graph;
   used_ = 0;
   slots_.clear();
-  cuda::start_latch({.stream = stream}, gate_.as<const volatile std::uint32_t>(), 1, kPatienceNs);
   record();
 }
 

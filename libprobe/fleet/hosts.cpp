@@ -37,7 +37,7 @@ std::string plain_word(const Context& at, std::string_view marks, const std::str
 
 constexpr std::string_view kNameMarks = ".-_", kAddressMarks = ".-_:@";
 
-Host read_host(const Context& at) {
+Host read_host(const Context& at, Launcher launcher) {
   if (at.value.kind == Value::Kind::kScalar) {
     const std::string name = plain_word(at, kNameMarks, "name of a host");
     return {.name = name, .address = name};
@@ -46,13 +46,19 @@ Host read_host(const Context& at) {
   Host host;
   host.name = plain_word(reader.context(reader.need("name")), kNameMarks, "name of a host");
   host.address = host.name;
-  if (const Value* address = reader.take("address"))
-    host.address = plain_word(reader.context(*address), kAddressMarks, "address");
+  if (const Value* address = reader.take("address")) {
+    const Context at_address = reader.context(*address);
+    host.address = plain_word(at_address, kAddressMarks, "address");
+    const bool by_name = launcher == Launcher::kMpirun || launcher == Launcher::kSrun;
+    if (by_name && host.address.find('@') != std::string::npos) {
+      at_address.fail(std::string(to_string(launcher)) + " takes no user in an address", "launcher: ssh");
+    }
+  }
   reader.finish();
   return host;
 }
 
-std::vector<Host> read_hosts_of(MapReader& root) {
+std::vector<Host> read_hosts_of(MapReader& root, Launcher launcher) {
   const Context at = root.context(root.need("hosts"));
   if (at.value.kind != Value::Kind::kSequence) fail_kind(at, "a list of hosts");
   if (at.value.items.empty()) at.fail("a fleet has a host at least");
@@ -60,7 +66,7 @@ std::vector<Host> read_hosts_of(MapReader& root) {
   std::vector<Host> hosts;
   std::set<std::string> names;
   for (const Value& item : at.value.items) {
-    hosts.push_back(read_host(root.context(item)));
+    hosts.push_back(read_host(root.context(item), launcher));
     if (!names.insert(hosts.back().name).second) root.context(item).fail("'" + hosts.back().name + "' is named twice");
   }
   return hosts;
@@ -132,7 +138,7 @@ Fleet parse_hosts(std::string text, const std::string& file_name) {
     if (fleet.port < 1 || fleet.port > 65535) root.context(*port).fail("a port is from 1 to 65535");
   }
   read_kubernetes(root, fleet);
-  fleet.hosts = read_hosts_of(root);
+  fleet.hosts = read_hosts_of(root, fleet.launcher);
   root.finish();
   return fleet;
 }

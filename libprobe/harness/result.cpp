@@ -112,9 +112,13 @@ bool is_wrong(const Result& result) {
   return result.status == Status::kIncorrect || (result.correctness && !result.correctness->correct);
 }
 
+bool was_on_zeros(const Result& result) {
+  return result.protocol.pattern == "zeros" && !result.shape.contains("numbers");
+}
+
 bool has_no_data(const Result& result) {
   const auto nothing = [](double value) { return !std::isfinite(value) || value <= 0; };
-  return result.figure && (nothing(result.figure->median) || nothing(result.figure->min));
+  return result.figure && (nothing(result.figure->median) || nothing(result.figure->min) || was_on_zeros(result));
 }
 
 bool is_usable(const Result& result, const std::optional<Peak>& peak) {

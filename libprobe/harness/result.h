@@ -87,8 +87,12 @@ std::optional<Peak> gross_limit(const Result& result);
 
 std::optional<double> number_of(const Result& result, const std::string& key);  // of its shape
 
-bool is_wrong(const Result& result);     // what was moved or computed is not what it must be
-bool has_no_data(const Result& result);  // zeros and negatives beside a figure that was written
+bool is_wrong(const Result& result);  // what was moved or computed is not what it must be
+bool was_on_zeros(
+    const Result& result);  // where the case does not ask for zeros by its shape: products of them are 12 % faster
+bool has_no_data(
+    const Result&
+        result);  // zeros and negatives beside a figure that was written, or among the data that it was measured on
 // Measured, right, no zeros, within the limit: whether a figure may be compared, whatever status stands beside it.
 bool is_usable(const Result& result, const std::optional<Peak>& peak);
 // A figure that is not usable loses its status: wrong data is incorrect, zeros and the impossible are implausible.

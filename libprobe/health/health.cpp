@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
+#include <tuple>
+#include <utility>
 
 #include "health/rules.h"
 #include "units/number.h"
@@ -85,6 +89,29 @@ bool leaves_out_gpus(const MachineRecord& record) {
                      [](const Result& r) { return r.device == "gpu" && r.status == Status::kNotSupported; });
 }
 
+// A device that is slow in everything is one finding for each of its cases, not one for each of hundreds of shapes: the gravest and worst,
+// which says of how many it is.
+Findings folded(Findings findings) {
+  constexpr std::size_t kMostAlike = 3;
+  const auto case_of = [](const HealthFinding& f) { return f.what.substr(0, f.what.find(',')); };
+  std::map<std::tuple<std::string, std::string, std::string>, Findings> alike;
+  for (HealthFinding& f : findings) alike[{f.rule, f.device, case_of(f)}].push_back(std::move(f));
+  findings.clear();
+  for (auto& [key, group] : alike) {
+    if (group.size() <= kMostAlike) {
+      std::move(group.begin(), group.end(), std::back_inserter(findings));
+      continue;
+    }
+    HealthFinding& worst = *std::min_element(group.begin(), group.end(), [](const auto& a, const auto& b) {
+      return std::tuple(-static_cast<int>(a.health), a.share) < std::tuple(-static_cast<int>(b.health), b.share);
+    });
+    worst.what = fmt::format("{} figures, the worst of them {}", group.size(), worst.what);
+    worst.figures = static_cast<int>(group.size());
+    findings.push_back(std::move(worst));
+  }
+  return findings;
+}
+
 }  // namespace
 
 HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
@@ -97,8 +124,10 @@ HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
   judge_peers(machine, report.findings);
   const std::vector<std::string> not_compared = judge_fleet(machine, other_nodes, report.findings);
   judge_surroundings(machine, report.findings);
-  std::stable_sort(report.findings.begin(), report.findings.end(),
-                   [](const HealthFinding& a, const HealthFinding& b) { return a.health > b.health; });
+  report.findings = folded(std::move(report.findings));
+  std::stable_sort(report.findings.begin(), report.findings.end(), [](const HealthFinding& a, const HealthFinding& b) {
+    return std::tuple(-static_cast<int>(a.health), a.share) < std::tuple(-static_cast<int>(b.health), b.share);
+  });
   if (!has_figures(record) && report.findings.empty()) report.health = Health::kUnknown;
   for (const HealthFinding& finding : report.findings) report.health = std::max(report.health, finding.health);
   report.held = held_against(machine, other_nodes);

@@ -24,6 +24,8 @@ struct HealthFinding {
   std::string expected;  // "4.2 TB/s, median of 3 peers"
   std::string source;    // of the expectation: "peers in this node"
   std::string next;      // what to do
+  double share = 1;      // of what is expected, where rates are compared: tells the worst of many
+  int figures = 1;       // that it stands for; `what` and `measured` are then the worst
 };
 
 // What a figure was held against beside physical limits: a reference of the catalogs before devices like its own.

@@ -72,8 +72,8 @@ PeerKey key_of(const Result& r, const MachineRecord& record) {
 double goodness(const Result& r) { return more_is_better(r.unit) ? r.figure->median : 1 / r.figure->median; }
 
 PeerLines lines_of(const Result& r) {
-  if (r.protocol.launch == "eager") return kLinesOfLaunches;
   const std::optional<Seconds> time = time_of(r, r.figure->median, operators_of(r).list);
+  if (time && *time < 2 * kShortTime && r.protocol.launch == "eager") return kLinesOfLaunches;
   if (time && *time < kShortTime) return kLinesOfShortTimes;
   if (r.name == "gpu.copy.both") return kLinesOfHostCopies;
   const bool computes = r.unit == Unit::kFlopsPerSecond || r.name.starts_with("gpu.linear");
@@ -103,14 +103,15 @@ std::optional<HealthFinding> compared(const Result& r, const std::vector<double>
       .device = r.device,
       .what = what_of(r),
       .measured = text_of(r.unit, r.figure->median),
-      .expected = fmt::format("{}, the median of {} like it",
-                              text_of(r.unit, more_is_better(r.unit) ? median : 1 / median), others.size()),
+      .expected = fmt::format(
+          "{}, {}", text_of(r.unit, more_is_better(r.unit) ? median : 1 / median),
+          others.size() == 1 ? "the only one like it" : fmt::format("the median of {} like it", others.size())),
       .source = {},
       .next = {}};
 }
 
 // A case's shapes differ in sizes and in what they are made of: formats, whether gated, how launched. Shapes of one make are of a
-// kind, and so are those of them with the same number of tokens: few are bound by memory, many by arithmetic.
+// kind, and so are those of them with the same number of tokens (few are bound by memory, many by arithmetic), and those of one matrix.
 std::vector<std::string> kinds_of(const Result& r) {
   const auto is_size = [](const std::string& text) {
     return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
@@ -120,6 +121,12 @@ std::vector<std::string> kinds_of(const Result& r) {
     if (!is_size(value)) make += key + " " + value + ", ";
   }
   std::vector<std::string> kinds{make};
+  std::string matrix;
+  for (const char* side : {"n", "k"}) {
+    if (const auto found = r.shape.find(side); found != r.shape.end())
+      matrix += std::string(side) + " " + found->second + ", ";
+  }
+  if (!matrix.empty()) kinds.push_back(matrix);
   for (const char* tokens : {"m", "batch"}) {
     if (const auto found = r.shape.find(tokens); found != r.shape.end())
       kinds.push_back(make + found->first + " " + found->second);
@@ -129,18 +136,25 @@ std::vector<std::string> kinds_of(const Result& r) {
 
 using Groups = std::map<PeerKey, std::vector<const Result*>>;
 
+// Cases of a device of which a figure is wrong or impossible: its others say nothing of a peer.
+std::set<std::pair<std::string, std::string>> void_cases(const HealthCase& machine) {
+  std::set<std::pair<std::string, std::string>> cases;
+  for (const Result& r : machine.record.results) {
+    if (r.figure && !is_usable(r, machine)) cases.emplace(r.name, r.device);
+  }
+  return cases;
+}
+
 Groups groups_of(const HealthCase& machine) {
   Groups groups;
+  const auto voids = void_cases(machine);
   for (const Result& r : machine.record.results) {
     const bool known = !kind_of(r.device, machine.record).empty() && r.unit != Unit::kWatts;  // more is no fault
-    if (known && is_usable(r, machine)) groups[key_of(r, machine.record)].push_back(&r);
+    if (known && is_usable(r, machine) && !voids.contains({r.name, r.device}))
+      groups[key_of(r, machine.record)].push_back(&r);
   }
   return groups;
 }
-
-}  // namespace
-
-namespace {
 
 struct Slower {
   HealthFinding finding;
@@ -180,6 +194,7 @@ void compare_with(const std::vector<const Result*>& peers, const Result& one, Sh
   if (!finding) return;
   finding->rule = "probe.slower-than-peers";
   finding->source = "peers in this node";
+  finding->share = goodness(one) / median_of(others);
   finding->next = "swap it with a healthy one: the figure moves with the part or stays with the place";
   const bool by_far = goodness(one) < lines_of(one).by_far() * median_of(others);
   shapes.slower.push_back({*std::move(finding), by_far, kinds});
@@ -225,6 +240,12 @@ std::vector<HeldAgainst> held_against(const HealthCase& machine, const std::vect
 
 namespace {
 
+std::map<std::string, int> counted(const MachineRecord& record) {
+  std::map<std::string, int> gpus;
+  for (const Gpu& gpu : record.gpus) ++gpus[gpu.name];
+  return gpus;
+}
+
 // A record that another host sent, or was copied, would stand for a node that nobody measured.
 void judge_shared_devices(const MachineRecord& record, const std::vector<MachineRecord>& nodes, Findings& findings) {
   for (const Gpu& gpu : record.gpus) {
@@ -255,6 +276,7 @@ std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vecto
     int nodes = 0;
   };
   const Groups own = groups_of(machine);
+  const std::map<std::string, int> own_gpus = counted(machine.record);
   std::map<PeerKey, Elsewhere> elsewhere;
   std::vector<std::string> notes;
   for (const MachineRecord& node : nodes) {
@@ -267,6 +289,12 @@ std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vecto
     if (!is_comparable) {
       notes.push_back(fmt::format("no figure of {} is comparable: other devices, shapes or protocols", node.node));
     }
+    for (const auto& [name, there] : counted(node)) {
+      const auto here = own_gpus.find(name);
+      const int count = here == own_gpus.end() ? 0 : here->second;
+      if (is_comparable && there > count)
+        notes.push_back(fmt::format("{} has {} {}, this node {}", node.node, there, name, count));
+    }
   }
   for (const auto& [key, results] : own) {
     for (const Result* one : results) {
@@ -274,6 +302,7 @@ std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vecto
       std::optional<HealthFinding> finding = compared(*one, others.figures);
       if (!finding) continue;
       finding->rule = "probe.slower-than-fleet";
+      finding->share = goodness(*one) / median_of(others.figures);
       finding->source = fmt::format("{} other node{}", others.nodes, others.nodes == 1 ? "" : "s");
       finding->next = "compare clocks, settings and firmware with a node that is as fast as the others";
       findings.push_back(*std::move(finding));

@@ -36,8 +36,9 @@ HealthFinding wrong_data(const Result& r) {
 
 HealthFinding no_data(const Result& r) {
   HealthFinding f = finding_of(r, "probe.no-data", Health::kUnknown);
-  f.measured = r.figure ? text_of(r.unit, r.figure->median) : r.why;
-  f.expected = "a figure above zero";
+  const bool on_zeros = was_on_zeros(r);
+  f.measured = (r.figure ? text_of(r.unit, r.figure->median) : r.why) + (on_zeros ? ", on zeros" : "");
+  f.expected = on_zeros ? "random numbers" : "a figure above zero";
   f.source = "zeros are no data";
   f.next = "find out why the tool wrote it, then measure again";
   return f;
@@ -45,9 +46,9 @@ HealthFinding no_data(const Result& r) {
 
 HealthFinding impossible(const Result& r, const std::optional<Peak>& peak) {
   HealthFinding f = finding_of(r, "probe.implausible", Health::kUnknown);
-  f.expected = peak
-                   ? fmt::format("{} {}", more_is_better(r.unit) ? "at most" : "at least", text_of(r.unit, peak->value))
-                   : r.why;
+  f.expected = peak ? fmt::format("{} {}", more_is_better(r.unit) || r.unit == Unit::kWatts ? "at most" : "at least",
+                                  text_of(r.unit, peak->value))
+                    : r.why;
   f.source = peak ? peak->source : "the probe when it measured";
   f.next = "look for a wrong unit or a buffer that stayed in a cache, then measure again";
   return f;
@@ -59,6 +60,7 @@ HealthFinding scattered(const std::vector<const Result*>& results) {
   const auto less = [](const Result* a, const Result* b) { return a->figure->flutter() < b->figure->flutter(); };
   const Result& worst = **std::max_element(results.begin(), results.end(), less);
   HealthFinding f = finding_of(worst, "probe.unstable", Health::kSuspect);
+  f.figures = static_cast<int>(results.size());
   if (results.size() > 1) f.what = fmt::format("{} figures, the worst of them {}", results.size(), f.what);
   f.measured = fmt::format("{} ({} to {}, drift {:+.0f} %)", f.measured, text_of(worst.unit, worst.figure->q1),
                            text_of(worst.unit, worst.figure->q3), worst.figure->drift * 100);

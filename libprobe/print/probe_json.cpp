@@ -10,7 +10,8 @@ using Json = nlohmann::ordered_json;
 
 Json finding_json(const HealthFinding& f) {
   return {{"rule", f.rule},         {"health", to_string(f.health)}, {"device", f.device}, {"what", f.what},
-          {"measured", f.measured}, {"expected", f.expected},        {"source", f.source}, {"next", f.next}};
+          {"measured", f.measured}, {"expected", f.expected},        {"source", f.source}, {"next", f.next},
+          {"figures", f.figures}};
 }
 
 Json line_json(const ChecklistLine& l) {

@@ -51,6 +51,7 @@ TEST(Hosts, WhatCouldBeAnotherWordIsRefusedAtItsPlace) {
   }
   EXPECT_EQ(refused("program: fathom; rm\nhosts: [a]\n").at().line, 2);
   EXPECT_EQ(refused("hosts: [{name: a, address: -x}]\n").at().column, 28);
+  EXPECT_EQ(refused("launcher: mpirun\nhosts: [{name: a, address: ops@10.0.0.2}]\n").at().column, 28);
   EXPECT_EQ(refused("arguments: [\"a\\eb\"]\nhosts: [a]\n").at().line, 2);
 }
 

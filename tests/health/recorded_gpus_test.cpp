@@ -96,6 +96,14 @@ HealthReport judged_by_peers(const MachineRecord& record) {
   return report;
 }
 
+// That the findings stand for: of many figures of a case there is one.
+int figures_of(const HealthReport& report) {
+  EXPECT_LE(report.findings.size(), 3u) << listed(report);
+  int figures = 0;
+  for (const HealthFinding& f : report.findings) figures += f.figures;
+  return figures;
+}
+
 // Products on gpu1 that `is_slow` takes, `factor` as fast, which is not by far; how many.
 int plant(MachineRecord& record, const std::function<bool(const Result&)>& is_slow, double factor = 0.77) {
   int planted = 0;
@@ -137,7 +145,7 @@ TEST(RecordedShapes, AKindOfProductThatIsSlowerIsFound) {
     ASSERT_GE(planted, 10);
     ASSERT_LT(planted, 100);  // of 1,267
     const HealthReport report = judged_by_peers(record);
-    EXPECT_GT(report.findings.size(), static_cast<std::size_t>(0.8 * planted)) << listed(report);
+    EXPECT_GT(figures_of(report), 0.8 * planted) << listed(report);
     for (const HealthFinding& f : report.findings) EXPECT_EQ(f.device, "gpu1") << listed(report);
   }
 }
@@ -147,8 +155,52 @@ TEST(RecordedShapes, AWholeFormatThatIsSlowerIsFound) {
     MachineRecord record = standard();
     const int planted = plant(record, [&](const Result& r) { return shows(r, "dtype", dtype); });
     EXPECT_GT(planted, 300);
-    EXPECT_GT(judged_by_peers(record).findings.size(), static_cast<std::size_t>(0.8 * planted)) << dtype;
+    EXPECT_GT(figures_of(judged_by_peers(record)), 0.8 * planted) << dtype;
   }
+}
+
+// Gate and up of one model, in every format and of every number of tokens: 3 % of all shapes.
+TEST(RecordedShapes, AMatrixThatIsSlowerIsFound) {
+  MachineRecord record = standard();
+  const int planted = plant(record, [](const Result& r) { return shows(r, "n", "28672"); });
+  ASSERT_LT(planted, 100);
+  EXPECT_GT(figures_of(judged_by_peers(record)), 0.8 * planted);
+}
+
+// What is impossible on one card says nothing of the other.
+TEST(RecordedShapes, AVoidCaseIsNoPeer) {
+  MachineRecord record = recorded("h200x2");
+  for (Result& r : record.results) {
+    if (r.name == "gpu.attention.decode" && r.device == "gpu1") r.figure = single_figure(r.figure->median * 30);
+  }
+  const HealthReport report = judge_health(record, shipped());
+  EXPECT_EQ(report.health, Health::kUnknown) << listed(report);
+  for (const HealthFinding& f : report.findings) EXPECT_EQ(f.rule + " " + f.device, "probe.implausible gpu1");
+}
+
+TEST(RecordedShapes, FiguresOfZerosAreNoData) {
+  MachineRecord record = recorded("h200x2");
+  int planted = 0;
+  for (Result& r : record.results) {
+    if (r.device != "gpu1" || r.protocol.pattern.empty() || r.protocol.pattern == "zeros") continue;
+    r.protocol.pattern = "zeros";
+    ++planted;
+  }
+  const HealthReport report = judge_health(record, shipped());
+  EXPECT_EQ(report.health, Health::kUnknown);
+  int found = 0;
+  for (const HealthFinding& f : report.findings) {
+    if (f.rule != "probe.no-data") continue;
+    EXPECT_EQ(f.device, "gpu1");
+    found += f.figures;
+  }
+  EXPECT_EQ(found, planted);
+}
+
+TEST(RecordedGpus, AreCountedAgainstOtherNodes) {
+  const HealthReport report = judge_health(recorded("h200x1"), shipped(), {recorded("h200x2")});
+  EXPECT_TRUE(std::any_of(report.notes.begin(), report.notes.end(),
+                          [](const std::string& note) { return note == "h200x2 has 2 NVIDIA H200, this node 1"; }));
 }
 
 struct Planted {

@@ -249,7 +249,7 @@ TEST(RatesOfARecord, RealGpusGiveSurfacesAndCurves) {
     const ProductSurface* surface = profile.surface(format);
     ASSERT_NE(surface, nullptr) << to_string(format);
     EXPECT_LT(surface->left_out.median_error, 0.10) << to_string(format);
-    EXPECT_TRUE(format == Format::kInt4G128 || surface->left_out.p90_error < 0.18) << to_string(format);
+    EXPECT_LT(surface->left_out.p90_error, format == Format::kInt4G128 ? 0.25 : 0.18) << to_string(format);
     EXPECT_NE(profile.find(OperatorKind::kGroupedLinear, format), nullptr) << to_string(format);
   }
   for (const OperatorKind kind :

@@ -50,7 +50,10 @@ void swiglu(const Launch&, const Swiglu& op) {
   });
 }
 
-void start_latch(const Launch&, const volatile std::uint32_t*, std::uint32_t, std::uint64_t) {}
+// Graphs and launches run when they are put into the queue, and until then the gate has to be shut.
+void start_latch(const Launch&, const volatile std::uint32_t* gate, std::uint32_t number, std::uint64_t) {
+  launch([=] { demand(*gate != number, "a timed step began before its launches were in the queue"); });
+}
 
 void embed(const Launch& how, const Embedding& op) {
   demand(!how.overlap, "the first kernel of a step must wait for the copy before it");
