@@ -1,5 +1,8 @@
 #include "measured_rates.h"
 
+#include <fmt/format.h>
+
+#include "health/health.h"
 #include "input/content.h"
 #include "input/error.h"
 #include "input/value.h"
@@ -28,6 +31,10 @@ MeasuredRates of_machine(const std::filesystem::path& path, const Catalog& catal
   }
   profile->file = record.file;
   MeasuredRates result{.profile = profile, .notes = {}};
+  if (const probe::HealthReport report = judge_health(record, catalog); report.health != probe::Health::kHealthy) {
+    result.notes.push_back(fmt::format("the machine of {0} is {1} by its record: fathom probe --replay {0} says why",
+                                       record.file, to_string(report.health)));
+  }
   for (const std::string& unused : rates.unused) result.notes.push_back("of " + record.file + " not used: " + unused);
   return result;
 }

@@ -92,8 +92,8 @@ std::optional<double> of_others(const ProductSurface& s, const Site* but, double
   });
 }
 
-// Of a matrix that was measured. Beyond its own m as there and then as other matrices go on, and half as those are themselves: with the
-// first alone one row of four bits, which has a kernel of its own, was missed by 30 % (two H200, each point left out in turn).
+// Of a matrix that was measured. Beyond its own m as there and then as other matrices go on, and at twice or half of it half as those are themselves:
+// with the first alone one row of four bits, which has a kernel of its own, was missed by 30 % (two H200, each point left out in turn).
 Found at_site(const ProductSurface& s, const Site& site, double m) {
   if (covers(site, m)) {
     const auto high = row_from(site, m);
@@ -107,7 +107,9 @@ Found at_site(const ProductSurface& s, const Site& site, double m) {
                                                    : std::nullopt;
   });
   const double gone_on = at_rows(site, edge) + change.value_or(0);
-  return {(gone_on + of_others(s, &site, site.n, site.k, m).value_or(gone_on)) / 2, FigureOrigin::kExtrapolated};
+  const double others = of_others(s, &site, site.n, site.k, m).value_or(gone_on);
+  const double share = 0.5 * std::min(1.0, std::abs(std::log2(m / edge)));  // none at the edge itself
+  return {gone_on + share * (others - gone_on), FigureOrigin::kExtrapolated};
 }
 
 bool within_sites(const ProductSurface& s, double n, double k) {

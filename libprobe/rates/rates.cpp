@@ -63,7 +63,6 @@ std::vector<Measured> slowest_of_devices(const MachineRecord& record, const Cata
 // ---------------------------------------------------------------------------------------------------------------------
 // One result as samples
 
-// Rates of products count FLOP, those of attention that decodes bytes of the cache.
 void add(const Operator& op, Seconds time, const Protocol& protocol, ProfileMeasurements& out) {
   if (is_collective(op.kind)) {
     out.curves.push_back(collective_sample_of(op, time));

@@ -17,7 +17,8 @@ struct CaseOperators {
 };
 CaseOperators operators_of(const Result& result);
 
-// Of one launch of a case that runs these operators and whose figure is `figure`, in the result's unit: bytes per second are those of the cache.
+// Of one launch of a case that runs these operators and whose figure is `figure`, in the result's unit: rates of products count FLOP, those
+// of attention that decodes bytes of the cache.
 std::optional<Seconds> time_of(const Result& result, double figure, const std::vector<Operator>& operators);
 
 }  // namespace fathom::probe

@@ -56,6 +56,18 @@ TEST(PlanOnARecord, TakesWhatWasMeasuredAndSaysWhereEachTimeComesFrom) {
   EXPECT_NE(text.find("left out one by one"), std::string::npos);
 }
 
+TEST(PlanOnARecord, SaysWhatTheRecordSaysOfItsMachine) {
+  const ScratchFolder folder;
+  const std::string cluster = folder.write("cluster.yaml", kFourGpus).string();
+  const auto planned = [&](const std::string& record) {
+    return run_program(fmt::format("plan {} --profile {}", cluster, record)).out;
+  };
+  EXPECT_EQ(planned(probe::kInventedMachine.string()).find("by its record"), std::string::npos);
+  const std::string slow =
+      probe::edited_machine(R"("gpu.gemm", "device": "gpu2")", R"("median": 7.69e+14)", R"("median": 6.2e+14)");
+  EXPECT_NE(planned(folder.write("slow.json", slow).string()).find("is degraded by its record"), std::string::npos);
+}
+
 TEST(PlanOnARecord, RecordsThatGiveNothingAreRefused) {
   const ScratchFolder folder;
   const std::string cluster = folder.write("cluster.yaml", kFourGpus).string();
