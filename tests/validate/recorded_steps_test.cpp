@@ -73,6 +73,16 @@ TEST(CudaPredictions, OfEveryKindOfOperatorAreWithinFifteenPercent) {
   }
 }
 
+// A mean forgives one that is far off; what is a hundredth of a step and more is never so.
+TEST(CudaPredictions, OfNoKindThatCountsAreFarOff) {
+  for (const Json& v : one_gpu()) {
+    for (const Json& kind : v["kinds"]) {
+      if (kind.value("measured_s", 0.0) < 0.01 * v["step"]["measured_s"].get<double>()) continue;
+      EXPECT_LT(error(kind), 0.20) << v["title"] << " " << kind["kind"];
+    }
+  }
+}
+
 TEST(CudaOneToken, TwoGpusAreAsFastAndAsForeseenAsWanted) {
   EXPECT_GE(read("two/llama-3.1-8b-bf16-tp2-sequences1context128steps64")["tokens_per_s"].get<double>(), 370);
   EXPECT_GE(read("two/r1-distill-qwen-32b-bf16-tp2-sequences1context128steps64")["tokens_per_s"].get<double>(), 105);
