@@ -13,6 +13,7 @@ namespace fathom {
 namespace {
 
 constexpr std::size_t kWorst = 10;
+constexpr std::size_t kNamed = 3;  // rows of each reason; JSON and CSV name all
 
 // Errors are in ln; as people read them: "9.1 %", "-1.5 %".
 std::string error_text(double ln) { return percent_text(ln, 1); }
@@ -146,8 +147,13 @@ class ScoreWriter : private Page {
   void unpredicted() {
     if (s_.unpredicted.empty()) return;
     section("Not predicted");
-    TextTable t({{"rows", Align::kRight}, {"reason", Align::kLeft}});
-    for (const auto& [reason, count] : s_.unpredicted) t.row({whole_text(count), reason});
+    TextTable t({{"rows", Align::kRight}, {"reason", Align::kLeft}, {"ids", Align::kLeft}});
+    for (const UnpredictedRows& missed : s_.unpredicted) {
+      const std::size_t count = missed.rows.size(), shown = std::min(kNamed, count);
+      std::string ids;
+      for (std::size_t i = 0; i < shown; ++i) ids += (i > 0 ? ", " : "") + missed.rows[i]->id;
+      t.row({whole_text(static_cast<double>(count)), missed.reason, ids + (shown < count ? ", …" : "")});
+    }
     table(t);
   }
 

@@ -48,6 +48,7 @@ TEST_F(ScoreVerb, PrintsTheKeysOfTheContract) {
   ASSERT_EQ(json.at("unpredicted").size(), 1u);
   EXPECT_EQ(json.at("unpredicted").at(0).at("count"), 1);
   EXPECT_TRUE(json.at("unpredicted").at(0).at("reason").is_string());
+  EXPECT_EQ(json.at("unpredicted").at(0).at("ids"), Json({"t-3"}));
   ASSERT_EQ(json.at("rows_detail").size(), 2u);
   const Json& row = json.at("rows_detail").at(0);
   EXPECT_EQ(row.at("id"), "t-1");
@@ -73,7 +74,7 @@ TEST_F(ScoreVerb, WritesSeveralFilesAtOnce) {
       fmt::format("score {} -f csv={} -f svg={} -f json={}", table(), csv.string(), svg.string(), json.string()));
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(run.out, "");
-  EXPECT_EQ(read_csv(csv).rows.size(), 2u);
+  EXPECT_EQ(read_csv(csv).rows.size(), 3u);
   EXPECT_EQ(content_of(svg).rfind("<svg ", 0), 0u);
   EXPECT_EQ(Json::parse(content_of(json)).at("rows"), 3);
 }
@@ -91,6 +92,15 @@ TEST_F(ScoreVerb, SaysWhatItLeavesOut) {
   EXPECT_NE(run_program("score " + table()).out.find("Not scored: 1 partial row (--partial)"), std::string::npos);
   for (const char* key : {"sets", "right", "right_by_regret", "mean_regret"})
     EXPECT_TRUE(json.at("decision_summary").at(key).is_number()) << key;
+}
+
+TEST_F(ScoreVerb, FiguresOfNothingAreNull) {
+  const std::string none = scratch_.write("n.csv", table_of({good_row({{"model", "no-such-model"}})})).string();
+  const Json json = Json::parse(run_program("score " + none + " -f json").out);
+  EXPECT_EQ(json.at("predicted"), 0);
+  EXPECT_TRUE(json.at("interval_coverage").is_null());
+  for (const char* key : {"median_abs_ln", "p90_abs_ln", "bias_ln", "within_20", "interval_coverage"})
+    EXPECT_TRUE(json.at("overall").at(key).is_null()) << key;
 }
 
 TEST_F(ScoreVerb, NothingToScoreIsWrongInput) {
