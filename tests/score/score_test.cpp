@@ -48,6 +48,30 @@ TEST(Score, RowsThatCannotBePredictedAreCountedByReason) {
   EXPECT_NE(s.score.unpredicted.front().reason.find("nobodys-model"), std::string::npos);
 }
 
+TEST(Score, DevicesThatTheLayoutLeavesOutAreNoPrediction) {
+  const Scored s = scored({good_row({{"id", "1"}, {"accelerators", "8"}, {"tp", ""}, {"scale_up", "nvlink4"}}),
+                           good_row({{"id", "2"}, {"accelerators", "8"}, {"tp", "8"}, {"scale_up", "nvlink4"}}),
+                           good_row({{"id", "3"}, {"accelerators", "8"}, {"replicas", "8"}, {"scale_up", "nvlink4"}})});
+  ASSERT_EQ(s.score.unpredicted.size(), 1u);
+  EXPECT_EQ(s.score.unpredicted[0].reason, "the layout takes 1 of 8 devices: state tp, pp or replicas");
+  ASSERT_EQ(s.score.unpredicted[0].rows.size(), 1u);
+  EXPECT_EQ(s.score.unpredicted[0].rows[0]->id, "1");
+}
+
+TEST(Score, AModelThatItsDevicesCannotHoldIsNoPrediction) {
+  const Cells r1 = {{"model", "deepseek-r1"}, {"weight_format", "fp8_block"}, {"scale_up", "nvlink4"}};
+  Cells one = good_row({{"id", "1"}}), sixteen = good_row({{"id", "2"}, {"accelerators", "16"}, {"tp", "16"}});
+  for (Cells* row : {&one, &sixteen}) {
+    for (const auto& [column, cell] : r1) (*row)[column] = cell;
+  }
+  const Scored s = scored({one, sixteen});
+  ASSERT_EQ(s.score.unpredicted.size(), 1u);
+  EXPECT_EQ(s.score.unpredicted[0].reason.rfind("weights take 67", 0), 0u) << s.score.unpredicted[0].reason;
+  EXPECT_NE(s.score.unpredicted[0].reason.find(" are there"), std::string::npos);
+  ASSERT_EQ(s.score.unpredicted[0].rows.size(), 1u);
+  EXPECT_EQ(s.score.unpredicted[0].rows[0]->id, "1");
+}
+
 TEST(Score, OnlyRowsOfTheCompletenessAskedForCount) {
   const std::vector<Cells> rows = {good_row({{"id", "1"}}), good_row({{"id", "2"}, {"completeness", "partial"}}),
                                    good_row({{"id", "3"}, {"completeness", "partial"}}),
