@@ -57,8 +57,8 @@ class ScoreWriter : private Page {
 
  private:
   void headline() {
-    line(fmt::format("{} of {} rows predicted, in {} groups", whole_text(s_.predicted), whole_text(s_.rows),
-                     s_.overall.groups));
+    line(fmt::format("{} of {} predicted, in {}", whole_text(s_.predicted), counted(s_.rows, "row"),
+                     counted(s_.overall.groups, "group")));
     left_out();
     for (const std::string& note : s_.notes) line("Note: " + note);
     if (s_.predicted == 0) return;
@@ -72,7 +72,7 @@ class ScoreWriter : private Page {
     t.row({"within 20 %", percent_text(o.within_20), "rows whose prediction is 0.8 to 1.2 times the measured value"});
     if (o.banded > 0) {
       t.row({"inside the band", percent_text(o.coverage()),
-             fmt::format("of {} rows whose prediction has a minimum and a maximum", whole_text(o.banded))});
+             fmt::format("of {} whose prediction has a minimum and a maximum", counted(o.banded, "row"))});
     }
     const DecisionSummary& d = s_.decided;
     if (d.sets > 0) {
@@ -89,7 +89,7 @@ class ScoreWriter : private Page {
   void left_out() {
     std::vector<std::string> kinds;
     const auto add = [&](int rows, const char* kind) {
-      if (rows > 0) kinds.push_back(fmt::format("{} {} {}", whole_text(rows), kind, rows == 1 ? "row" : "rows"));
+      if (rows > 0) kinds.push_back(counted(rows, fmt::format("{} row", kind)));
     };
     add(s_.left_out.full, "full");
     add(s_.left_out.partial, "partial");
@@ -225,19 +225,23 @@ namespace {
 
 template <class C>
 std::string fitted_text(const C& c) {
-  return fmt::format("{} rows in {} groups: median error {} before, {} after, averaged over groups\n", c.rows, c.groups,
-                     error_text(c.before.median_abs_ln), error_text(c.after.median_abs_ln));
+  return fmt::format("{} in {}: median error {} before, {} after, averaged over groups\n", counted(c.rows, "row"),
+                     counted(c.groups, "group"), error_text(c.before.median_abs_ln), error_text(c.after.median_abs_ln));
 }
 
 }  // namespace
 
-std::string calibration_text(const EnginesCalibration& c) { return fitted_text(c); }
+std::string calibration_text(const EnginesCalibration& c) {
+  return fitted_text(c) +
+         "starts from catalogs/priors, without what the shipped profiles were fitted to: --engine ID keeps that fit\n";
+}
 
 std::string calibration_text(const Calibration& c) {
   std::string out = fitted_text(c);
   if (c.groups < 2) out += "held out: needs two groups\n";
   if (c.held_out)
-    out += fmt::format("held out, groups that the fit did not see: {}\n", error_text(c.held_out->median_abs_ln));
+    out += fmt::format("held out, starting from the priors, groups that the fit did not see: {}\n",
+                       error_text(c.held_out->median_abs_ln));
   TextTable t(
       {{"parameter", Align::kLeft}, {"device", Align::kLeft}, {"before", Align::kRight}, {"after", Align::kRight}});
   for (const CalibratedParameter& p : c.parameters) {

@@ -143,7 +143,7 @@ TEST_F(ScoreVerb, CalibratePrintsAnEntryAndWhatMoved) {
   const Answer run = run_program("calibrate " + rows + " --engine vllm --date 2026-01");
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(run.out.rfind("  - id: vllm\n", 0), 0u) << run.out;
-  EXPECT_NE(run.err.find("2 rows in 1 groups"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("2 rows in 1 group:"), std::string::npos) << run.err;
   const fs::path file = scratch_.path() / "vllm.yaml";
   const Answer quiet =
       run_program(fmt::format("calibrate {} --engine vllm --date 2026-01 -q -o {}", rows, file.string()));
@@ -164,15 +164,27 @@ TEST_F(ScoreVerb, CalibrateNamesWhatItDoesNotKnow) {
   EXPECT_EQ(run_program("calibrate " + rows + " --engine vllm -o " + rows).code, 2);
 }
 
+TEST_F(ScoreVerb, CalibrateSaysWhatItsHeldOutErrorStartsFrom) {
+  const std::string rows =
+      scratch_.write("two.csv", table_of({good_row({{"id", "1"}}), good_row({{"id", "2"}, {"group", "b/other"}})}))
+          .string();
+  const Answer run = run_program("calibrate " + rows + " --engine vllm");
+  EXPECT_NE(run.err.find("held out, starting from the priors, "), std::string::npos) << run.err;
+}
+
 TEST_F(ScoreVerb, CalibrateWithoutAnEnginePrintsTheWholeFile) {
   const std::string rows = table();
   const fs::path file = scratch_.path() / "engines.yaml";
   const Answer run = run_program(fmt::format("calibrate {} --date 2026-01 -o {}", rows, file.string()));
   EXPECT_EQ(run.code, 0) << run.err;
-  EXPECT_NE(run.err.find("2 rows in 1 groups"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("2 rows in 1 group:"), std::string::npos) << run.err;
   const std::string text = content_of(file);
   EXPECT_EQ(text.rfind("# Serving engines", 0), 0u) << text.substr(0, 200);
   EXPECT_NE(text.find("date: 2026-01"), std::string::npos);
+  EXPECT_NE(text.find("source: \"fathom calibrate m.csv: 2 rows in 1 group\""), std::string::npos);
+  EXPECT_EQ(text.find("source: FIT"), std::string::npos);  // these are not the shipped factors
+  EXPECT_NE(run.err.find("starts from catalogs/priors"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("--engine"), std::string::npos) << run.err;
   for (const char* alone : {"--since 0.8", "--before 1.0", "--fix memory_share", "--one-for-all"})
     EXPECT_EQ(run_program(fmt::format("calibrate {} {}", rows, alone)).code, 2) << alone;
   const Answer folds = run_program("calibrate " + rows + " --folds 3");

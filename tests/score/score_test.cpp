@@ -166,7 +166,7 @@ TEST(Score, ReportsSayWhatWasNotPredicted) {
 TEST(Score, OfNothingIsSaidToBeOfNothing) {
   const Scored s = scored({good_row({{"model", "no-model"}})});
   EXPECT_EQ(s.score.predicted, 0);
-  EXPECT_NE(score_text(s.score, {}).find("0 of 1 rows predicted"), std::string::npos);
+  EXPECT_NE(score_text(s.score, {}).find("0 of 1 row predicted, in 0 groups"), std::string::npos);
   EXPECT_NE(score_svg(s.score).find("</svg>"), std::string::npos);
 }
 
