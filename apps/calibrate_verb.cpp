@@ -12,6 +12,7 @@
 #include "input/error.h"
 #include "input/value.h"
 #include "output.h"
+#include "report/page.h"
 #include "report/score_text.h"
 #include "score/calibrate.h"
 #include "score/engine_versions.h"
@@ -78,14 +79,18 @@ Calibration fitted(const CalibrateVerbOptions& options, const Catalog& catalog) 
   }
 }
 
+std::string source_of(const std::filesystem::path& file, int rows, int groups) {
+  return fmt::format("fathom calibrate {}: {} in {}", file.filename().string(), counted(rows, "row"),
+                     counted(groups, "group"));
+}
+
 EntryOrigin origin_of(const CalibrateVerbOptions& options, const Calibration& result,
                       const std::filesystem::path& data_dir) {
   EntryOrigin origin{.source = options.source,
                      .date = options.date.empty() ? this_month() : options.date,
                      .span = {.id = options.fit.engine, .since = options.fit.since, .before = options.fit.before}};
   if (origin.source.empty()) {
-    origin.source = fmt::format("fathom calibrate {}: {} rows in {} groups", options.file.filename().string(),
-                                result.rows, result.groups);
+    origin.source = source_of(options.file, result.rows, result.groups);
   }
   for (const EngineSpan& span : engine_spans(data_dir)) {
     if (span.id == origin.span.id && span.since == origin.span.since) origin.span.released = span.released;
@@ -93,8 +98,13 @@ EntryOrigin origin_of(const CalibrateVerbOptions& options, const Calibration& re
   return origin;
 }
 
-// The code under which the file names its fit.
+// The code under which the shipped file names its fit, to the table that the source tree ships beside the catalogs.
 constexpr const char* kFitSource = "FIT";
+
+bool is_shipped_table(const std::filesystem::path& file, const std::filesystem::path& data_dir) {
+  std::error_code missing;  // an installed program has no table
+  return std::filesystem::equivalent(file, data_dir / ".." / "data" / "measurements" / "measurements.csv", missing);
+}
 
 int run_calibrate_all(const CalibrateVerbOptions& options, const Session& session, const Catalog& catalog) {
   const std::vector<Measurement> rows = read_measurements(options.file, catalog.data_dir());
@@ -103,9 +113,13 @@ int run_calibrate_all(const CalibrateVerbOptions& options, const Session& sessio
     if (!session.quiet) std::cerr << calibration_text(result);
     const std::string priors = text_of_file(catalog.data_dir() / "priors" / "engines.yaml");
     const std::string date = options.date.empty() ? this_month() : options.date;
-    write_outputs({{.format = "yaml", .file = options.output}}, session, [&](const std::string&, bool) {
-      return as_yaml(result, priors, options.source.empty() ? kFitSource : options.source, date);
-    });
+    std::string source = options.source;
+    if (source.empty()) {
+      source = is_shipped_table(options.file, catalog.data_dir()) ? kFitSource
+                                                                  : source_of(options.file, result.rows, result.groups);
+    }
+    write_outputs({{.format = "yaml", .file = options.output}}, session,
+                  [&](const std::string&, bool) { return as_yaml(result, priors, source, date); });
   } catch (const std::invalid_argument& nothing) {
     throw InputError(options.file.string(), {}, nothing.what(), "fathom score says why rows are not predicted");
   }

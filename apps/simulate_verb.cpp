@@ -10,6 +10,7 @@
 
 #include "output.h"
 #include "plan/read_plan.h"
+#include "report/page.h"
 #include "report/simulate_chart.h"
 #include "report/simulate_json.h"
 #include "report/simulate_text.h"
@@ -194,7 +195,12 @@ SimulationHead head_of(const SavedPlan& plan, const Scenario& s, const SimulateO
     head.requests = fmt::format("requests of {}", o.trace->string());
     if (s.arrivals.trace->skipped > 0)
       head.notes.push_back(
-          fmt::format("{} rows of the trace have no answer and are left out", s.arrivals.trace->skipped));
+          fmt::format("{} of the trace without an answer left out", counted(s.arrivals.trace->skipped, "row")));
+    const auto recorded = static_cast<std::int64_t>(s.arrivals.trace->requests.size());
+    if (s.arrivals.kind == Arrivals::kTrace && s.arrivals.requests > recorded) {
+      head.notes.push_back(fmt::format("the trace has {}, fewer than the {} of --requests: all of it is played",
+                                       counted(static_cast<double>(recorded), "request"), s.arrivals.requests));
+    }
   } else {
     head.requests =
         fmt::format("requests of {:.0f} tokens in and {:.0f} out on average", s.load.input.mean, s.load.output.mean);

@@ -40,9 +40,10 @@ class ArrivalsWriter : private Page {
     const ServedRun& run = c_.run;
     section("How it was measured");
     item(fmt::format("{} engine on {}{}", run.backend, run.machine, run.date.empty() ? "" : ", " + run.date));
-    item(fmt::format("{}, {} each; {} of {} count, the first are the warm-up", counted(run.ranks, "rank"),
-                     counted(run.threads, "thread"), whole_text(static_cast<double>(c_.predicted.measured)),
-                     counted(static_cast<double>(run.requests.size()), "request")));
+    item(fmt::format("{}, {} each; {} of {} count{}", counted(run.ranks, "rank"), counted(run.threads, "thread"),
+                     whole_text(static_cast<double>(c_.predicted.measured)),
+                     counted(static_cast<double>(run.requests.size()), "request"),
+                     c_.predicted.warm_up > 0 ? ", the first are the warm-up" : ""));
     for (const std::string& note : c_.notes) item("note: " + note);
   }
 

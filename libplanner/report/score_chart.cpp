@@ -50,9 +50,9 @@ class Drawing {
               "font-size=\"15\" font-weight=\"bold\"");
     svg_.text(
         kMargin, 46, "start",
-        fmt::format("{} of {} rows; median error {:.1f} %, averaged over groups and categories. Line: equal; band: "
+        fmt::format("{} of {}; median error {:.1f} %, averaged over groups and categories. Line: equal; band: "
                     "within 20 %. A point names its row.",
-                    whole_text(score_.predicted), whole_text(score_.rows), 100 * score_.overall.median_abs_ln));
+                    whole_text(score_.predicted), counted(score_.rows, "row"), 100 * score_.overall.median_abs_ln));
     legend();
     int i = 0;
     for (const auto& [name, rows] : panels_) {
@@ -109,7 +109,8 @@ class Drawing {
     const double from = std::log10(low) - 0.1, span = std::max(std::log10(high) + 0.1 - from, 0.5);
     const auto at = [&](double value) { return (std::log10(value) - from) / span * kSide; };
     const auto clip = [&](double place) { return std::clamp(place, 0.0, kSide); };
-    svg_.text(left, top - 8, "start", fmt::format("{} ({} rows)", name, rows.size()), "font-weight=\"bold\"");
+    svg_.text(left, top - 8, "start", fmt::format("{} ({})", name, counted(static_cast<double>(rows.size()), "row")),
+              "font-weight=\"bold\"");
 
     // The band between 0.8 and 1.2 of measured, cut off at the frame.
     const double above = std::log10(1.2) / span * kSide, below = std::log10(0.8) / span * kSide;

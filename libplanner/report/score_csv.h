@@ -1,4 +1,4 @@
-// A score as a table, one line per predicted row, for spreadsheets.
+// A score as a table, one line per row, for spreadsheets: those that were predicted, then those that were not, with the reason.
 #pragma once
 
 #include <string>

@@ -8,16 +8,23 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Without a band nothing is covered, which is not a coverage of 0.
+Json coverage(const ErrorStatistics& s) { return s.banded > 0 ? Json(s.coverage()) : Json(nullptr); }
+
 // Without rows there is nothing to say, which is not an error of 0.
 Json figures(const ErrorStatistics& s) {
   Json json = {{"rows", s.rows}, {"groups", s.groups}};
-  if (s.rows == 0) return json;
+  if (s.rows == 0) {
+    for (const char* key : {"median_abs_ln", "p90_abs_ln", "bias_ln", "within_20", "mape", "interval_coverage"})
+      json[key] = nullptr;
+    return json;
+  }
   json["median_abs_ln"] = s.median_abs_ln;
   json["p90_abs_ln"] = s.p90_abs_ln;
   json["bias_ln"] = s.bias_ln;
   json["within_20"] = s.within_20;
   json["mape"] = s.mape;
-  if (s.banded > 0) json["interval_coverage"] = s.coverage();
+  json["interval_coverage"] = coverage(s);
   if (s.spearman) json["spearman"] = *s.spearman;
   return json;
 }
@@ -52,15 +59,18 @@ std::string score_json(const Score& score, bool details) {
                {"predicted", score.predicted},
                {"not_scored", not_scored(score.left_out)},
                {"overall", figures(score.overall)}};
-  if (score.overall.banded > 0) json["interval_coverage"] = score.overall.coverage();
+  json["interval_coverage"] = coverage(score.overall);
   json["categories"] = list(score.categories);
   json["metrics"] = list(score.metrics);
   json["accelerators"] = list(score.accelerators);
   json["engines"] = list(score.engines);
   json["models"] = list(score.models);
   json["unpredicted"] = Json::array();
-  for (const auto& [reason, count] : score.unpredicted)
-    json["unpredicted"].push_back({{"reason", reason}, {"count", count}});
+  for (const UnpredictedRows& missed : score.unpredicted) {
+    Json ids = Json::array();
+    for (const Measurement* row : missed.rows) ids.push_back(row->id);
+    json["unpredicted"].push_back({{"reason", missed.reason}, {"count", missed.rows.size()}, {"ids", ids}});
+  }
   const DecisionSummary& decided = score.decided;
   json["decision_summary"] = {{"sets", decided.sets},
                               {"right", decided.right},

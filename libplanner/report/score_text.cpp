@@ -13,6 +13,7 @@ namespace fathom {
 namespace {
 
 constexpr std::size_t kWorst = 10;
+constexpr std::size_t kNamed = 3;  // rows of each reason; JSON and CSV name all
 
 // Errors are in ln; as people read them: "9.1 %", "-1.5 %".
 std::string error_text(double ln) { return percent_text(ln, 1); }
@@ -56,8 +57,8 @@ class ScoreWriter : private Page {
 
  private:
   void headline() {
-    line(fmt::format("{} of {} rows predicted, in {} groups", whole_text(s_.predicted), whole_text(s_.rows),
-                     s_.overall.groups));
+    line(fmt::format("{} of {} predicted, in {}", whole_text(s_.predicted), counted(s_.rows, "row"),
+                     counted(s_.overall.groups, "group")));
     left_out();
     for (const std::string& note : s_.notes) line("Note: " + note);
     if (s_.predicted == 0) return;
@@ -71,7 +72,7 @@ class ScoreWriter : private Page {
     t.row({"within 20 %", percent_text(o.within_20), "rows whose prediction is 0.8 to 1.2 times the measured value"});
     if (o.banded > 0) {
       t.row({"inside the band", percent_text(o.coverage()),
-             fmt::format("of {} rows whose prediction has a minimum and a maximum", whole_text(o.banded))});
+             fmt::format("of {} whose prediction has a minimum and a maximum", counted(o.banded, "row"))});
     }
     const DecisionSummary& d = s_.decided;
     if (d.sets > 0) {
@@ -88,7 +89,7 @@ class ScoreWriter : private Page {
   void left_out() {
     std::vector<std::string> kinds;
     const auto add = [&](int rows, const char* kind) {
-      if (rows > 0) kinds.push_back(fmt::format("{} {} {}", whole_text(rows), kind, rows == 1 ? "row" : "rows"));
+      if (rows > 0) kinds.push_back(counted(rows, fmt::format("{} row", kind)));
     };
     add(s_.left_out.full, "full");
     add(s_.left_out.partial, "partial");
@@ -146,8 +147,13 @@ class ScoreWriter : private Page {
   void unpredicted() {
     if (s_.unpredicted.empty()) return;
     section("Not predicted");
-    TextTable t({{"rows", Align::kRight}, {"reason", Align::kLeft}});
-    for (const auto& [reason, count] : s_.unpredicted) t.row({whole_text(count), reason});
+    TextTable t({{"rows", Align::kRight}, {"reason", Align::kLeft}, {"ids", Align::kLeft}});
+    for (const UnpredictedRows& missed : s_.unpredicted) {
+      const std::size_t count = missed.rows.size(), shown = std::min(kNamed, count);
+      std::string ids;
+      for (std::size_t i = 0; i < shown; ++i) ids += (i > 0 ? ", " : "") + missed.rows[i]->id;
+      t.row({whole_text(static_cast<double>(count)), missed.reason, ids + (shown < count ? ", …" : "")});
+    }
     table(t);
   }
 
@@ -219,19 +225,23 @@ namespace {
 
 template <class C>
 std::string fitted_text(const C& c) {
-  return fmt::format("{} rows in {} groups: median error {} before, {} after, averaged over groups\n", c.rows, c.groups,
-                     error_text(c.before.median_abs_ln), error_text(c.after.median_abs_ln));
+  return fmt::format("{} in {}: median error {} before, {} after, averaged over groups\n", counted(c.rows, "row"),
+                     counted(c.groups, "group"), error_text(c.before.median_abs_ln), error_text(c.after.median_abs_ln));
 }
 
 }  // namespace
 
-std::string calibration_text(const EnginesCalibration& c) { return fitted_text(c); }
+std::string calibration_text(const EnginesCalibration& c) {
+  return fitted_text(c) +
+         "starts from catalogs/priors, without what the shipped profiles were fitted to: --engine ID keeps that fit\n";
+}
 
 std::string calibration_text(const Calibration& c) {
   std::string out = fitted_text(c);
   if (c.groups < 2) out += "held out: needs two groups\n";
   if (c.held_out)
-    out += fmt::format("held out, groups that the fit did not see: {}\n", error_text(c.held_out->median_abs_ln));
+    out += fmt::format("held out, starting from the priors, groups that the fit did not see: {}\n",
+                       error_text(c.held_out->median_abs_ln));
   TextTable t(
       {{"parameter", Align::kLeft}, {"device", Align::kLeft}, {"before", Align::kRight}, {"after", Align::kRight}});
   for (const CalibratedParameter& p : c.parameters) {

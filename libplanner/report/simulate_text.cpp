@@ -122,8 +122,9 @@ class SimulationWriter : private Page {
     row("whole answer", r.e2e);
     table(t);
     gap();
-    item(fmt::format("over {} of {} requests; those that came first are the warm-up",
-                     whole_text(static_cast<double>(r.measured)), whole_text(static_cast<double>(r.requests))));
+    item(fmt::format("over {} of {}{}", whole_text(static_cast<double>(r.measured)),
+                     counted(static_cast<double>(r.requests), "request"),
+                     r.warm_up > 0 ? "; those that came first are the warm-up" : ""));
   }
 
   void flow(const SimulationResult& r) {
@@ -145,7 +146,8 @@ class SimulationWriter : private Page {
     if (r.preemptions > 0) t.row({"preemptions", whole_text(static_cast<double>(r.preemptions))});
     if (r.rejected > 0) t.row({"refused, longer than the cache", whole_text(static_cast<double>(r.rejected))});
     if (r.failures > 0)
-      t.row({"failures of replicas", fmt::format("{}, {} requests started again", r.failures, r.restarted)});
+      t.row({"failures of replicas",
+             fmt::format("{}, {} started again", r.failures, counted(static_cast<double>(r.restarted), "request"))});
     if (r.energy_per_token)
       t.row({"energy", fmt::format("{} per output token, IT only", to_string(*r.energy_per_token))});
     t.row({"simulated", to_string(r.simulated)});

@@ -94,6 +94,15 @@ FitContext context_of(const Accelerator& device, const Devices& devices, const C
   return out;
 }
 
+// An empty version counts as the newest, as everywhere.
+std::string newest_version(const std::vector<FitRow>& rows) {
+  const auto is_older = [](const FitRow& a, const FitRow& b) {
+    const std::string &left = a.setup.row->engine_version, &right = b.setup.row->engine_version;
+    return !left.empty() && (right.empty() || version_in(left, {}, right));
+  };
+  return std::max_element(rows.begin(), rows.end(), is_older)->setup.row->engine_version;
+}
+
 // Of one engine and its versions, with contexts of one engine only.
 std::vector<FitRow> rows_of(const CalibrationOptions& options, std::vector<FitRow> rows) {
   std::erase_if(rows, [&](const FitRow& row) {
@@ -104,10 +113,6 @@ std::vector<FitRow> rows_of(const CalibrationOptions& options, std::vector<FitRo
   for (FitRow& row : rows) row.context = context_of(row.setup.device(), devices, options);
   return rows;
 }
-
-}  // namespace
-
-namespace {
 
 // Each level beside those above it: everywhere, architectures, devices.
 std::vector<CalibratedParameter> moved_by(const EnginesFit& fit, const EngineProfile& engine,
@@ -146,7 +151,7 @@ Calibration calibrate(const std::vector<Measurement>& rows, const Catalog& catal
   out.before = macro(fit);
   fit.solve();
   out.after = macro(fit);
-  out.engine = *engines.find(options.engine, fit.rows().back().setup.row->engine_version);
+  out.engine = *engines.find(options.engine, newest_version(fit.rows()));
   out.factors = fit.factors();
   out.parameters = moved_by(fit, out.engine, options);
   return out;

@@ -105,23 +105,25 @@ class Row {
     throw InputError(table_.file, cell(column).at, message, hint);
   }
 
-  std::optional<double> number(const char* column) const {
+  std::optional<double> number(const char* column, const char* wanted = "a number of at least 0") const {
     const std::string& t = text(column);
     if (t.empty()) return std::nullopt;
     double value = 0;
     const auto [end, error] = std::from_chars(t.data(), t.data() + t.size(), value);
-    if (error != std::errc() || end != t.data() + t.size() || !std::isfinite(value) || value < 0) {
+    if (error != std::errc() || end != t.data() + t.size() || !std::isfinite(value)) {
       fail(column, fmt::format("{} is \"{}\": expected a number without unit or separators", column, t),
            "units follow from the metric; leave unknown cells empty");
     }
+    if (value < 0) fail(column, fmt::format("{} is {}: expected {}", column, t, wanted));
     return value;
   }
 
   // A degree or a count: at least one.
   std::optional<double> count(const char* column) const {
-    const std::optional<double> value = number(column);
+    constexpr const char* kWanted = "a whole number of at least 1";
+    const std::optional<double> value = number(column, kWanted);
     if (value && (*value < 1 || *value != std::floor(*value) || *value > 1e6)) {
-      fail(column, fmt::format("{} is {}: expected a whole number of at least 1", column, text(column)));
+      fail(column, fmt::format("{} is {}: expected {}", column, text(column), kWanted));
     }
     return value;
   }
@@ -132,7 +134,10 @@ class Row {
     const auto found = std::find(words.begin(), words.end(), t);
     if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
     const std::string meant = did_you_mean(t, words);
-    fail(column, fmt::format("{} is \"{}\": expected one of {}", column, t, fmt::join(words, ", ")),
+    std::vector<std::string> named = words;
+    std::erase(named, "");
+    const char* unless = named.size() < words.size() ? ", or nothing" : "";
+    fail(column, fmt::format("{} is \"{}\": expected one of {}{}", column, t, fmt::join(named, ", "), unless),
          meant.empty() ? "" : fmt::format("did you mean \"{}\"?", meant));
   }
 
@@ -322,8 +327,9 @@ Measurement measurement(const Row& row) {
   if (row.text("unit") != m.metric->unit) {
     row.fail("unit", fmt::format("unit is \"{}\": {} is in {}", row.text("unit"), m.metric->name, m.metric->unit));
   }
-  const std::optional<double> value = row.number("value");
-  if (!value || *value <= 0) row.fail("value", "value must be a number above 0");
+  constexpr const char* kWanted = "a number above 0";
+  const std::optional<double> value = row.number("value", kWanted);
+  if (!value || *value <= 0) row.fail("value", fmt::format("value is \"{}\": expected {}", row.text("value"), kWanted));
   m.value = *value;
   m.message_bytes = row.number("message_bytes");
   m.shape = pairs(row, "shape");

@@ -1,5 +1,7 @@
 #include "score/predict.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -7,6 +9,7 @@
 #include "score/predict_micro.h"
 #include "score/predict_slow.h"
 #include "score/served.h"
+#include "units/text.h"
 
 namespace fathom {
 
@@ -214,6 +217,35 @@ std::optional<double> predicted_value(const Setup& s, const EngineProfile& engin
   return serving_value(s, engine);
 }
 
+namespace {
+
+// Formats and what a driver keeps are known to a few per cent; a model that is this much too large was run in another way.
+constexpr double kTooLarge = 1.1;
+
+// Weights alone against the memory of one replica's devices; empty: they may fit.
+std::string too_heavy(const Setup& s) {
+  for (const ScoredPool& pool : s.pools) {
+    const Layout& layout = pool.layout;
+    const MemoryInput input{.architecture = s.model->architecture,
+                            .tensors = s.model->tensors,
+                            .layout = layout,
+                            .device_capacity = pool.pool.accelerator->memory.value,
+                            .reserves = {},
+                            .chunk_tokens = 1,
+                            .sequences = 1};
+    Bytes weights{}, memory{};
+    for (const Stage& stage : stages(s.model->architecture, s.model->tensors, layout)) {
+      weights += stage_ledger(input, stage).weights() * layout.stage_width();
+      memory += input.device_capacity * layout.stage_width();
+    }
+    if (weights > kTooLarge * memory)
+      return fmt::format("weights take {}, {} are there", to_string(weights), to_string(memory));
+  }
+  return {};
+}
+
+}  // namespace
+
 std::string unpredictable(const Setup& s) {
   if (is_micro(s)) return micro_refusal(s);
   if (is_slow(s)) return {};
@@ -222,7 +254,7 @@ std::string unpredictable(const Setup& s) {
   if (!is_serving(s.row->metric->kind)) return std::string("metric ") + s.row->metric->name + " is not modelled";
   if (s.row->load_kind == LoadKind::kNone) return "no load is stated";
   if (!s.row->input_len && !s.row->context_len) return "neither input_len nor context_len is stated";
-  return {};
+  return too_heavy(s);
 }
 
 namespace {

@@ -82,31 +82,31 @@ Score score(const std::vector<Measurement>& rows, const Catalog& catalog, Engine
             const ScoreOptions& options) {
   SetupBuilder builder(catalog);
   std::vector<ScoredRow> details;
-  std::map<std::string, int> reasons;
+  std::map<std::string, std::vector<const Measurement*>> reasons;
   int wanted = 0;
   for (const Measurement& row : rows) {
     if (row.completeness != (options.partial ? Completeness::kPartial : Completeness::kFull)) continue;
     ++wanted;
     const auto built = builder.build(row);
     if (const std::string* why = std::get_if<std::string>(&built)) {
-      ++reasons[*why];
+      reasons[*why].push_back(&row);
       continue;
     }
     const Setup& setup = std::get<Setup>(built);
     if (const std::string why = unpredictable(setup); !why.empty()) {
-      ++reasons[why];
+      reasons[why].push_back(&row);
       continue;
     }
     const EngineProfile* engine = engines.find(setup.engine, row.engine_version);
     // A benchmark's kernels run as well as those of a well-made engine.
     if (engine == nullptr && row.role == MeasuredRole::kMicro) engine = engines.find("reference", "");
     if (engine == nullptr) {
-      ++reasons[fmt::format("engine {} is not in the catalog", row.engine)];
+      reasons[fmt::format("engine {} is not in the catalog", row.engine)].push_back(&row);
       continue;
     }
     const std::optional<RowPrediction> prediction = predict(setup, *engine);
     if (!prediction) {
-      ++reasons[fmt::format("no {} for this load", row.metric->name)];
+      reasons[fmt::format("no {} for this load", row.metric->name)].push_back(&row);
       continue;
     }
     details.push_back({.row = &row, .prediction = *prediction, .ln_error = std::log(prediction->likely / row.value)});
@@ -115,9 +115,9 @@ Score score(const std::vector<Measurement>& rows, const Catalog& catalog, Engine
   out.rows = wanted;
   out.left_out = count_rows(rows);
   (options.partial ? out.left_out.partial : out.left_out.full) = 0;
-  out.unpredicted.assign(reasons.begin(), reasons.end());
+  for (auto& [reason, missed] : reasons) out.unpredicted.push_back({.reason = reason, .rows = std::move(missed)});
   std::stable_sort(out.unpredicted.begin(), out.unpredicted.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
+                   [](const auto& a, const auto& b) { return a.rows.size() > b.rows.size(); });
   return out;
 }
 

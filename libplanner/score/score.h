@@ -27,6 +27,12 @@ struct ScoreSection {
   ErrorStatistics each, macro;
 };
 
+// Rows that this program cannot predict, and why.
+struct UnpredictedRows {
+  std::string reason;
+  std::vector<const Measurement*> rows;
+};
+
 // Rows of a table by completeness.
 struct RowCounts {
   int full = 0, partial = 0, context = 0;
@@ -40,9 +46,9 @@ struct Score {
   RowCounts left_out;       // rows of another completeness, not scored
   ErrorStatistics overall;  // macro: groups, then categories
   std::vector<ScoreSection> categories, metrics, accelerators, engines, models;
-  std::vector<std::pair<std::string, int>> unpredicted;  // reason, rows; most frequent first
-  std::vector<ScoredRow> details;                        // as in the file
-  std::vector<std::size_t> worst;                        // of those, the largest error first
+  std::vector<UnpredictedRows> unpredicted;  // most frequent reason first
+  std::vector<ScoredRow> details;            // as in the file
+  std::vector<std::size_t> worst;            // of those, the largest error first
   std::vector<Decision> decisions;
   DecisionSummary decided;
   std::vector<std::string> notes;  // assumptions made

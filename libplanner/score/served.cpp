@@ -13,8 +13,8 @@ bool typed(double n) { return std::fmod(n, 10) == 0 || std::fmod(n, 128) == 0 ||
 
 }  // namespace
 
-// Nine tenths of a round decimal number say nothing: of 100 they are typed themselves, and of one ten or another every multiple of
-// nine is. 351, 369 and 405 of the public table stand among 346, 352 and 397, the lengths of one trace.
+// Nine tenths of a round decimal number say nothing: of 100 they are typed themselves, and of one ten or another every
+// multiple of nine is.
 LengthSpread length_spread(const Setup& s) {
   const double n = std::max(1.0, s.output);
   if (typed(n)) return {};

@@ -231,8 +231,11 @@ class Builder {
       layout.attention_dp = whole(row_.attention_dp, 1);
       layout.ep = architecture->moe ? whole(row_.ep, 1) : 1;
       layout.replicas = whole(row_.replicas, 1);
-      if (layout.tp * layout.pp * layout.attention_dp * layout.replicas > pool.devices()) {
-        throw CannotPredict{"the layout takes more devices than the row has"};
+      const int taken = layout.tp * layout.pp * layout.attention_dp * layout.replicas;
+      if (taken > pool.devices()) throw CannotPredict{"the layout takes more devices than the row has"};
+      // Sockets of one machine may serve together without a word of it; devices of their own may not.
+      if (processor == nullptr && taken < count) {
+        throw CannotPredict{fmt::format("the layout takes {} of {} devices: state tp, pp or replicas", taken, count)};
       }
       layout.offload_experts = row_.offload.kind == Offload::Kind::kExperts ||
                                row_.offload.kind == Offload::Kind::kExpertsPerLayer ||

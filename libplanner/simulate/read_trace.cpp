@@ -108,7 +108,9 @@ class TraceReader {
     if (start == std::string::npos) throw InputError(file_, {}, "the file is empty", kHint);
     text_[start] == '{' ? lines() : table();
     if (trace_.requests.empty())
-      throw InputError(file_, {1, 1}, fmt::format("no request of the trace was answered ({} rows)", trace_.skipped));
+      throw InputError(file_, {1, 1},
+                       fmt::format("no request of the trace was answered ({} {})", trace_.skipped,
+                                   trace_.skipped == 1 ? "row" : "rows"));
     if (trace_.timed) sort();
     return std::move(trace_);
   }

@@ -43,6 +43,7 @@ struct SimulationResult {
   double offered_per_s = 0;   // requests/s that came while it was measured
   std::int64_t requests = 0;  // that came
   std::int64_t measured = 0;  // of those that were answered
+  std::int64_t warm_up = 0;   // that came first and are not measured
   std::int64_t finished = 0, rejected = 0, restarted = 0;
   std::int64_t preemptions = 0, failures = 0;
   Seconds simulated{};  // from the first arrival to the last answer

@@ -130,6 +130,7 @@ SimulationResult Tally::result(const std::vector<PoolCounts>& pools) const {
   r.inter_token = spread(gaps_);
   r.e2e = spread(e2e_);
   r.measured = r.e2e.count;
+  r.warm_up = unmeasured_;
   add_flow(r);
   add_pools(r, pools);
   r.overloaded = overloaded(r);
@@ -250,7 +251,9 @@ void Tally::judge(SimulationResult& r) const {
                                     r.requests_per_s));
   }
   if (r.limits.any() && r.rejected > 0)
-    r.reasons.push_back(fmt::format("{} requests are longer than the cache of a replica", r.rejected));
+    r.reasons.push_back(r.rejected == 1
+                            ? "1 request is longer than the cache of a replica"
+                            : fmt::format("{} requests are longer than the cache of a replica", r.rejected));
   r.meets = r.reasons.empty();
 }
 

@@ -128,8 +128,9 @@ double link_latency_factor(Corner corner);  // of every link's likely latency
 // Is `version` in [since, before)? Empty bounds are open; an empty version is the newest.
 bool version_in(const std::string& version, const std::string& since, const std::string& before);
 
-// Facts as they stand in the file: on_device() applies what was found since. `version` picks among the entries of one engine that hold for a span of versions; empty: the newest. Throws InputError (the
-// file is data) or std::out_of_range when `id` is unknown.
+// Facts as they stand in the file: on_device() applies what was found since. `version` picks among the entries of one engine
+// that hold for a span of versions; empty: the newest. Throws InputError (the file is data) or std::out_of_range when `id` is
+// unknown.
 EngineProfile read_engine_profile(const std::filesystem::path& data_dir, const std::string& id,
                                   const std::string& version = {});
 std::vector<std::string> engine_ids(const std::filesystem::path& data_dir);

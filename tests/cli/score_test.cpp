@@ -48,6 +48,7 @@ TEST_F(ScoreVerb, PrintsTheKeysOfTheContract) {
   ASSERT_EQ(json.at("unpredicted").size(), 1u);
   EXPECT_EQ(json.at("unpredicted").at(0).at("count"), 1);
   EXPECT_TRUE(json.at("unpredicted").at(0).at("reason").is_string());
+  EXPECT_EQ(json.at("unpredicted").at(0).at("ids"), Json({"t-3"}));
   ASSERT_EQ(json.at("rows_detail").size(), 2u);
   const Json& row = json.at("rows_detail").at(0);
   EXPECT_EQ(row.at("id"), "t-1");
@@ -73,7 +74,7 @@ TEST_F(ScoreVerb, WritesSeveralFilesAtOnce) {
       fmt::format("score {} -f csv={} -f svg={} -f json={}", table(), csv.string(), svg.string(), json.string()));
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(run.out, "");
-  EXPECT_EQ(read_csv(csv).rows.size(), 2u);
+  EXPECT_EQ(read_csv(csv).rows.size(), 3u);
   EXPECT_EQ(content_of(svg).rfind("<svg ", 0), 0u);
   EXPECT_EQ(Json::parse(content_of(json)).at("rows"), 3);
 }
@@ -91,6 +92,15 @@ TEST_F(ScoreVerb, SaysWhatItLeavesOut) {
   EXPECT_NE(run_program("score " + table()).out.find("Not scored: 1 partial row (--partial)"), std::string::npos);
   for (const char* key : {"sets", "right", "right_by_regret", "mean_regret"})
     EXPECT_TRUE(json.at("decision_summary").at(key).is_number()) << key;
+}
+
+TEST_F(ScoreVerb, FiguresOfNothingAreNull) {
+  const std::string none = scratch_.write("n.csv", table_of({good_row({{"model", "no-such-model"}})})).string();
+  const Json json = Json::parse(run_program("score " + none + " -f json").out);
+  EXPECT_EQ(json.at("predicted"), 0);
+  EXPECT_TRUE(json.at("interval_coverage").is_null());
+  for (const char* key : {"median_abs_ln", "p90_abs_ln", "bias_ln", "within_20", "interval_coverage"})
+    EXPECT_TRUE(json.at("overall").at(key).is_null()) << key;
 }
 
 TEST_F(ScoreVerb, NothingToScoreIsWrongInput) {
@@ -133,7 +143,7 @@ TEST_F(ScoreVerb, CalibratePrintsAnEntryAndWhatMoved) {
   const Answer run = run_program("calibrate " + rows + " --engine vllm --date 2026-01");
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(run.out.rfind("  - id: vllm\n", 0), 0u) << run.out;
-  EXPECT_NE(run.err.find("2 rows in 1 groups"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("2 rows in 1 group:"), std::string::npos) << run.err;
   const fs::path file = scratch_.path() / "vllm.yaml";
   const Answer quiet =
       run_program(fmt::format("calibrate {} --engine vllm --date 2026-01 -q -o {}", rows, file.string()));
@@ -154,15 +164,27 @@ TEST_F(ScoreVerb, CalibrateNamesWhatItDoesNotKnow) {
   EXPECT_EQ(run_program("calibrate " + rows + " --engine vllm -o " + rows).code, 2);
 }
 
+TEST_F(ScoreVerb, CalibrateSaysWhatItsHeldOutErrorStartsFrom) {
+  const std::string rows =
+      scratch_.write("two.csv", table_of({good_row({{"id", "1"}}), good_row({{"id", "2"}, {"group", "b/other"}})}))
+          .string();
+  const Answer run = run_program("calibrate " + rows + " --engine vllm");
+  EXPECT_NE(run.err.find("held out, starting from the priors, "), std::string::npos) << run.err;
+}
+
 TEST_F(ScoreVerb, CalibrateWithoutAnEnginePrintsTheWholeFile) {
   const std::string rows = table();
   const fs::path file = scratch_.path() / "engines.yaml";
   const Answer run = run_program(fmt::format("calibrate {} --date 2026-01 -o {}", rows, file.string()));
   EXPECT_EQ(run.code, 0) << run.err;
-  EXPECT_NE(run.err.find("2 rows in 1 groups"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("2 rows in 1 group:"), std::string::npos) << run.err;
   const std::string text = content_of(file);
   EXPECT_EQ(text.rfind("# Serving engines", 0), 0u) << text.substr(0, 200);
   EXPECT_NE(text.find("date: 2026-01"), std::string::npos);
+  EXPECT_NE(text.find("source: \"fathom calibrate m.csv: 2 rows in 1 group\""), std::string::npos);
+  EXPECT_EQ(text.find("source: FIT"), std::string::npos);  // these are not the shipped factors
+  EXPECT_NE(run.err.find("starts from catalogs/priors"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("--engine"), std::string::npos) << run.err;
   for (const char* alone : {"--since 0.8", "--before 1.0", "--fix memory_share", "--one-for-all"})
     EXPECT_EQ(run_program(fmt::format("calibrate {} {}", rows, alone)).code, 2) << alone;
   const Answer folds = run_program("calibrate " + rows + " --folds 3");

@@ -111,6 +111,10 @@ TEST_F(Simulate, PlaysTraces) {
                                         "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.68,374,44\n"
                                         "2023-11-16 18:15:50.95,396,109\n2023-11-16 18:15:51.22,879,55\n");
   const Json json = json_of(plan + " --warm-up 0 --trace " + trace.string());
+  const std::string more =
+      run_program("simulate " + plan + " --requests 5000 --warm-up 0 --trace " + trace.string()).out;
+  EXPECT_NE(more.find("fewer than the 5000 of --requests"), std::string::npos) << more;
+  EXPECT_EQ(more.find("are the warm-up"), std::string::npos) << more;
   EXPECT_EQ(json.at("requests").at("finished"), 3);
   const fs::path lengths = scratch_.write("lengths.csv", "input_len,output_len\n100,20\n200,30\n");
   EXPECT_EQ(json_of(plan + " --rate 1 --requests 50 --trace " + lengths.string()).at("requests").at("finished"), 50);

@@ -72,6 +72,18 @@ TEST(Calibrate, FixedParametersStay) {
   }
 }
 
+TEST(Calibrate, BeforeAndAfterAreOfTheNewestVersionInAnyOrderOfRows) {
+  std::vector<Measurement> rows = rows_at(1.15);
+  rows.front().engine_version = "0.6.0";
+  EngineBook engines(shipped().data_dir());
+  const Calibration first = calibrate(rows, shipped(), engines, {.engine = "vllm"});
+  std::reverse(rows.begin(), rows.end());
+  const Calibration last = calibrate(rows, shipped(), engines, {.engine = "vllm"});
+  const EngineProfile newest = *engines.find("vllm", "0.10.2"), oldest = *engines.find("vllm", "0.6.0");
+  ASSERT_NE(newest.most_sequences, oldest.most_sequences);  // or the order would not show
+  for (const Calibration& c : {first, last}) EXPECT_EQ(c.engine.most_sequences, newest.most_sequences);
+}
+
 TEST(Calibrate, SaysWhenThereIsNothingToFitTo) {
   EXPECT_THROW(fitted(1, {.engine = "sglang"}), std::invalid_argument);
   EXPECT_THROW(fitted(1, {.engine = "vllm", .since = "99"}), std::invalid_argument);

@@ -99,7 +99,7 @@ TEST(Measurements, ACellOutsideItsVocabularyIsPointedAt) {
   refused({{"group", ""}}, "needs a group");
   refused({{"completeness", "ful"}}, "expected one of full, partial, context");
   refused({{"role", "agregated"}}, "expected one of");
-  refused({{"load_kind", "closd"}}, "expected one of");
+  refused({{"load_kind", "closd"}}, "expected one of single, batch, closed, open, burst, max, or nothing");
   refused({{"accelerators", "8 GPUs"}}, "expected a number");
   refused({{"accelerators", "0"}}, "at least 1");
   refused({{"tp", "1.5"}}, "whole number");
@@ -124,6 +124,9 @@ TEST(Measurements, ACellOutsideItsVocabularyIsPointedAt) {
   refused({{"unit", "ms"}}, "is in s");
   refused({{"value", ""}}, "above 0");
   refused({{"value", "0"}}, "above 0");
+  refused({{"value", "-1"}}, "value is -1: expected a number above 0");
+  refused({{"load", "-1"}}, "load is -1: expected a number of at least 0");
+  refused({{"tp", "-1"}}, "tp is -1: expected a whole number of at least 1");
 }
 
 TEST(Measurements, AMisspeltWordIsGuessed) {

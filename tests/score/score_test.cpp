@@ -30,7 +30,7 @@ Scored scored(const std::vector<Cells>& rows, const ScoreOptions& options = {}) 
 
 int missed(const Score& score) {
   return std::accumulate(score.unpredicted.begin(), score.unpredicted.end(), 0,
-                         [](int sum, const auto& reason) { return sum + reason.second; });
+                         [](int sum, const auto& missed) { return sum + static_cast<int>(missed.rows.size()); });
 }
 
 TEST(Score, RowsThatCannotBePredictedAreCountedByReason) {
@@ -42,8 +42,34 @@ TEST(Score, RowsThatCannotBePredictedAreCountedByReason) {
   EXPECT_EQ(s.score.predicted, 1);
   EXPECT_EQ(s.score.predicted + missed(s.score), s.score.rows);
   ASSERT_FALSE(s.score.unpredicted.empty());
-  EXPECT_EQ(s.score.unpredicted.front().second, 2);  // most frequent first
-  EXPECT_NE(s.score.unpredicted.front().first.find("nobodys-model"), std::string::npos);
+  ASSERT_EQ(s.score.unpredicted.front().rows.size(), 2u);  // most frequent first
+  EXPECT_EQ(s.score.unpredicted.front().rows[0]->id, "2");
+  EXPECT_EQ(s.score.unpredicted.front().rows[1]->id, "3");
+  EXPECT_NE(s.score.unpredicted.front().reason.find("nobodys-model"), std::string::npos);
+}
+
+TEST(Score, DevicesThatTheLayoutLeavesOutAreNoPrediction) {
+  const Scored s = scored({good_row({{"id", "1"}, {"accelerators", "8"}, {"tp", ""}, {"scale_up", "nvlink4"}}),
+                           good_row({{"id", "2"}, {"accelerators", "8"}, {"tp", "8"}, {"scale_up", "nvlink4"}}),
+                           good_row({{"id", "3"}, {"accelerators", "8"}, {"replicas", "8"}, {"scale_up", "nvlink4"}})});
+  ASSERT_EQ(s.score.unpredicted.size(), 1u);
+  EXPECT_EQ(s.score.unpredicted[0].reason, "the layout takes 1 of 8 devices: state tp, pp or replicas");
+  ASSERT_EQ(s.score.unpredicted[0].rows.size(), 1u);
+  EXPECT_EQ(s.score.unpredicted[0].rows[0]->id, "1");
+}
+
+TEST(Score, AModelThatItsDevicesCannotHoldIsNoPrediction) {
+  const Cells r1 = {{"model", "deepseek-r1"}, {"weight_format", "fp8_block"}, {"scale_up", "nvlink4"}};
+  Cells one = good_row({{"id", "1"}}), sixteen = good_row({{"id", "2"}, {"accelerators", "16"}, {"tp", "16"}});
+  for (Cells* row : {&one, &sixteen}) {
+    for (const auto& [column, cell] : r1) (*row)[column] = cell;
+  }
+  const Scored s = scored({one, sixteen});
+  ASSERT_EQ(s.score.unpredicted.size(), 1u);
+  EXPECT_EQ(s.score.unpredicted[0].reason.rfind("weights take 67", 0), 0u) << s.score.unpredicted[0].reason;
+  EXPECT_NE(s.score.unpredicted[0].reason.find(" are there"), std::string::npos);
+  ASSERT_EQ(s.score.unpredicted[0].rows.size(), 1u);
+  EXPECT_EQ(s.score.unpredicted[0].rows[0]->id, "1");
 }
 
 TEST(Score, OnlyRowsOfTheCompletenessAskedForCount) {
@@ -121,8 +147,17 @@ TEST(Score, ReportsSayWhatWasNotPredicted) {
   const std::string text = score_text(s.score, {});
   EXPECT_NE(text.find("1 of 2 rows predicted"), std::string::npos) << text;
   EXPECT_NE(text.find("no-model"), std::string::npos) << text;
-  const std::string csv = score_csv(s.score);
-  EXPECT_EQ(parse_csv(csv, "csv").rows.size(), 1u);
+  EXPECT_NE(text.find("model no-model is not in the catalog  2\n"), std::string::npos) << text;
+  const CsvTable csv = parse_csv(score_csv(s.score), "csv");
+  ASSERT_EQ(csv.rows.size(), 2u);
+  const auto cell = [&](std::size_t row, const char* column) {
+    return csv.rows[row][static_cast<std::size_t>(csv.column(column))].text;
+  };
+  EXPECT_NE(cell(0, "predicted"), "");
+  EXPECT_EQ(cell(0, "reason"), "");
+  EXPECT_EQ(cell(1, "id"), "2");
+  EXPECT_EQ(cell(1, "predicted"), "");
+  EXPECT_EQ(cell(1, "reason"), "model no-model is not in the catalog");
   const std::string svg = score_svg(s.score);
   EXPECT_EQ(svg.find("<&>"), std::string::npos);
   EXPECT_NE(svg.find("<title>1: tpot_s_mean"), std::string::npos) << svg;
@@ -131,7 +166,7 @@ TEST(Score, ReportsSayWhatWasNotPredicted) {
 TEST(Score, OfNothingIsSaidToBeOfNothing) {
   const Scored s = scored({good_row({{"model", "no-model"}})});
   EXPECT_EQ(s.score.predicted, 0);
-  EXPECT_NE(score_text(s.score, {}).find("0 of 1 rows predicted"), std::string::npos);
+  EXPECT_NE(score_text(s.score, {}).find("0 of 1 row predicted, in 0 groups"), std::string::npos);
   EXPECT_NE(score_svg(s.score).find("</svg>"), std::string::npos);
 }
 
