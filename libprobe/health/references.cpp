@@ -86,9 +86,10 @@ std::optional<Reference> all_reduce_reference(const Result& result, const Health
 
 std::optional<Reference> known_of_the_device(const Result& result, const Accelerator& entry, const Catalog& catalog) {
   const bool one_way = !result.shape.contains("directions") || result.shape.at("directions") == "1";
-  if (result.name == "gpu.memory.read" && result.unit == Unit::kBytesPerSecond) {
+  if (const std::string memory = "gpu.memory.";
+      result.name.starts_with(memory) && result.unit == Unit::kBytesPerSecond) {
     if (!is_from_memory(result, &entry)) return std::nullopt;
-    return measured_reference(entry, "memory_read", Lines{}, catalog);
+    return measured_reference(entry, "memory_" + result.name.substr(memory.size()), Lines{}, catalog);
   }
   if (is_large_product(result)) {
     const Lines& lines = was_capped(result) ? kLinesOfBestCapped : kLinesOfBest;

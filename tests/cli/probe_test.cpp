@@ -125,7 +125,7 @@ TEST(ProbeVerb, HoldsANodeAgainstOthers) {
 TEST(ProbeVerb, APrintedFigureThatIsVoidSaysSo) {
   const ScratchFolder folder;
   const std::string file =
-      folder.write("fast.json", probe::edited_machine(R"("gpu.memory.read", "device": "gpu1")", R"("median": 4.07e+12)",
+      folder.write("fast.json", probe::edited_machine(R"("gpu.memory.read", "device": "gpu1")", R"("median": 4.56e+12)",
                                                       R"("median": 6.08e+12)"));
   EXPECT_NE(run_program("probe --replay " + file).out.find("implausible"), std::string::npos);
   EXPECT_EQ(run_program("probe -f prometheus --replay " + file).out.find("6.08"), std::string::npos);

@@ -134,7 +134,10 @@ TEST(GpuLimits, WhatIsMerelySlowIsHeldAgainstShares) {
        }) {
     Result r = figure_of(c.name, c.device, c.unit, c.shape, c.well);
     r.protocol.cache = "beyond L2";
-    const auto reference = reference_of(r, invented_machine(), shipped());
+    MachineRecord machine = invented_machine();
+    // What an H200's memory does is known of itself, an H100's writes and copies are not.
+    if (r.name.starts_with("gpu.memory.")) machine.gpus.front().name = "NVIDIA H100 80GB HBM3";
+    const auto reference = reference_of(r, machine, shipped());
     ASSERT_TRUE(reference) << c.name;
     EXPECT_NE(reference->source.find("of the limit"), std::string::npos) << reference->source;
     EXPECT_EQ(with(r), Health::kHealthy) << c.name;
@@ -177,7 +180,7 @@ TEST(GpuLimits, ReportsSayWhatFiguresWereHeldAgainst) {
       EXPECT_TRUE(report.held[i].peers && !report.held[i].reference);
     }
     if (record.results[i].name == "gpu.memory.read") {
-      EXPECT_NEAR(report.held[i].reference.value_or(0), 4.07 / 3.888, 0.01);
+      EXPECT_NEAR(report.held[i].reference.value_or(0), 4.545 / 4.54, 0.01);
     }
     if (record.results[i].device == "host") {
       EXPECT_FALSE(report.held[i].reference || report.held[i].peers);

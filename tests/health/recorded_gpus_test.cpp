@@ -197,6 +197,18 @@ TEST(RecordedShapes, FiguresOfZerosAreNoData) {
   EXPECT_EQ(found, planted);
 }
 
+// Without a peer it is the catalog that tells a slow card: what this kind showed, not what some kind did.
+TEST(RecordedGpus, OneAloneThatIsAnEighthSlowerInMemoryIsFound) {
+  for (const std::string name : {"gpu.memory.read", "gpu.memory.write", "gpu.memory.copy"}) {
+    MachineRecord record = recorded("h200x1");
+    for (Result& r : record.results) {
+      if (r.name == name && r.figure) r.figure = single_figure(r.figure->median * 0.875);
+    }
+    const HealthReport report = judge_health(record, shipped());
+    EXPECT_EQ(report.health, Health::kDegraded) << name << ": " << listed(report);
+  }
+}
+
 TEST(RecordedGpus, AreCountedAgainstOtherNodes) {
   const HealthReport report = judge_health(recorded("h200x1"), shipped(), {recorded("h200x2")});
   EXPECT_TRUE(std::any_of(report.notes.begin(), report.notes.end(),
