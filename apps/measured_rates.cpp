@@ -24,7 +24,8 @@ MeasuredRates of_machine(const std::filesystem::path& path, const Catalog& catal
   const probe::MachineRecord record = probe::read_record(path);
   const probe::RecordRates rates = rates_of(record, catalog);
   auto profile = std::make_shared<Profile>(fit_profile(rates.measurements));
-  if (profile->surfaces.empty() && profile->curves.empty() && profile->rows.empty()) {
+  if (profile->surfaces.empty() && profile->curves.empty() && profile->rows.empty() && !profile->watts &&
+      !profile->storage) {
     throw InputError(record.file, {}, "nothing in this record gives rates for a plan",
                      "that takes products of four shapes or collectives of three sizes at least: fathom probe "
                      "--profile standard -o FILE");

@@ -151,6 +151,9 @@ void fields(Visit& visit, N& native) {
   visit("fp8_format", native.fp8_format);
 }
 
+// The catalog's id for the processor of a node as what runs the model.
+inline constexpr const char* kHostAccelerator = "host-cpu";
+
 struct Accelerator {
   std::string id;
   std::string vendor;

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "availability/from_cluster.h"
-#include "plan/host_device.h"
+#include "plan/measured_node.h"
 #include "plan/predict.h"
 #include "power/from_cluster.h"
 #include "units/text.h"
@@ -44,7 +44,7 @@ GroupLoad load_of(const Group& group, const Cluster& cluster, const Catalog& cat
   const Activity activity{.busy = 1, .memory = use.activity.memory, .compute = use.activity.compute};
   const bool serves = use.nodes > 0;
   return {.id = group.id,
-          .node = node_power(node_parts(with_processor_once(group.node), cluster.site_of(group), catalog), activity),
+          .node = node_power(parts_of(group, cluster, catalog, problem.engine.measured.get()), activity),
           .nodes = serves ? use.nodes : 0,
           .standby = group.nodes - (serves ? use.nodes : 0),
           .busy = serves ? use.activity.busy * utilisation : 0,
@@ -71,17 +71,7 @@ std::vector<SitePower> power_of_sites(const Cluster& cluster, const Catalog& cat
   return result;
 }
 
-// All disks of a node that hold the model, read at once.
-std::optional<BytesPerSecond> disk_read(const Node& node) {
-  std::optional<BytesPerSecond> sum;
-  for (const Disk& disk : node.disks) {
-    if (disk.read && (disk.use == "model" || disk.use.empty()))
-      sum = sum.value_or(BytesPerSecond(0)) + *disk.read * disk.count;
-  }
-  return sum;
-}
-
-AvailabilityReport availability_of(const Cluster& cluster, const Candidate& c) {
+AvailabilityReport availability_of(const Cluster& cluster, const Candidate& c, const Profile* profile) {
   const Group& group = *c.pool->group;
   const int devices = c.layout.devices_per_replica(), per_node = c.pool->per_node;
   PoolPlan pool;
@@ -91,7 +81,7 @@ AvailabilityReport availability_of(const Cluster& cluster, const Candidate& c) {
   pool.nodes_per_replica = (devices + per_node - 1) / per_node;
   pool.nodes_used = std::max(pool.nodes_per_replica, (devices * c.layout.replicas + per_node - 1) / per_node);
   pool.weights_per_node = c.memory.worst().weights() * std::min(per_node, devices * c.layout.replicas);
-  pool.disk_read = disk_read(group.node);
+  pool.disk_read = weight_read(group.node, profile);
   // Enough replicas for the stated load; the load point tells how much of the capacity it takes.
   if (c.maximum && c.maximum->requests_per_s > 0) {
     const double needed = std::ceil(c.load.requests_per_s / c.maximum->requests_per_s * pool.replicas - 1e-9);
@@ -100,10 +90,19 @@ AvailabilityReport availability_of(const Cluster& cluster, const Candidate& c) {
   return service_availability(service_case(group, cluster.site_of(group), cluster.availability, pool));
 }
 
-void add_availability(Plan& plan, const Cluster& cluster, const Solution& solution) {
+// A stated `weight_load` wins, and a warm spare loads nothing.
+void say_what_loads_weights(Plan& plan, const Cluster& cluster, const Candidate& c, const Profile* profile) {
+  const bool stated = cluster.availability.weight_load || cluster.availability.reroute;
+  if (stated || !is_measured(c.pool->group->node, profile) || !profile->storage) return;
+  plan.notes.push_back(fmt::format("{}: weights are loaded with {} after a failure: measured, {}", c.pool->group->id,
+                                   to_string(*profile->storage), profile->file));
+}
+
+void add_availability(Plan& plan, const Cluster& cluster, const Solution& solution, const Profile* profile) {
   std::vector<Estimate<double>> parts;
   for (const Candidate& c : solution.pools) {
-    AvailabilityReport report = availability_of(cluster, c);
+    AvailabilityReport report = availability_of(cluster, c, profile);
+    say_what_loads_weights(plan, cluster, c, profile);
     parts.push_back(report.service);
     if (!plan.availability || report.service.likely < plan.availability->service.likely)
       plan.availability = std::move(report);
@@ -154,7 +153,7 @@ void add_economics(Plan& plan, const Cluster& cluster, const Catalog& catalog, c
       power_of_sites(cluster, catalog, problem, best, utilisation_of(cluster.finance).value);
   if (!sites.empty()) plan.power = total_power(sites);
   compare_stated_power(plan, cluster);
-  if (best != nullptr) add_availability(plan, cluster, *best);
+  if (best != nullptr) add_availability(plan, cluster, *best, problem.engine.measured.get());
   add_cost(plan, cluster, sites, problem.workload);
 }
 

@@ -7,8 +7,6 @@
 
 namespace fathom {
 
-inline constexpr const char* kHostAccelerator = "host-cpu";  // id in the catalog
-
 bool runs_on_host(const Node& node);
 
 // The share of one rank in memory, bandwidth and arithmetic of the pool's node. `pool` must be of such a node.

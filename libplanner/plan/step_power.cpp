@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "plan/host_device.h"
+#include "plan/measured_node.h"
 #include "plan/step_times.h"
-#include "power/from_cluster.h"
 
 namespace fathom {
 
@@ -120,8 +119,7 @@ void add_watts(Plan& plan, const Problem& problem, const Solution& solution, con
       ServingPool& serving = *plan.pools[i].serving;
       serving.idle = power.node.idle.likely * nodes_of_replica(c);
       serving.busy = power.node.busy.likely * nodes_of_replica(c);
-      serving.watts =
-          step_watts(problem, c, serving, node_parts(with_processor_once(group.node), cluster.site_of(group), catalog));
+      serving.watts = step_watts(problem, c, serving, parts_of(group, cluster, catalog, problem.engine.measured.get()));
     }
   }
 }

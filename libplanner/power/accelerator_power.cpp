@@ -63,6 +63,19 @@ AcceleratorPowerModel fitted(const Fit& fit, Watts tdp) {
           .source = kFitSource};
 }
 
+// NVML's sensor against a power meter, over 70 cards (arXiv 2312.02741).
+constexpr double kSensorError = 0.05;
+
+// The share of the time in which one of the measured loads runs.
+double share_at_ends(const MeasuredWatts& watts, const Activity& activity) {
+  return std::min(1.0, activity.memory / watts.memory + activity.compute / watts.compute);
+}
+
+double error_at(const AcceleratorPowerModel& model, const Activity& activity) {
+  if (!model.measured) return model.relative_error;
+  return model.relative_error + (kSensorError - model.relative_error) * share_at_ends(*model.measured, activity);
+}
+
 }  // namespace
 
 AcceleratorPowerModel accelerator_power_model(std::string_view catalog_id, Watts tdp, std::optional<Watts> idle) {
@@ -75,13 +88,28 @@ AcceleratorPowerModel accelerator_power_model(std::string_view catalog_id, Watts
   return model;
 }
 
+AcceleratorPowerModel through_measured(const AcceleratorPowerModel& prior, const MeasuredWatts& watts) {
+  const Watts least = std::min(watts.reading, watts.multiplying);
+  if (!(watts.idle.value > 0 && least > watts.idle && watts.memory > 0 && watts.compute > 0))
+    throw std::invalid_argument("measured watts need two loads above idle, and how busy they were");
+  AcceleratorPowerModel model = prior;
+  model.floor = std::clamp(prior.floor, watts.idle, least);
+  model.per_memory = (watts.reading - model.floor) / watts.memory;
+  model.per_compute = (watts.multiplying - model.floor) / watts.compute;
+  model.idle = watts.idle;
+  model.cap = std::max({prior.cap, watts.reading, watts.multiplying});
+  model.relative_error = std::max(prior.relative_error, kSensorError);
+  model.confidence = Confidence::kDerived;  // between what was measured
+  model.source = "measured";
+  model.measured = watts;
+  return model;
+}
+
 Estimate<Watts> busy_power(const AcceleratorPowerModel& model, const Activity& activity) {
+  const double error = error_at(model, activity);
   const Watts raw = model.floor + model.per_memory * activity.memory + model.per_compute * activity.compute;
   const auto within = [&](double factor) { return std::clamp(raw * factor, model.idle, model.cap); };
-  return {.min = within(1 - model.relative_error),
-          .likely = within(1),
-          .max = within(1 + model.relative_error),
-          .confidence = model.confidence};
+  return {.min = within(1 - error), .likely = within(1), .max = within(1 + error), .confidence = model.confidence};
 }
 
 Estimate<Watts> mean_power(const AcceleratorPowerModel& model, const Activity& activity) {

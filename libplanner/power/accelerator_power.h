@@ -6,7 +6,7 @@
 // There are three regimes, not a line from idle: an idle card, a card that runs batches and mostly waits (half of TDP,
 // however little it does), and a saturated one. Coefficients: least squares on the ML.ENERGY leaderboard
 // (ml-energy/leaderboard @0cd52da, dense models, decode-heavy chat): 85 points of H100, 89 of B200. A prior, not a law:
-// a measured fit replaces it. Formulas: docs/formulas/power.md.
+// watts that were measured replace it. Formulas: docs/formulas/power.md.
 #pragma once
 
 #include <optional>
@@ -24,6 +24,15 @@ struct Activity {
   double compute = 0;  // u_flop while busy: useful FLOP per second / dense peak of the precision in use
 };
 
+// What one card drew at rest and at two loads without end, and how busy it was with them.
+struct MeasuredWatts {
+  Watts idle{};         // with a context
+  Watts reading{};      // its memory
+  Watts multiplying{};  // matrices
+  double memory = 0;    // u_mem while it read
+  double compute = 0;   // u_flop while it multiplied
+};
+
 struct AcceleratorPowerModel {
   Watts floor{};        // a batch runs and waits
   Watts per_memory{};   // at u_mem = 1
@@ -33,13 +42,18 @@ struct AcceleratorPowerModel {
   double relative_error = 0;  // mean absolute error of the fit; half the width of the band
   Confidence confidence = Confidence::kAssumed;
   std::string source = {};
+  std::optional<MeasuredWatts> measured = {};  // the ends that the coefficients go through
 };
 
 // The fit for the part, or the share-of-TDP form for parts without one. `idle` from the catalog wins over the model's.
 // Throws std::invalid_argument unless tdp > 0.
 AcceleratorPowerModel accelerator_power_model(std::string_view catalog_id, Watts tdp, std::optional<Watts> idle = {});
 
-// While a batch runs. The band is the model's error, cut at idle and cap.
+// Through what was measured: `prior` gives the floor alone, which no load without end shows, and the band there. Throws
+// std::invalid_argument unless both loads drew more than idle and kept the card busy.
+AcceleratorPowerModel through_measured(const AcceleratorPowerModel& prior, const MeasuredWatts& watts);
+
+// While a batch runs. The band is the model's error, cut at idle and cap; towards measured ends it narrows to the sensor's.
 Estimate<Watts> busy_power(const AcceleratorPowerModel& model, const Activity& activity);
 
 // Over time: busy * P + (1 - busy) * idle. For energy, never for circuits.

@@ -161,6 +161,16 @@ void settle_terms(NodeWatts& node) {
   if (rest.value != 0) node.terms.push_back({"to the stated limit", rest});
 }
 
+std::optional<AcceleratorDraw> draw_of_one(const NodeParts& parts, const Activity& activity) {
+  if (!parts.accelerator || parts.accelerators < 1) return std::nullopt;
+  const Estimate<Watts> busy = busy_power(*parts.accelerator, activity);
+  return AcceleratorDraw{.idle = parts.accelerator->idle,
+                         .busy = busy.likely,
+                         .confidence = busy.confidence,
+                         .source = parts.accelerator->source,
+                         .measured = parts.accelerator->measured};
+}
+
 }  // namespace
 
 Watts cpu_power(Watts tdp, double load) {
@@ -179,7 +189,8 @@ NodeWatts node_power(const NodeParts& parts, const Activity& activity) {
                  .busy = busy.wall,
                  .peak = regime_power(parts, Regime::kPeak, activity).wall,
                  .terms = busy.terms,
-                 .unknown = unknown_parts(parts)};
+                 .unknown = unknown_parts(parts),
+                 .accelerator = draw_of_one(parts, activity)};
   if (parts.stated.idle) node.idle = as_estimate(*parts.stated.idle);
   if (parts.stated.peak) node.peak = as_estimate(*parts.stated.peak);
   if (parts.stated.rated) node.rated = parts.stated.rated->value;

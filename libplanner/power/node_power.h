@@ -53,11 +53,20 @@ struct PowerTerm {
   Watts watts{};
 };
 
+// One accelerator of the node, as its model has it.
+struct AcceleratorDraw {
+  Watts idle{}, busy{};  // likely
+  Confidence confidence = Confidence::kAssumed;
+  std::string source = {};
+  std::optional<MeasuredWatts> measured = {};
+};
+
 struct NodeWatts {
   Estimate<Watts> idle, busy, peak;       // busy: while a batch runs
   std::optional<Watts> rated = {};        // absent: unknown, never guessed
   std::vector<PowerTerm> terms = {};      // of the likely `busy`; their sum is busy.likely
   std::vector<std::string> unknown = {};  // parts that are missing from the sums
+  std::optional<AcceleratorDraw> accelerator = {};
 };
 
 NodeWatts node_power(const NodeParts& parts, const Activity& activity);

@@ -413,6 +413,9 @@ Profile fit_profile(const ProfileMeasurements& m) {
   profile.engine = m.engine;
   profile.alone = m.alone;
   profile.commands = m.commands;
+  profile.watts = m.watts;
+  profile.storage = m.storage;
+  profile.rows = m.rows;
   fit_operators(profile, m.operators, m.alone);
   profile.parts = m.parts;
   find_parts(profile, m.operators);

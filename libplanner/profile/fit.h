@@ -1,6 +1,7 @@
 // Measurements to rates: the row of each kind and format that misses its samples least, by relative error.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,9 @@ struct ProfileMeasurements {
   std::vector<CollectiveSample> curves;
   std::vector<ProfilePart> parts;       // operators that are known to be part of others
   std::vector<Seconds> step_overheads;  // of steps: their time without their operators'
+  std::vector<ProfileRow> rows;         // taken over as they are, these three
+  std::optional<ProfileWatts> watts;
+  std::optional<BytesPerSecond> storage;
   std::vector<std::string> commands;
 };
 

@@ -69,6 +69,13 @@ struct ProfileCollective {
 };
 Seconds profile_time(const ProfileCollective& row, Bytes wire_bytes);
 
+// What a device drew at rest and at two loads without end, and what these moved: the median over the devices of a machine.
+struct ProfileWatts {
+  Watts idle{}, reading{}, multiplying{};
+  BytesPerSecond memory{};   // while it read its memory
+  FlopsPerSecond compute{};  // while it multiplied bf16 matrices
+};
+
 // An operator that ran as part of another and took no time of its own, in steps where it has so few tokens.
 struct ProfilePart {
   std::string name;   // as in a plan: "ffn.activation"
@@ -85,13 +92,15 @@ struct Profile {
   std::vector<ProfileRow> rows;
   std::vector<ProfilePart> parts;
   std::vector<ProfileCollective> collectives;
-  bool alone = false;                    // measured outside of steps: rows' bands are of shapes left out
-  std::vector<ProductSurface> surfaces;  // of products, one for each format, and
-  std::vector<MeasuredCurve> curves;     // of collectives: measured alone, they come before rows; in no profile file
-  Estimate<Seconds> step_overhead;       // between the operators of a step
-  int step_samples = 0;                  // 0: it was not measured
-  std::vector<std::string> commands;     // that made the measurements
-  std::vector<std::string> shapes;       // that were measured, in words
+  bool alone = false;                     // measured outside of steps: rows' bands are of shapes left out
+  std::vector<ProductSurface> surfaces;   // of products, one for each format, and
+  std::vector<MeasuredCurve> curves;      // of collectives: measured alone, they come before rows; in no profile file
+  Estimate<Seconds> step_overhead;        // between the operators of a step
+  int step_samples = 0;                   // 0: it was not measured
+  std::optional<ProfileWatts> watts;      // and
+  std::optional<BytesPerSecond> storage;  // long reads where the weights lie: of a machine's record, in no profile file
+  std::vector<std::string> commands;      // that made the measurements
+  std::vector<std::string> shapes;        // that were measured, in words
 
   const ProfileRow* find(OperatorKind kind, Format weights) const;  // nullptr when there is none
   const ProfileCollective* find(OperatorKind kind, int ranks) const;

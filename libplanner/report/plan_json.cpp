@@ -204,6 +204,19 @@ Json workload(const ServingLoad& load, const ServingLimits& limits) {
   return json;
 }
 
+Json accelerator_draw(const std::string& group, const AcceleratorDraw& draw) {
+  Json json{{"group", group},
+            {"idle_w", number(draw.idle.value)},
+            {"busy_w", number(draw.busy.value)},
+            {"confidence", to_string(draw.confidence)},
+            {"source", draw.source}};
+  if (draw.measured) {
+    json["reading_w"] = number(draw.measured->reading.value);
+    json["multiplying_w"] = number(draw.measured->multiplying.value);
+  }
+  return json;
+}
+
 Json power(const SitePower& p) {
   Json json{{"it_mean_w", number(p.it_mean.likely.value)},
             {"it_peak_w", number(p.it_peak.likely.value)},
@@ -214,7 +227,11 @@ Json power(const SitePower& p) {
             {"pue", number(p.pue.value)},
             {"energy_per_year_j", estimate(p.per_year)},
             {"ups_va", number(p.ups_va)},
-            {"unknown", p.unknown}};
+            {"unknown", p.unknown},
+            {"accelerators", Json::array()}};
+  for (const GroupPower& group : p.groups) {
+    if (group.node.accelerator) json["accelerators"].push_back(accelerator_draw(group.id, *group.node.accelerator));
+  }
   if (p.rated) json["rated_w"] = number(p.rated->value);
   if (p.racks) json["racks"] = *p.racks;
   return json;
@@ -322,7 +339,7 @@ Json provenance(const Plan& plan) {
 }  // namespace
 
 std::string plan_json(const Plan& plan) {
-  Json json{{"format_version", "1.4"},
+  Json json{{"format_version", "1.5"},
             {"title", plan.title},
             {"date", plan.date},
             {"model",

@@ -288,10 +288,23 @@ class Writer : private Page {
     t.row({"energy per year", to_string(p.per_year.likely)});
     if (p.racks) t.row({"racks", std::to_string(*p.racks)});
     table(t);
-    if (!p.unknown.empty()) {
-      gap();
-      item(fmt::format("lower bounds, without: {}", fmt::join(p.unknown, "; ")));
+    std::vector<std::string> remarks;
+    if (!p.unknown.empty()) remarks.push_back(fmt::format("lower bounds, without: {}", fmt::join(p.unknown, "; ")));
+    for (const GroupPower& group : p.groups) {
+      if (group.node.accelerator && group.node.accelerator->measured)
+        remarks.push_back(measured_text(group.id, *group.node.accelerator));
     }
+    if (!remarks.empty()) gap();
+    for (const std::string& remark : remarks) item(remark);
+  }
+
+  std::string measured_text(const std::string& group, const AcceleratorDraw& draw) const {
+    const MeasuredWatts& w = *draw.measured;
+    const std::string steps = plan_.fits ? fmt::format("; {} in the steps of this load ({})", to_string(draw.busy),
+                                                       to_string(draw.confidence))
+                                         : "";
+    return fmt::format("{}: each accelerator {} idle, {} reading memory, {} multiplying (measured){}", group,
+                       to_string(w.idle), to_string(w.reading), to_string(w.multiplying), steps);
   }
 
   // Sums without their cents; a price per token with four figures.

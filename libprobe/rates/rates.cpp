@@ -11,6 +11,7 @@
 
 #include "health/limits_of_parts.h"
 #include "input/error.h"
+#include "rates/machine_rates.h"
 #include "shapes/case_operators.h"
 
 namespace fathom::probe {
@@ -125,6 +126,7 @@ std::vector<Measured> without_second_choice(std::vector<Measured> all) {
   return all;
 }
 
+// `record` has GPUs.
 const Accelerator& accelerator_of(const MachineRecord& record, const Catalog& catalog) {
   const Accelerator* first = nullptr;
   for (const Gpu& gpu : record.gpus) {
@@ -137,8 +139,6 @@ const Accelerator& accelerator_of(const MachineRecord& record, const Catalog& ca
       throw InputError(record.file, {}, "its GPUs are of different kinds: no group of a cluster has such devices");
     first = entry;
   }
-  if (first == nullptr)
-    throw InputError(record.file, {}, "the record has no GPU: a plan takes rates of accelerators from it");
   return *first;
 }
 
@@ -168,12 +168,34 @@ std::vector<ProfilePart> parts_of(const std::vector<Measured>& all, const Accele
   return parts;
 }
 
+// Of a machine without a GPU: its processor as what runs the model, with the engine whose kernels were measured.
+RecordRates rates_of_host(const MachineRecord& record, const Catalog& catalog) {
+  RecordRates rates;
+  ProfileMeasurements& m = rates.measurements;
+  m.accelerator = kHostAccelerator;
+  m.machine = record.processor ? fmt::format("{}, {}", record.node, record.processor->name) : record.node;
+  m.backend = "host";
+  m.engine = "fathom-host";
+  m.date = record.date;
+  m.rows = host_products(record, catalog);
+  m.storage = storage_read(record);
+  if (m.rows.empty()) {
+    throw InputError(record.file, {}, "the record has no GPU, and no products of its processor to plan with",
+                     fmt::format("of a machine without GPUs a plan with part: {} takes host.gemv and host.gemm of one "
+                                 "format, and host.storage.read",
+                                 kHostAccelerator));
+  }
+  rates.unused = {"host.memory: a plan takes bandwidth through products (host.gemv) alone"};
+  return rates;
+}
+
 }  // namespace
 
 RecordRates rates_of(const MachineRecord& record, const Catalog& catalog) {
+  if (record.gpus.empty()) return rates_of_host(record, catalog);
+  const Accelerator& accelerator = accelerator_of(record, catalog);
   RecordRates rates;
   ProfileMeasurements& m = rates.measurements;
-  const Accelerator& accelerator = accelerator_of(record, catalog);
   m.accelerator = accelerator.id;
   m.machine = fmt::format("{}, {} x {}", record.node, record.gpus.size(), record.gpus.front().name);
   m.backend = "cuda";
@@ -182,9 +204,11 @@ RecordRates rates_of(const MachineRecord& record, const Catalog& catalog) {
   std::set<std::string> unused, foreign;
   const std::vector<Measured> all = without_second_choice(slowest_of_devices(record, catalog));
   m.parts = parts_of(all, accelerator);
+  m.watts = watts_of(record, catalog, unused);
+  m.storage = storage_read(record);
   for (const Measured& measured : all) {
     const std::string& name = measured.result->name;
-    if (name.starts_with("host.")) continue;
+    if (name.starts_with("host.") || name == "gpu.power" || (m.watts && name == "gpu.memory.read")) continue;
     const CaseOperators operators = operators_of(*measured.result);
     if (operators.list.empty()) {
       operators.why.empty() ? foreign.insert(name) : unused.insert(name + ": " + operators.why);

@@ -19,7 +19,8 @@ struct RecordRates {
 
 // Of several devices the slowest counts, because ranks wait for each other; of several kernels for one shape the planner takes
 // the fastest. Figures that are wrong, zero or impossible are left out.
-// Throws InputError when the record has no GPU that the catalog knows, or different ones.
+// A machine without GPUs gives the products of its processor (accelerator `host-cpu`). Throws InputError when the catalog does not know
+// its GPUs, when they are different ones, or when there is nothing to take.
 RecordRates rates_of(const MachineRecord& record, const Catalog& catalog);
 
 }  // namespace fathom::probe

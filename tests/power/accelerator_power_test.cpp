@@ -73,5 +73,56 @@ TEST(AcceleratorPower, EnergyPerMillionTokensIncludesNodeAndSite) {
 
 TEST(AcceleratorPower, NeedsATdp) { EXPECT_THROW(accelerator_power_model("x", Watts{}), std::invalid_argument); }
 
+// An H200: 118 W at rest, 696 W reading at 0.945 of its bandwidth, 693 W multiplying at 0.68 of its peak.
+const MeasuredWatts kH200 = {.idle = 118_W, .reading = 696_W, .multiplying = 693_W, .memory = 0.945, .compute = 0.68};
+const AcceleratorPowerModel measured =
+    through_measured(accelerator_power_model("nvidia-h200-sxm5-141gb", 700_W), kH200);
+
+TEST(MeasuredPower, GoesThroughWhatWasMeasured) {
+  EXPECT_NEAR(busy_power(measured, {.busy = 1, .memory = 0.945}).likely.value, 696, 1e-9);
+  EXPECT_NEAR(busy_power(measured, {.busy = 1, .compute = 0.68}).likely.value, 693, 1e-9);
+  EXPECT_EQ(mean_power(measured, {.busy = 0}).likely, 118_W);
+  EXPECT_EQ(measured.source, "measured");
+  EXPECT_EQ(busy_power(measured, {.busy = 1, .memory = 0.5}).confidence, Confidence::kDerived);
+}
+
+// A third of the time reading, a third multiplying, a third waiting at the prior's floor of 350 W: (696 + 693 + 350) / 3.
+TEST(MeasuredPower, BetweenTheLoadsIsTheirShareOfTheTime) {
+  EXPECT_NEAR(busy_power(measured, {.busy = 1, .memory = 0.945 / 3, .compute = 0.68 / 3}).likely.value, 1739.0 / 3,
+              1e-9);
+  EXPECT_EQ(busy_power(measured, {.busy = 1, .memory = 0.9, .compute = 0.6}).likely, 700_W);  // its power limit
+}
+
+// 25 % of the prior where a batch waits, the sensor's 5 % at the ends, linear between: 15 % halfway.
+TEST(MeasuredPower, TheBandNarrowsTowardsWhatWasMeasured) {
+  const auto width = [](double memory) {
+    const Estimate<Watts> power = busy_power(measured, {.busy = 1, .memory = memory});
+    return 1 - power.min / power.likely;
+  };
+  EXPECT_NEAR(width(0), 0.25, 1e-9);
+  EXPECT_NEAR(width(0.945 / 2), 0.15, 1e-9);
+  EXPECT_NEAR(width(0.945), 0.05, 1e-9);
+}
+
+TEST(MeasuredPower, ACardThatDrawsLessThanThePriorsFloorHasALowerOne) {
+  const AcceleratorPowerModel small =
+      through_measured(accelerator_power_model("nvidia-h200-sxm5-141gb", 700_W),
+                       {.idle = 50_W, .reading = 200_W, .multiplying = 300_W, .memory = 0.9, .compute = 0.5});
+  EXPECT_EQ(busy_power(small, {.busy = 1}).likely, 200_W);
+  EXPECT_NEAR(busy_power(small, {.busy = 1, .compute = 0.5}).likely.value, 300, 1e-9);
+}
+
+TEST(MeasuredPower, WattsThatSayNothingAreNoModel) {
+  const auto with = [](void (*change)(MeasuredWatts&)) {
+    MeasuredWatts watts = kH200;
+    change(watts);
+    return through_measured(accelerator_power_model("nvidia-h200-sxm5-141gb", 700_W), watts);
+  };
+  EXPECT_THROW(with([](MeasuredWatts& w) { w.idle = 700_W; }), std::invalid_argument);
+  EXPECT_THROW(with([](MeasuredWatts& w) { w.idle = Watts(0); }), std::invalid_argument);
+  EXPECT_THROW(with([](MeasuredWatts& w) { w.memory = 0; }), std::invalid_argument);
+  EXPECT_THROW(with([](MeasuredWatts& w) { w.compute = 0; }), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace fathom

@@ -279,5 +279,79 @@ TEST(RatesOfARecord, AStandardRecordPredictsWhatItHasNotSeen) {
   EXPECT_GE(curves, 5);
 }
 
+const std::filesystem::path kMachines = std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/machines";
+
+// Two H200: 120.157 and 116.632 W at rest, 699.453 and 698.72 reading, 699.556 and 689.519 multiplying.
+TEST(RatesOfARecord, WattsAreTheMedianOverTheCards) {
+  const RecordRates rates = rates_of(read_record(kMachines / "h200x2.json"), shipped());
+  const std::optional<ProfileWatts>& watts = rates.measurements.watts;
+  ASSERT_TRUE(watts);
+  EXPECT_NEAR(watts->idle.value, (120.157 + 116.632) / 2, 1e-9);
+  EXPECT_NEAR(watts->reading.value, (699.453 + 698.72) / 2, 1e-9);
+  EXPECT_NEAR(watts->multiplying.value, (699.556 + 689.519) / 2, 1e-9);
+  EXPECT_NEAR(watts->memory.value, 4.5e12, 0.1e12);
+  EXPECT_NEAR(watts->compute.value, 680e12, 20e12);
+  EXPECT_FALSE(says(rates, "gpu.power"));
+}
+
+std::vector<Result> a_card_of_watts() {
+  std::vector<Result> results;
+  for (const auto& [load, watts] : {std::pair("idle, with a context", 100.0), {"memory", 600}, {"arithmetic", 650}})
+    results.push_back(result("gpu.power", "gpu0", {{"load", load}}, Unit::kWatts, watts));
+  results.push_back(result("gpu.memory.read", "gpu0", {{"bytes", "2147483648"}}, Unit::kBytesPerSecond, 4.4e12));
+  results.push_back(product("gpu.gemm", "gpu0", "8192", 6e14));
+  return results;
+}
+
+TEST(RatesOfARecord, WattsNeedAllThreeLoadsAndHowBusyTheyKeptTheCard) {
+  ASSERT_TRUE(rates_of(with(a_card_of_watts()), shipped()).measurements.watts);
+  for (std::size_t left_out = 0; left_out < 5; ++left_out) {
+    std::vector<Result> results = a_card_of_watts();
+    results.erase(results.begin() + static_cast<std::ptrdiff_t>(left_out));
+    const RecordRates rates = rates_of(with(results), shipped());
+    EXPECT_FALSE(rates.measurements.watts) << left_out;
+    EXPECT_TRUE(says(rates, "gpu.power: a plan needs its three loads")) << left_out;
+  }
+  std::vector<Result> hot = a_card_of_watts();
+  hot[0].figure = single_figure(660);
+  const RecordRates rates = rates_of(with(hot), shipped());
+  EXPECT_FALSE(rates.measurements.watts);
+  EXPECT_TRUE(says(rates, "no more than a card at rest"));
+}
+
+TEST(RatesOfARecord, WeightsAreReadFromStorageAtTheSlowestLongRead) {
+  const auto read = [](const std::string& cache, double figure) {
+    Result r = result("host.storage.read", "host", {{"block_bytes", "1048576"}}, Unit::kBytesPerSecond, figure);
+    r.protocol.cache = cache;
+    return r;
+  };
+  const auto storage = [](std::vector<Result> results) {
+    return rates_of(with(std::move(results)), shipped()).measurements.storage;
+  };
+  EXPECT_EQ(storage({read("O_DIRECT", 6e9), read("O_DIRECT, read from the device", 5e9)}), BytesPerSecond(5e9));
+  EXPECT_FALSE(storage({read("page cache", 6e9), read("O_DIRECT, answered by a cache", 6e9), read("O_DIRECT", 6e15)}));
+}
+
+// Of a machine without GPUs: the products of its processor with all threads and the instructions that the engine chooses.
+TEST(RatesOfARecord, AProcessorIsPlannedWithByItsProducts) {
+  const Profile profile =
+      fit_profile(rates_of(read_record(kMachines / "busy-epyc-2-threads.json"), shipped()).measurements);
+  EXPECT_EQ(profile.accelerator, "host-cpu");
+  EXPECT_EQ(profile.engine, "fathom-host");
+  ASSERT_EQ(profile.rows.size(), 3u);
+  const ProfileRow* row = profile.find(OperatorKind::kLinear, Format::kBf16);
+  ASSERT_NE(row, nullptr);
+  EXPECT_NEAR(row->memory.value, 16888662170.0, 1);  // AVX-512, two threads: not AVX2, which was faster there
+  EXPECT_NEAR(row->compute.value, 103988631364.5, 1);
+  const ProfileTime one = profile_time(*row, Bytes(16888662170.0), Flops(16888662170.0), 1);
+  EXPECT_NEAR(one.total.value, 1, 1e-6);
+}
+
+TEST(RatesOfARecord, AProcessorWithoutProductsIsRefused) {
+  MachineRecord record = read_record(kMachines / "busy-epyc-2-threads.json");
+  std::erase_if(record.results, [](const Result& r) { return r.name == "host.gemv"; });
+  EXPECT_THROW(rates_of(record, shipped()), InputError);
+}
+
 }  // namespace
 }  // namespace fathom::probe
