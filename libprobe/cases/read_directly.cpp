@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -153,8 +154,9 @@ Result measure(const StorageRules& rules, const File& file, const Pattern& patte
 }  // namespace
 
 // The file loses its name at once, so that nothing is left behind whatever ends the program.
-std::vector<Result> read_directly(const StorageRules& rules, const std::filesystem::path& path) {
-  const std::int64_t bytes = std::max(static_cast<std::int64_t>(rules.file.value) / kLong, std::int64_t{64}) * kLong;
+std::vector<Result> read_directly(const StorageRules& rules, const std::filesystem::path& path, DeviceCount& device) {
+  const auto blocks = static_cast<std::int64_t>(std::ceil(rules.file.value / kLong));
+  const std::int64_t bytes = std::max(blocks, std::int64_t{64}) * kLong;
   std::optional<File> file;
   try {
     file.emplace(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT);
@@ -166,7 +168,13 @@ std::vector<Result> read_directly(const StorageRules& rules, const std::filesyst
   }
   const Pattern random{"host.storage.random_read", kSmall, true, rules.jobs * 4};
   const Pattern in_order{"host.storage.read", kLong, false, rules.streams};
-  return {measure(rules, *file, random, bytes), measure(rules, *file, in_order, bytes)};
+  std::vector<Result> results;
+  for (const Pattern& pattern : {random, in_order}) {
+    device.begin();
+    results.push_back(measure(rules, *file, pattern, bytes));
+    device.end(rules, results.back());
+  }
+  return results;
 }
 
 }  // namespace fathom::probe

@@ -8,6 +8,7 @@
 #include "checklist/checklist.h"
 #include "importers/importers.h"
 #include "importers/tool_json.h"
+#include "inventory/surroundings.h"
 #include "units/text.h"
 
 namespace fathom::probe {
@@ -55,11 +56,12 @@ std::vector<std::string> fio_command(const StorageRules& rules, const fs::path& 
 
 // io_uring is often forbidden in containers; libaio is everywhere.
 std::vector<Result> run_fio(const StorageRules& rules, const fs::path& file, const char* name, const char* pattern,
-                            int block, int depth, int jobs, const System& system) {
+                            int block, int depth, int jobs, const System& system, DeviceCount& device) {
   const Seconds limit =
       rules.run + rules.ramp + Seconds(60) + rules.file / BytesPerSecond(20e6);  // a slow disk's layout
   CommandOutcome said;
   for (const char* engine : {"io_uring", "libaio", "psync"}) {
+    device.begin();
     said = system.run(fio_command(rules, file, pattern, block, depth, jobs, engine), limit);
     if (said.succeeded() || said.end != CommandOutcome::End::kExited) break;
   }
@@ -69,20 +71,48 @@ std::vector<Result> run_fio(const StorageRules& rules, const fs::path& file, con
     r.shape["file_bytes"] = fmt::format("{:.0f}", rules.file.value);
     r.protocol.pattern = "random";
     r.protocol.warm_up = rules.ramp;
+    device.end(rules, r);
   }
   return results;
 }
 
-std::vector<Result> measure_with_fio(const StorageRules& rules, const fs::path& file, const System& system) {
+std::vector<Result> measure_with_fio(const StorageRules& rules, const fs::path& file, const System& system,
+                                     DeviceCount& device) {
   std::vector<Result> results =
-      run_fio(rules, file, "host.storage.random_read", "randread", 4096, rules.depth, rules.jobs, system);
-  for (Result& r : run_fio(rules, file, "host.storage.read", "read", 1 << 20, 16, rules.streams, system)) {
+      run_fio(rules, file, "host.storage.random_read", "randread", 4096, rules.depth, rules.jobs, system, device);
+  for (Result& r : run_fio(rules, file, "host.storage.read", "read", 1 << 20, 16, rules.streams, system, device)) {
     results.push_back(std::move(r));
   }
   return results;
 }
 
+// Bytes that the figure stands for, without those of the warm-up, which the device counts too.
+Bytes asked_for(const StorageRules& rules, const Result& r) {
+  const double rate = r.figure->median;
+  return Bytes((r.unit == Unit::kBytesPerSecond ? rate : rate * number_of(r, "block_bytes").value_or(0)) *
+               rules.run.value);
+}
+
+constexpr double kLeastFromDevice = 0.95;
+
 }  // namespace
+
+DeviceCount::DeviceCount(const System& system, const fs::path& folder) : system_(system) {
+  std::error_code ignored;
+  device_ = mount_of(system, fs::weakly_canonical(folder, ignored).string()).device;
+}
+
+void DeviceCount::begin() { before_ = read_from_device(system_, device_); }
+
+void DeviceCount::end(const StorageRules& rules, Result& r) const {
+  const std::optional<Bytes> after = read_from_device(system_, device_);
+  if (!before_ || !after || !r.figure || r.protocol.cache != "O_DIRECT") return;
+  const Bytes asked = asked_for(rules, r);
+  if (asked <= Bytes(0)) return;
+  const double share = (*after - *before_) / asked;
+  r.protocol.cache = share >= kLeastFromDevice ? kByDevice : kByCache;
+  r.notes.push_back(fmt::format("device {} read {:.3g} of what was asked for (/proc/diskstats)", device_, share));
+}
 
 std::vector<Result> measure_storage(const StorageRules& rules, const fs::path& folder, const std::string& file_system,
                                     const System& system) {
@@ -102,8 +132,10 @@ std::vector<Result> measure_storage(const StorageRules& rules, const fs::path& f
     return nothing(Status::kUnknown, fmt::format("{} needs {} of room", folder.string(), to_string(rules.file * 2)));
   }
   const ScratchFile scratch(folder);
-  if (system.run({"fio", "--version"}, Seconds(10)).succeeded()) return measure_with_fio(rules, scratch.path(), system);
-  return read_directly(rules, scratch.path());
+  DeviceCount device(system, folder);
+  if (system.run({"fio", "--version"}, Seconds(10)).succeeded())
+    return measure_with_fio(rules, scratch.path(), system, device);
+  return read_directly(rules, scratch.path(), device);
 }
 
 }  // namespace fathom::probe

@@ -4,6 +4,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "harness/result.h"
 #include "system/system.h"
@@ -23,7 +26,20 @@ struct StorageRules {
 std::vector<Result> measure_storage(const StorageRules& rules, const std::filesystem::path& folder,
                                     const std::string& file_system, const System& system);
 
+// What the device under the file counts beside what is asked of the file: less of it means that a cache answered.
+class DeviceCount {
+ public:
+  DeviceCount(const System& system, const std::filesystem::path& folder);
+  void begin();
+  void end(const StorageRules& rules, Result& result) const;  // says in its protocol who answered
+
+ private:
+  const System& system_;
+  std::string device_;
+  std::optional<Bytes> before_;
+};
+
 // Without fio: pread with O_DIRECT from so many threads, one operation in flight each.
-std::vector<Result> read_directly(const StorageRules& rules, const std::filesystem::path& file);
+std::vector<Result> read_directly(const StorageRules& rules, const std::filesystem::path& file, DeviceCount& device);
 
 }  // namespace fathom::probe

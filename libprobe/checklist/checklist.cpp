@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <cstdio>
 #include <iterator>
 #include <set>
 #include <sstream>
 
+#include "checklist/figures.h"
+#include "checklist/network_line.h"
 #include "checklist/power_line.h"
 #include "input/reader.h"
 #include "units/number.h"
@@ -20,83 +21,20 @@ namespace fathom::probe {
 namespace {
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Network and storage
+// Storage
 
-// With what can be told of a figure without any catalog: wrong data, zeros and wrong units are void.
-std::vector<Result> results_named(const MachineRecord& record, const std::string& name) {
-  std::vector<Result> found;
-  for (const Result& r : record.results) {
-    if (!r.name.starts_with(name)) continue;
-    found.push_back(r);
-    hold_against(found.back(), gross_limit(r));
-  }
-  return found;
-}
+constexpr Bytes kLeastFile(64e9);  // beyond what drives, controllers and hosts of virtual machines usually cache
 
-bool has_shape(const Result& r, const char* key, const char* value) {
-  const auto found = r.shape.find(key);
-  return found != r.shape.end() && found->second == value;
-}
-
-// Of several figures of one thing the one that says least for it: a void one, else the slowest.
-template <class Predicate>
-const Result* worst_figure(const std::vector<Result>& results, Predicate is_meant) {
-  const Result* worst = nullptr;
-  const auto rank = [](const Result& r) { return has_data(r.status) ? r.figure->median : -1.0; };
-  for (const Result& r : results) {
-    if (r.figure && is_meant(r) && (worst == nullptr || rank(r) < rank(*worst))) worst = &r;
-  }
-  return worst;
-}
-
-// Why there is nothing to judge: what the first result without a figure says, or that there is none.
-void nothing_measured(ChecklistLine& line, const std::vector<Result>& results, const std::string& how) {
-  const auto without = std::find_if(results.begin(), results.end(), [](const Result& r) { return !r.figure; });
-  line.status = without == results.end() ? Status::kNotRun : without->status;
-  line.why = without == results.end() || without->why.empty() ? "it was not measured" : without->why;
-  line.next = how;
-}
-
-// iperf3 runs its streams in one thread before 3.16, which ends near 36 Gb/s on usual hosts.
-bool is_single_threaded(const std::string& engine) {
-  int major = 0, minor = 0;
-  return std::sscanf(engine.c_str(), "iperf %d.%d", &major, &minor) == 2 && (major < 3 || (major == 3 && minor < 16));
-}
-
-ChecklistLine network(const MachineRecord& record, const Requirements& required) {
-  const BytesPerSecond least = required.network.value;
-  ChecklistLine line{.id = "network",
-                     .item = "bandwidth between nodes",
-                     .required = fmt::format("{:.0f} Gb/s each way", least.value * 8e-9),
-                     .status = Status::kPassed,
-                     .measured = {},
-                     .why = {},
-                     .next = {}};
-  const std::vector<Result> results = results_named(record, "host.network");
-  const auto of_direction = [&](const char* direction) {
-    return worst_figure(results, [&](const Result& r) { return has_shape(r, "direction", direction); });
-  };
-  const Result *sends = of_direction("send"), *receives = of_direction("receive");
-  if (sends == nullptr || receives == nullptr) {
-    nothing_measured(line, results, "start iperf3 -s on another node and name it here: --peer HOST");
-    return line;
-  }
-  const double slower = std::min(sends->figure->median, receives->figure->median);
-  line.measured = fmt::format("{:.1f} Gb/s out, {:.1f} Gb/s in ({})", sends->figure->median * 8e-9,
-                              receives->figure->median * 8e-9, sends->protocol.engine);
-  if (!has_data(sends->status) || !has_data(receives->status)) {
-    line.status = has_data(sends->status) ? receives->status : sends->status;
-    line.why = has_data(sends->status) ? receives->why : sends->why;
-  } else if (slower < least.value && is_single_threaded(sends->protocol.engine)) {
-    line.status = Status::kUnknown;
-    line.why = "iperf3 before 3.16 has one thread and cannot show so much: limited by the host";
-    line.next = "install iperf3 3.16 or later on both nodes, or measure with ib_write_bw and --import it";
-  } else if (slower < least.value) {
-    line.status = Status::kFailed;
-    line.why = "below what is required";
-    line.next = "look at link speed, MTU and the NUMA node of the card (ethtool, numactl)";
-  }
-  return line;
+// Why a cache may have answered instead of the device; empty: none can. Where the device is known to have answered, this node's memory has not.
+std::string doubt(const Result& random, const MachineRecord& record) {
+  if (random.protocol.cache == kByCache) return "less than 0.95 of the bytes came from the device: a cache answered";
+  const std::optional<double> file = number_of(random, "file_bytes");
+  if (!file) return "the size of the file is not known, so a cache may have answered";
+  const Bytes memory = record.memory_limit.value_or(record.memory.value_or(Bytes(0)));
+  const Bytes least = random.protocol.cache == kByDevice ? kLeastFile : std::max(kLeastFile, memory * 2);
+  if (Bytes(*file) >= least) return "";
+  return fmt::format("a file of {} may lie in a cache of the drive, of a controller or of the host: {} are needed",
+                     to_string(Bytes(*file)), to_string(least));
 }
 
 ChecklistLine storage(const MachineRecord& record, const Requirements& required) {
@@ -129,7 +67,7 @@ ChecklistLine storage(const MachineRecord& record, const Requirements& required)
   if (!has_data(random->status)) {
     line.status = random->status;
     line.why = random->why;
-  } else if (random->protocol.cache != "O_DIRECT") {
+  } else if (!random->protocol.cache.starts_with("O_DIRECT")) {
     line.status = Status::kUnknown;
     line.why = "it was not read past the page cache, so memory may have answered";
     line.next = "measure it with direct=1";
@@ -137,6 +75,10 @@ ChecklistLine storage(const MachineRecord& record, const Requirements& required)
     line.status = Status::kFailed;
     line.why = "below what is required";
     line.next = "more drives or more jobs in flight; weights need bytes per second rather than operations";
+  } else if (line.why = doubt(*random, record); !line.why.empty()) {
+    line.status = Status::kUnknown;
+    line.next =
+        "fathom probe --checklist --profile full --storage DIR lays out such a file; of an imported run: fio --size";
   }
   return line;
 }
@@ -204,6 +146,28 @@ ChecklistLine clock(const MachineRecord& record, const Requirements& required) {
 
 }  // namespace
 
+std::vector<Result> results_named(const MachineRecord& record, const std::string& name) {
+  std::vector<Result> found;
+  for (const Result& r : record.results) {
+    if (!r.name.starts_with(name)) continue;
+    found.push_back(r);
+    hold_against(found.back(), gross_limit(r));
+  }
+  return found;
+}
+
+bool has_shape(const Result& r, const char* key, const char* value) {
+  const auto found = r.shape.find(key);
+  return found != r.shape.end() && found->second == value;
+}
+
+void nothing_measured(ChecklistLine& line, const std::vector<Result>& results, const std::string& how) {
+  const auto without = std::find_if(results.begin(), results.end(), [](const Result& r) { return !r.figure; });
+  line.status = without == results.end() ? Status::kNotRun : without->status;
+  line.why = without == results.end() || without->why.empty() ? "it was not measured" : without->why;
+  line.next = how;
+}
+
 // 127.127.x.y and 127.0.0.1 are the machine itself, LOCL and LCL its own clock as a driver, INIT and STEP no answer yet. A clock that
 // follows another has its stratum and one more, 15 at most; 0 and 16 mean that there is none (RFC 5905).
 bool is_free_running(const ClockState& clock) {
@@ -241,7 +205,7 @@ Requirements read_requirements(const std::filesystem::path& path) {
 }
 
 std::vector<ChecklistLine> check_environment(const MachineRecord& record, const Requirements& requirements) {
-  return {power_line(record, requirements), network(record, requirements), storage(record, requirements),
+  return {power_line(record, requirements), network_line(record, requirements), storage(record, requirements),
           clock(record, requirements)};
 }
 

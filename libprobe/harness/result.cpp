@@ -101,7 +101,8 @@ std::optional<Peak> gross_limit(const Result& result) {
   if (device && result.unit == Unit::kBytesPerSecond) return Peak{1e14, "what any cache of a device gives"};
   if (device && result.unit == Unit::kWatts) return Peak{5e3, "what any device may draw"};
   const bool storage = result.name.starts_with("host.storage");
-  if (!storage && !result.name.starts_with("host.network")) return std::nullopt;
+  const bool network = result.name.starts_with("host.network") || result.name.starts_with("host.rdma");
+  if (!storage && !network) return std::nullopt;
   const std::string source = storage ? "what storage can answer" : "what a network card can carry";
   if (result.unit == Unit::kBytesPerSecond) return Peak{1e12, source};
   if (result.unit == Unit::kOperationsPerSecond) return Peak{1e9, source};

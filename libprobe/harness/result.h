@@ -42,6 +42,10 @@ struct Protocol {
   bool operator==(const Protocol&) const = default;
 };
 
+// What a protocol says of storage that was read past the page cache ("O_DIRECT") when the device's own count (/proc/diskstats) is known.
+inline constexpr const char* kByDevice = "O_DIRECT, read from the device";
+inline constexpr const char* kByCache = "O_DIRECT, answered by a cache";
+
 // What was compared with what, and the worst relative error.
 struct Correctness {
   std::string method;

@@ -45,6 +45,8 @@ Result fio_result(const Node& root, const Node& job, const char* direction) {
        {std::pair("iodepth", "depth"), std::pair("numjobs", "jobs"), std::pair("rw", "pattern")}) {
     if (const std::string value = option(root, job, key); !value.empty()) r.shape[name] = value;
   }
+  if (const std::string size = block_bytes(option(root, job, "size")); scan_number(size) && size.back() != '%')
+    r.shape["file_bytes"] = size;
   const auto bytes = scan_number(block);
   const bool small = !bytes || bytes->value <= kSmallBlock;
   r.unit = small ? Unit::kOperationsPerSecond : Unit::kBytesPerSecond;
@@ -130,6 +132,23 @@ std::vector<Result> results_of_iperf3(const Document& iperf3) {
   return {iperf3_result(root, engine, reverse && *reverse != 0)};
 }
 
+namespace {
+
+// BW_average is in Gb/s with --report_gbits and in MiB/s without; messages per second (in millions) times their size tells which.
+BytesPerSecond bandwidth_of(const Node& row, Result& r) {
+  const double figure = row.need({"BW_average"}).number();
+  const auto rate = row.find({"MsgRate"}).maybe_number(), size = row.find({"MsgSize"}).maybe_number();
+  if (!rate || !size || !(*rate > 0) || !(*size > 0)) {
+    r.notes.emplace_back("taken as Gb/s: the file does not tell whether --report_gbits was given");
+    return BytesPerSecond(figure * 1e9 / 8);
+  }
+  const double moved = *rate * 1e6 * *size;
+  const auto off = [&](double unit) { return std::abs(std::log(figure * unit / moved)); };
+  return BytesPerSecond(figure * (off(1048576) < off(1e9 / 8) ? 1048576 : 1e9 / 8));
+}
+
+}  // namespace
+
 std::vector<Result> results_of_perftest(const Document& perftest) {
   const Node root = root_of(perftest), measured = root.need({"results"});
   const std::string test = root.find({"test_info", "test"}).text();
@@ -142,10 +161,9 @@ std::vector<Result> results_of_perftest(const Document& perftest) {
     if (const auto size = row.find({"MsgSize"}).maybe_number()) r.shape["bytes"] = whole(*size);
     r.unit = bandwidth ? Unit::kBytesPerSecond : Unit::kTime;
     if (!bandwidth && !typical) row.fail("expected \"BW_average\" or \"t_typical\" here");
-    sum_up(r, {bandwidth ? bandwidth.number() * 1e9 / 8 : typical.number() * 1e-6});
+    sum_up(r, {bandwidth ? bandwidth_of(row, r).value : typical.number() * 1e-6});
     r.protocol.engine = "perftest";
     r.protocol.statistic = bandwidth ? "mean" : "median";
-    if (bandwidth) r.notes.emplace_back("taken as Gb/s: the file does not tell whether --report_gbits was given");
     results.push_back(std::move(r));
   }
   return results;

@@ -110,8 +110,9 @@ std::string find_hypervisor(const System& system) {
   return maker.empty() ? "yes" : maker;
 }
 
-std::string file_system_of(const System& system, const std::string& path) {
-  std::string type, longest;
+Mount mount_of(const System& system, const std::string& path) {
+  Mount found;
+  std::string longest;
   std::istringstream lines(system.file("/proc/self/mountinfo").value_or(""));
   for (std::string line;
        std::getline(lines, line);) {  // "36 35 98:0 /root /mount options optional… - type source options"
@@ -121,9 +122,24 @@ std::string file_system_of(const System& system, const std::string& path) {
     const std::string mount = unescaped(words[4]);
     if (!is_within(path, mount) || mount.size() < longest.size()) continue;
     longest = mount;
-    type = *(dash + 1);
+    found = {.file_system = *(dash + 1), .device = words[2]};
   }
-  return type;
+  return found;
+}
+
+std::string file_system_of(const System& system, const std::string& path) { return mount_of(system, path).file_system; }
+
+// "259 3 nvme0n1p3 reads merged sectors …"; a sector is 512 bytes there, whatever the device's are.
+std::optional<Bytes> read_from_device(const System& system, const std::string& device) {
+  std::istringstream lines(system.file("/proc/diskstats").value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    const std::vector<std::string> words = words_of(line);
+    if (words.size() < 6 || words[0] + ":" + words[1] != device) continue;
+    const auto sectors = scan_number(words[5]);
+    if (!sectors || !sectors->in_range || !sectors->rest.empty()) return std::nullopt;
+    return Bytes(sectors->value * 512);
+  }
+  return std::nullopt;
 }
 
 std::vector<Ups> find_ups(const System& system) {

@@ -1,4 +1,5 @@
 // The cases of the host on a small scale: that they measure something, say how, and check their data.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -111,6 +112,42 @@ TEST(HostCases, StorageGoesThroughFioWhereItIs) {
   EXPECT_EQ(results[0].protocol.engine, "fio-3.33");
   system.answers["fio --name=probe --unlink=1"] = "fio: engine failed\n";
   EXPECT_THROW(measure_storage({}, folder.path(), "ext4", system), std::runtime_error) << "its case says so";
+}
+
+// The disk of a system whose /proc/diskstats grows by so many sectors with every look.
+class CountingSystem : public FakeSystem {
+ public:
+  explicit CountingSystem(double bytes_each_time) : step_(bytes_each_time) {}
+  std::optional<std::string> file(const std::string& path) const override {
+    if (path == "/proc/self/mountinfo") return "36 35 259:3 / / rw - ext4 /dev/nvme0n1p3 rw\n";
+    if (path != "/proc/diskstats") return std::nullopt;
+    bytes_ += step_;
+    return fmt::format(" 259 0 nvme0n1 1 0 9 5 0 0 0 0 0 5 5\n 259 3 nvme0n1p3 1 0 {:.0f} 5 0 0 0 0 0 5 5\n",
+                       bytes_ / 512);
+  }
+
+ private:
+  double step_;
+  mutable double bytes_ = 0;
+};
+
+// fio's file says 71,824 operations/s of 4 KiB, for 5 s 1.47 GB.
+TEST(HostCases, WhatTheDeviceDidNotReadWasAnsweredByACache) {
+  const ScratchFolder folder;
+  const auto cache = [&](double share) {
+    const std::string said = text_of_file(std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/data/tools/fio-3.33.json");
+    FakeSystem quiet;
+    quiet.answers = {{"fio --version", "fio-3.33\n"}, {"fio --name", said}};
+    const Result known = measure_storage({}, folder.path(), "ext4", quiet).at(0);
+    EXPECT_EQ(known.protocol.cache, "O_DIRECT") << "nobody counts";
+    CountingSystem system(known.figure->median * 4096 * 5 * share);
+    system.answers = quiet.answers;
+    return measure_storage({}, folder.path(), "ext4", system).at(0).protocol.cache;
+  };
+  EXPECT_EQ(cache(1.2), kByDevice);
+  EXPECT_EQ(cache(0.96), kByDevice);
+  EXPECT_EQ(cache(0.94), kByCache);
+  EXPECT_EQ(cache(0), kByCache);
 }
 
 TEST(HostCases, TheNetworkIsMeasuredBothWays) {

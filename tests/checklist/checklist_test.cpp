@@ -104,6 +104,87 @@ TEST(Checklist, AnOldIperfCannotFailAFastNetwork) {
   EXPECT_EQ(slow("iperf 3.16").status, Status::kFailed);
 }
 
+// 35 Gb/s by one thread: against 40 Gb/s it says nothing, against 10 Gb/s it would have been enough.
+TEST(Checklist, OneThreadIsNoExcuseBelowThirtyGigabits) {
+  const ScratchFolder folder;
+  Requirements asked = read_requirements(shipped().data_dir() / "checklist.yaml");
+  const auto status = [&](double required, double measured) {
+    asked.network.value = BytesPerSecond(required / 8);
+    MachineRecord record = invented_machine();
+    for (std::size_t i = 0; i < 2; ++i) {
+      named(record, "host.network", i).figure = single_figure(measured / 8);
+      named(record, "host.network", i).protocol.engine = "iperf 3.12";
+    }
+    return check_environment(record, asked).at(1).status;
+  };
+  EXPECT_EQ(status(40e9, 35e9), Status::kUnknown);
+  EXPECT_EQ(status(30e9, 20e9), Status::kFailed);
+  EXPECT_EQ(status(10e9, 35e9), Status::kPassed);
+}
+
+Result rdma(const std::string& test, double gigabits, const std::string& bytes = "65536") {
+  Result r = without_figure("host.rdma", "host", Status::kPassed, "");
+  r.shape = {{"test", test}, {"bytes", bytes}};
+  r.figure = single_figure(gigabits * 1e9 / 8);
+  r.protocol.engine = "perftest";
+  return r;
+}
+
+ChecklistLine by_rdma(const std::vector<Result>& results, const std::string& iperf = "", double tcp = 4.4e9) {
+  return with("network", [&](MachineRecord& record) {
+    if (iperf.empty()) std::erase_if(record.results, [](const Result& r) { return r.name == "host.network"; });
+    for (std::size_t i = 0; i < 2 && !iperf.empty(); ++i) {
+      named(record, "host.network", i).figure = single_figure(tcp);
+      named(record, "host.network", i).protocol.engine = iperf;
+    }
+    record.results.insert(record.results.end(), results.begin(), results.end());
+  });
+}
+
+TEST(Checklist, RdmaShowsWhatTcpCannot) {
+  const Result out = rdma("RDMA_Write", 392), in = rdma("RDMA_Read", 380), slow = rdma("RDMA_Read", 39);
+  const ChecklistLine both = by_rdma({out, in});
+  EXPECT_EQ(both.status, Status::kPassed) << both.why;
+  EXPECT_NE(both.measured.find("392.0 Gb/s out by RDMA (perftest RDMA_Write)"), std::string::npos) << both.measured;
+  EXPECT_EQ(by_rdma({out, slow}).status, Status::kFailed);
+  const ChecklistLine one_way = by_rdma({out});
+  EXPECT_EQ(one_way.status, Status::kUnknown);
+  EXPECT_NE(one_way.next.find("ib_read_bw"), std::string::npos);
+  EXPECT_EQ(by_rdma({slow}).status, Status::kFailed) << "whatever the other way gives";
+  EXPECT_EQ(by_rdma({out, in}, "iperf 3.12").status, Status::kPassed) << "TCP was limited by the host";
+  EXPECT_EQ(by_rdma({out, in}, "iperf 3.17").status, Status::kFailed) << "TCP was not";
+  EXPECT_EQ(by_rdma({out, in}, "iperf 3.17", 0).status, Status::kImplausible) << "a void figure is never a pass";
+  EXPECT_EQ(by_rdma({out, slow}, "iperf 3.17", 6e9).status, Status::kPassed) << "TCP is enough";
+  EXPECT_EQ(by_rdma({rdma("RDMA_Write", 40960), in}).status, Status::kImplausible);
+}
+
+TEST(Checklist, SmallMessagesAreNoBandwidth) {
+  const std::vector<Result> sweep = {rdma("RDMA_Write", 0.4, "8"), rdma("RDMA_Write", 392), rdma("RDMA_Read", 0.3, "8"),
+                                     rdma("RDMA_Read", 380)};
+  EXPECT_EQ(by_rdma(sweep).status, Status::kPassed);
+  EXPECT_EQ(by_rdma({rdma("Send", 392), rdma("something else", 392)}).status, Status::kUnknown);
+}
+
+// 912,000 operations/s on a file of 64 GB that the device read, in a node of 1 TiB.
+TEST(Checklist, StorageThatACacheMayHaveAnsweredPassesNothing) {
+  const auto storage = [](const std::string& file, const std::string& cache) {
+    return with("storage", [&](MachineRecord& r) {
+      Result& random = named(r, "host.storage.random_read");
+      random.shape.erase("file_bytes");
+      if (!file.empty()) random.shape["file_bytes"] = file;
+      random.protocol.cache = cache;
+    });
+  };
+  EXPECT_EQ(storage("64000000000", kByDevice).status, Status::kPassed);
+  EXPECT_EQ(storage("1000000000", kByDevice).status, Status::kUnknown);
+  EXPECT_EQ(storage("", kByDevice).status, Status::kUnknown);
+  EXPECT_EQ(storage("64000000000", "O_DIRECT").status, Status::kUnknown) << "the node's memory holds it";
+  EXPECT_EQ(storage("2200000000000", "O_DIRECT").status, Status::kPassed);
+  const ChecklistLine cached = storage("2200000000000", kByCache);
+  EXPECT_EQ(cached.status, Status::kUnknown);
+  EXPECT_NE(cached.why.find("a cache answered"), std::string::npos);
+}
+
 TEST(Checklist, StorageThatIsMemoryIsNotSupported) {
   for (const char* type : {"tmpfs", "overlay", "ramfs", "fuse.overlayfs", "fuse-overlayfs", "fuse.unionfs-fuse"}) {
     EXPECT_EQ(with("storage", [&](MachineRecord& r) { r.storage->file_system = type; }).status, Status::kNotSupported)

@@ -5,6 +5,7 @@
 
 #include "input/content.h"
 #include "input/error.h"
+#include "support/scratch_folder.h"
 #include "support/tool_output.h"
 
 namespace fathom::probe {
@@ -168,9 +169,25 @@ TEST(Importers, PerftestIsReadWithAndWithoutQuotes) {
   EXPECT_EQ(bandwidth.name, "host.rdma");
   EXPECT_DOUBLE_EQ(bandwidth.figure->median, 392.12e9 / 8);
   EXPECT_EQ(bandwidth.shape.at("bytes"), "65536");
+  EXPECT_TRUE(bandwidth.notes.empty()) << "messages per second tell the unit";
   const Result latency = imported("perftest-latency.json").results.at(0);
   EXPECT_EQ(latency.unit, Unit::kTime);
   EXPECT_DOUBLE_EQ(latency.figure->median, 1.42e-6);
+}
+
+// 0.74791 million messages of 64 KiB a second are 392.12 Gb/s, or 46,744 MiB/s as perftest writes without --report_gbits.
+TEST(Importers, PerftestsUnitIsToldByItsMessages) {
+  const ScratchFolder folder;
+  const auto imported_as = [&](const std::string& figure, const std::string& rate) {
+    std::string text = text_of_file(kTools / "perftest.json");
+    text.replace(text.find("392.120000"), 10, figure);
+    text.replace(text.find("0.747910"), 8, rate);
+    return import_file(folder.write("perftest.json", text)).results.at(0);
+  };
+  EXPECT_NEAR(imported_as("46744.38", "0.747910").figure->median, 392.12e9 / 8, 1e6);
+  const Result untold = imported_as("392.12", "0.000000");
+  EXPECT_NEAR(untold.figure->median, 392.12e9 / 8, 1e6);
+  EXPECT_EQ(untold.notes.size(), 1u);
 }
 
 TEST(Importers, LlamaBenchIsTheSameFromJsonAndMarkdown) {
