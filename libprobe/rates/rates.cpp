@@ -185,7 +185,9 @@ RecordRates rates_of_host(const MachineRecord& record, const Catalog& catalog) {
                                  "format, and host.storage.read",
                                  kHostAccelerator));
   }
-  rates.unused = {"host.memory: a plan takes bandwidth through products (host.gemv) alone"};
+  rates.unused = {
+      fmt::format("anything but the products of its processor, for groups of part: {}, and long reads of storage",
+                  kHostAccelerator)};
   return rates;
 }
 

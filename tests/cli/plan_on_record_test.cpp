@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "input/content.h"
 #include "support/invented_machine.h"
 #include "support/program.h"
 #include "support/scratch_folder.h"
@@ -12,6 +13,8 @@ namespace fathom {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr const char* kHost = FATHOM_SOURCE_DIR "/tests/data/machines/busy-epyc-2-threads.json";
 
 constexpr const char* kFourGpus = R"(format: fathom-cluster/1
 title: four GPUs
@@ -71,12 +74,49 @@ TEST(PlanOnARecord, SaysWhatTheRecordSaysOfItsMachine) {
 TEST(PlanOnARecord, RecordsThatGiveNothingAreRefused) {
   const ScratchFolder folder;
   const std::string cluster = folder.write("cluster.yaml", kFourGpus).string();
-  const std::string host = std::string(FATHOM_SOURCE_DIR) + "/tests/data/machines/busy-epyc-2-threads.json";
-  const Answer no_gpu = run_program(fmt::format("plan {} --profile {}", cluster, host));
+  std::string host = text_of_file(kHost);
+  for (std::size_t at; (at = host.find("host.gemv")) != std::string::npos;) host.replace(at, 9, "host.else");
+  const Answer no_gpu =
+      run_program(fmt::format("plan {} --profile {}", cluster, folder.write("h.json", host).string()));
   EXPECT_EQ(no_gpu.code, 2);
   EXPECT_NE(no_gpu.err.find("no GPU"), std::string::npos) << no_gpu.err;
+  EXPECT_NE(no_gpu.err.find("host-cpu"), std::string::npos) << "what such a record is good for: " << no_gpu.err;
   const std::string neither = folder.write("x.json", "{\"format\": \"other\"}").string();
   EXPECT_EQ(run_program(fmt::format("plan {} --profile {}", cluster, neither)).code, 2);
+}
+
+TEST(PlanOnARecord, WattsOfItsCardsAreInEveryFormatAndOnlyForThem) {
+  const ScratchFolder folder;
+  const std::string record = std::string(FATHOM_SOURCE_DIR) + "/tests/data/machines/h200x1.json";
+  const auto planned = [&](const std::string& text, const std::string& options) {
+    return run_program(fmt::format("plan {} {}", folder.write("c.yaml", text).string(), options)).out;
+  };
+  const Json power = Json::parse(planned(kFourGpus, "--profile " + record + " -f json"))["power"];
+  EXPECT_NEAR(power["accelerators"][0]["idle_w"], 117.551, 1e-6);
+  EXPECT_EQ(power["accelerators"][0]["source"], "measured");
+  EXPECT_NEAR(power["accelerators"][0]["reading_w"], 695.513, 1e-6);
+  EXPECT_NE(power["it_mean_w"], Json::parse(planned(kFourGpus, "-f json"))["power"]["it_mean_w"]);
+  for (const char* format : {"text", "md"}) {
+    EXPECT_NE(planned(kFourGpus, "--profile " + record + " -f " + format).find("118 W idle, 696 W reading memory"),
+              std::string::npos);
+  }
+  EXPECT_EQ(planned(kFourGpus, "").find("reading memory"), std::string::npos);
+  std::string other = kFourGpus;
+  other.replace(other.find("nvidia-h200-sxm5-141gb"), 22, "nvidia-h100-sxm5-80gb");
+  const std::string with = planned(other, "--profile " + record + " -f json"), without = planned(other, "-f json");
+  EXPECT_EQ(Json::parse(with)["power"], Json::parse(without)["power"]);
+}
+
+constexpr const char* kLaptop = FATHOM_SOURCE_DIR "/examples/laptop-qwen2-0.5b/cluster.yaml";
+
+TEST(PlanOnARecord, AMachineWithoutGpusGivesTheProductsOfItsProcessor) {
+  const Json plan = Json::parse(run_program(fmt::format("plan {} --profile {} -f json", kLaptop, kHost)).out);
+  for (const Json& op : plan["operators"]) EXPECT_EQ(op["source"] == "interpolated", op["kind"] == "linear") << op;
+  const ScratchFolder folder;
+  const std::string gpus = folder.write("cluster.yaml", kFourGpus).string();
+  const std::string text = run_program(fmt::format("plan {} --profile {}", gpus, kHost)).out;
+  EXPECT_NE(text.find("stands for host-cpu, which no group has: it was not used"), std::string::npos);
+  EXPECT_NE(text.find("anything but the products of its processor"), std::string::npos);
 }
 
 TEST(PlanOnARecord, FitsArePrinted) {

@@ -11,6 +11,7 @@
 #include "report/plan_text.h"
 #include "support/mutation.h"
 #include "support/planning.h"
+#include "support/scratch_folder.h"
 
 namespace fathom {
 namespace {
@@ -140,6 +141,77 @@ TEST(MeasuredPlan, LeversChangeWhatWasMeasured) {
                                   [](const PlanLever& l) { return l.change == "twice the arithmetic peak"; });
   ASSERT_NE(lever, plan.levers.end());
   EXPECT_GT(lever->gain, 0.3);
+}
+
+constexpr const char* kOneGpu = R"(format: fathom-cluster/1
+title: one GPU
+date: 2026-11
+sites:
+  - {id: desk, kind: office, pue: 1.0}
+groups:
+  - id: gpu
+    nodes: 1
+    node:
+      accelerator: {part: nvidia-h200-sxm5-141gb, count: 1}
+      memory: {size: 256 GB}
+      disks:
+        - {count: 2, capacity: 4 TB, read: 7 GB/s}
+finance:
+  currency: USD
+workload:
+  model: llama-3.1-8b
+  weights: [bf16]
+  input_tokens: 1000
+  output_tokens: 500
+  concurrency: 8
+)";
+
+std::shared_ptr<Profile> profile_of_gpu() {
+  auto p = std::make_shared<Profile>();
+  p->file = "node.json";
+  p->accelerator = "nvidia-h200-sxm5-141gb";
+  p->watts = ProfileWatts{.idle = 118_W,
+                          .reading = 600_W,
+                          .multiplying = 650_W,
+                          .memory = BytesPerSecond(4.5e12),
+                          .compute = FlopsPerSecond(680e12)};
+  p->storage = 2_GBps;
+  return p;
+}
+
+Plan plan_of_gpu(std::shared_ptr<const Profile> profile, const std::string& more = "") {
+  const ScratchFolder folder;
+  return make_plan(read_cluster(folder.write("cluster.yaml", kOneGpu + more), shipped()), shipped(),
+                   std::move(profile));
+}
+
+// 118 W at rest and (600 W - 350 W of the prior's floor) for reading: the simulation's watts are those of the power section.
+TEST(MeasuredPlan, WattsOfTheRecordAreThoseOfPowerAndSimulation) {
+  const Plan prior = plan_of_gpu(nullptr), plan = plan_of_gpu(profile_of_gpu());
+  const NodeWatts& node = plan.power->groups.at(0).node;
+  ASSERT_TRUE(node.accelerator && node.accelerator->measured);
+  EXPECT_EQ(node.accelerator->idle, 118_W);
+  EXPECT_GT(node.accelerator->busy, 350_W);
+  EXPECT_FALSE(prior.power->groups.at(0).node.accelerator->measured);
+  EXPECT_NEAR((node.idle.likely - prior.power->groups.at(0).node.idle.likely).value, 118 - 80, 1e-9);
+  EXPECT_EQ(plan.pools.at(0).serving->idle, node.idle.likely);
+  EXPECT_NE(plan.pools.at(0).serving->watts.values, prior.pools.at(0).serving->watts.values);
+}
+
+// 16 GB of weights: at 14 GB/s of two disks, at the 2 GB/s that were measured, at a stated 4 GB/s.
+TEST(MeasuredPlan, WeightsLoadAsFastAsStorageWasMeasured) {
+  const auto loading = [](const Plan& plan) { return plan.availability->failover.value - 300 - 120; };  // detect, start
+  const Plan prior = plan_of_gpu(nullptr), plan = plan_of_gpu(profile_of_gpu());
+  const double weights = 14e9 * loading(prior);
+  EXPECT_NEAR(weights, 16e9, 0.5e9);
+  EXPECT_NEAR(loading(plan), weights / 2e9, 1e-6);
+  EXPECT_TRUE(says(plan.notes, "weights are loaded with 2 GB/s after a failure: measured, node.json"));
+  const Plan stated = plan_of_gpu(profile_of_gpu(), "availability: {weight_load: 4 GB/s}\n");
+  EXPECT_NEAR(loading(stated), weights / 4e9, 1e-6);
+  EXPECT_FALSE(says(stated.notes, "weights are loaded"));
+  auto other = profile_of_gpu();
+  other->accelerator = "nvidia-h100-sxm5-80gb";
+  EXPECT_NEAR(loading(plan_of_gpu(other)), weights / 14e9, 1e-6);
 }
 
 TEST(HostDevice, IsTheNodeSharedByItsRanks) {
