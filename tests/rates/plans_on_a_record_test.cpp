@@ -89,9 +89,10 @@ TEST(PlansOnARecord, MissWhatTheEngineMeasuredByHalfOfWhatTheCatalogsDo) {
   ASSERT_EQ(steps.size(), 13u);
   const double by_catalogs = median_error(steps, nullptr);
   EXPECT_GT(by_catalogs, 0.05) << "else there is little to halve";
-  for (const char* record : {"h200x1.json", "h200x2.json"}) {
-    const auto profile = std::make_shared<Profile>(
-        fit_profile(rates_of(read_record(kSource / "tests/data/machines" / record), shipped()).measurements));
+  for (const char* record : {"tests/data/machines/h200x1.json", "tests/data/machines/h200x2.json",
+                             "docs/measurements/2026-11-23-probe-standard-h200x2/probe.json"}) {
+    const auto profile =
+        std::make_shared<Profile>(fit_profile(rates_of(read_record(kSource / record), shipped()).measurements));
     const double on_record = median_error(steps, profile);
     EXPECT_LE(on_record, by_catalogs / 2) << record;
     std::printf("%s: median error %.1f %% by the catalogs, %.1f %% on the record\n", record, 100 * by_catalogs,
