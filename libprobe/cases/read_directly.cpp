@@ -88,7 +88,7 @@ struct Pattern {
 
 struct Counts {
   std::vector<std::atomic<std::int64_t>> windows = std::vector<std::atomic<std::int64_t>>(kWindows);
-  std::atomic<std::int64_t> wrong = 0;
+  std::atomic<std::int64_t> wrong = 0, all = 0;  // all: with those of the warm-up
   std::atomic<int> error = 0;
 };
 
@@ -106,6 +106,7 @@ void read_on(const File& file, const Pattern& pattern, std::int64_t blocks, int 
       counts.error = got < 0 ? errno : EIO;
       return;
     }
+    ++counts.all;
     if (buffer[0] != static_cast<std::uint64_t>(at * pattern.block / kSmall)) ++counts.wrong;
     const double since = now() - begin;
     if (since >= window * kWindows) return;
@@ -113,8 +114,10 @@ void read_on(const File& file, const Pattern& pattern, std::int64_t blocks, int 
   }
 }
 
-Result measure(const StorageRules& rules, const File& file, const Pattern& pattern, std::int64_t bytes) {
+Result measure(const StorageRules& rules, const File& file, const Pattern& pattern, std::int64_t bytes,
+               DeviceCount& device) {
   Counts counts;
+  device.begin();
   const double begin = steady_clock()() + rules.ramp.value, window = rules.run.value / kWindows;
   std::vector<std::thread> threads;
   for (int t = 0; t < pattern.threads; ++t) {
@@ -141,6 +144,7 @@ Result measure(const StorageRules& rules, const File& file, const Pattern& patte
   r.protocol.cache = "O_DIRECT";
   r.protocol.launch = "threads";
   r.protocol.warm_up = rules.ramp;
+  device.end(Bytes(static_cast<double>(counts.all * pattern.block)), r);
   r.correctness = Correctness{.method = "the number of each block",
                               .worst_error = static_cast<double>(counts.wrong),
                               .correct = counts.wrong == 0};
@@ -168,13 +172,7 @@ std::vector<Result> read_directly(const StorageRules& rules, const std::filesyst
   }
   const Pattern random{"host.storage.random_read", kSmall, true, rules.jobs * 4};
   const Pattern in_order{"host.storage.read", kLong, false, rules.streams};
-  std::vector<Result> results;
-  for (const Pattern& pattern : {random, in_order}) {
-    device.begin();
-    results.push_back(measure(rules, *file, pattern, bytes));
-    device.end(rules, results.back());
-  }
-  return results;
+  return {measure(rules, *file, random, bytes, device), measure(rules, *file, in_order, bytes, device)};
 }
 
 }  // namespace fathom::probe

@@ -54,6 +54,14 @@ std::vector<std::string> fio_command(const StorageRules& rules, const fs::path& 
           "--output-format=json"};
 }
 
+// What the figure stands for: fio does not tell what it read to warm up, which the device counts too.
+Bytes asked_for(const StorageRules& rules, const Result& r) {
+  if (!r.figure) return Bytes(0);
+  const double rate = r.figure->median;
+  return Bytes((r.unit == Unit::kBytesPerSecond ? rate : rate * number_of(r, "block_bytes").value_or(0)) *
+               rules.run.value);
+}
+
 // io_uring is often forbidden in containers; libaio is everywhere.
 std::vector<Result> run_fio(const StorageRules& rules, const fs::path& file, const char* name, const char* pattern,
                             int block, int depth, int jobs, const System& system, DeviceCount& device) {
@@ -71,7 +79,7 @@ std::vector<Result> run_fio(const StorageRules& rules, const fs::path& file, con
     r.shape["file_bytes"] = fmt::format("{:.0f}", rules.file.value);
     r.protocol.pattern = "random";
     r.protocol.warm_up = rules.ramp;
-    device.end(rules, r);
+    device.end(asked_for(rules, r), r);
   }
   return results;
 }
@@ -86,13 +94,6 @@ std::vector<Result> measure_with_fio(const StorageRules& rules, const fs::path& 
   return results;
 }
 
-// Bytes that the figure stands for, without those of the warm-up, which the device counts too.
-Bytes asked_for(const StorageRules& rules, const Result& r) {
-  const double rate = r.figure->median;
-  return Bytes((r.unit == Unit::kBytesPerSecond ? rate : rate * number_of(r, "block_bytes").value_or(0)) *
-               rules.run.value);
-}
-
 constexpr double kLeastFromDevice = 0.95;
 
 }  // namespace
@@ -104,11 +105,9 @@ DeviceCount::DeviceCount(const System& system, const fs::path& folder) : system_
 
 void DeviceCount::begin() { before_ = read_from_device(system_, device_); }
 
-void DeviceCount::end(const StorageRules& rules, Result& r) const {
+void DeviceCount::end(Bytes asked, Result& r) const {
   const std::optional<Bytes> after = read_from_device(system_, device_);
-  if (!before_ || !after || !r.figure || r.protocol.cache != "O_DIRECT") return;
-  const Bytes asked = asked_for(rules, r);
-  if (asked <= Bytes(0)) return;
+  if (!before_ || !after || asked <= Bytes(0) || r.protocol.cache != "O_DIRECT") return;
   const double share = (*after - *before_) / asked;
   r.protocol.cache = share >= kLeastFromDevice ? kByDevice : kByCache;
   r.notes.push_back(fmt::format("device {} read {:.3g} of what was asked for (/proc/diskstats)", device_, share));

@@ -31,7 +31,7 @@ class DeviceCount {
  public:
   DeviceCount(const System& system, const std::filesystem::path& folder);
   void begin();
-  void end(const StorageRules& rules, Result& result) const;  // says in its protocol who answered
+  void end(Bytes asked, Result& result) const;  // says in its protocol who answered
 
  private:
   const System& system_;

@@ -150,6 +150,19 @@ TEST(HostCases, WhatTheDeviceDidNotReadWasAnsweredByACache) {
   EXPECT_EQ(cache(0), kByCache);
 }
 
+// Readers of our own count what they asked for, the warm-up too.
+TEST(HostCases, OurOwnReadersAreHeldAgainstTheDeviceToo) {
+  const ScratchFolder folder;
+  const StorageRules rules{
+      .file = Bytes(64 * 1048576.0), .run = Seconds(0.2), .ramp = Seconds(0.1), .jobs = 1, .streams = 2};
+  for (const auto& [bytes, cache] : {std::pair(1e15, kByDevice), std::pair(0.0, kByCache)}) {
+    for (const Result& r : measure_storage(rules, folder.path(), "ext4", CountingSystem(bytes))) {
+      if (!r.figure) GTEST_SKIP() << "waived: " << r.why;
+      EXPECT_EQ(r.protocol.cache, cache);
+    }
+  }
+}
+
 TEST(HostCases, TheNetworkIsMeasuredBothWays) {
   FakeSystem system;
   EXPECT_EQ(measure_network({}, "node2", system).at(0).why, "iperf3 is not installed");
