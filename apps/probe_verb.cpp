@@ -136,10 +136,15 @@ void save_record(const fs::path& file, const Session& session, const probe::Mach
 // What `plan --profile` makes of the record: how well its curves and surfaces predict figures that they have not seen.
 int print_fits(const probe::MachineRecord& record, const Catalog& catalog) {
   const probe::RecordRates rates = rates_of(record, catalog);
-  const std::vector<std::string> fits = fit_texts(fit_profile(rates.measurements));
+  const Profile profile = fit_profile(rates.measurements);
+  const std::vector<std::string> fits = fit_texts(profile);
   for (const std::string& fit : fits) std::cout << fit << "\n";
   for (const std::string& unused : rates.unused) std::cout << "not used by a plan: " << unused << "\n";
-  if (fits.empty()) std::cout << "no product in four shapes, and no collective in three sizes: a plan takes nothing\n";
+  if (!profile.rows.empty() && fits.empty()) {
+    std::cout << "each format's products are two rates of two points: none can be left out and predicted\n";
+  } else if (fits.empty()) {
+    std::cout << "no product in four shapes, and no collective in three sizes: a plan takes no times\n";
+  }
   return fits.empty() ? kNo : kYes;
 }
 

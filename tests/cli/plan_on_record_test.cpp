@@ -125,6 +125,8 @@ TEST(PlanOnARecord, FitsArePrinted) {
   EXPECT_NE(run.out.find("all_reduce over 4 ranks"), std::string::npos);
   EXPECT_NE(run.out.find("gpu.launch.graph"), std::string::npos);
   EXPECT_EQ(run_program("probe --fits --checklist").code, 2);
+  EXPECT_NE(run_program(std::string("probe --fits --replay ") + kHost).out.find("two rates of two points"),
+            std::string::npos);
   const ScratchFolder folder;
   const std::string replay = "probe --fits --replay " + probe::kInventedMachine.string(),
                     saved = (folder.path() / "saved.json").string();
