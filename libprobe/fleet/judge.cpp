@@ -38,10 +38,17 @@ std::vector<MachineRecord> peers_of(std::size_t node, const std::vector<Answer>&
   return peers;
 }
 
-FleetNode judged(std::size_t node, const std::vector<Answer>& all, const Catalog& catalog) {
+std::optional<RequiredGpus> required_of(const Fleet& fleet, const std::string& host) {
+  const auto it = std::find_if(fleet.hosts.begin(), fleet.hosts.end(), [&](const Host& h) { return h.name == host; });
+  const std::optional<int> gpus = it != fleet.hosts.end() && it->gpus ? it->gpus : fleet.gpus;
+  if (!gpus) return std::nullopt;
+  return RequiredGpus{.count = *gpus, .source = fleet.file};
+}
+
+FleetNode judged(std::size_t node, const std::vector<Answer>& all, const Fleet& fleet, const Catalog& catalog) {
   FleetNode result{.name = all[node].host, .trouble = all[node].trouble, .health = {}};
   if (all[node].record) {
-    result.health = judge_health(*all[node].record, catalog, peers_of(node, all));
+    result.health = judge_health(*all[node].record, catalog, peers_of(node, all), required_of(fleet, all[node].host));
   } else {
     result.health.health = Health::kUnknown;
   }
@@ -164,7 +171,8 @@ FleetReport judge_nodes(const Fleet& fleet, FleetAnswers answers, const Catalog&
     if (!node.record) continue;
     for (Result& r : node.record->results) hold_against(r, peak_of(r, *node.record, catalog));
   }
-  for (std::size_t i = 0; i < answers.nodes.size(); ++i) report.nodes.push_back(judged(i, answers.nodes, catalog));
+  for (std::size_t i = 0; i < answers.nodes.size(); ++i)
+    report.nodes.push_back(judged(i, answers.nodes, fleet, catalog));
   judge_network(report, answers.pairs);
   name_missing_pairs(report, answers.pairs);
   return report;

@@ -112,17 +112,57 @@ Findings folded(Findings findings) {
   return findings;
 }
 
+void count_held(const HealthCase& machine, HealthReport& report) {
+  for (std::size_t i = 0; i < report.held.size(); ++i) {
+    const HeldAgainst& held = report.held[i];
+    if (!is_usable(machine.record.results[i], machine)) continue;
+    ++report.figures;
+    int& by = held.reference   ? report.held_by_reference
+              : held.peers > 0 ? report.held_by_peers_alone
+              : held.limit     ? report.held_by_limits_alone
+                               : report.held_by_nothing;
+    ++by;
+  }
+}
+
+// No catalog knows how fast a host's memory and products are, nor its storage: of a node without GPUs that makes no finding, for every node
+// would have it, and a word beside the verdict.
+void judge_host_alone(const HealthCase& machine, HealthReport& report) {
+  report.host_alone = leaves_out_gpus(machine.record);
+  const bool held = report.held_by_reference + report.held_by_peers_alone > 0;
+  report.speed_unjudged = machine.record.gpus.empty() && report.figures > 0 && !held;
+  std::string note = report.host_alone ? "judged is the host alone: no GPU was measured" : "";
+  if (report.speed_unjudged) {
+    note += (note.empty() ? "" : "; ") +
+            std::string(
+                "no speed of it could be held against anything but limits: records of nodes like it tell a slow "
+                "one (--peers)");
+  }
+  if (!note.empty()) report.notes.insert(report.notes.begin(), note);
+}
+
+void add(std::vector<std::string>& notes, const std::vector<std::string>& more) {
+  notes.insert(notes.end(), more.begin(), more.end());
+}
+
 }  // namespace
 
 HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
-                          const std::vector<MachineRecord>& other_nodes) {
+                          const std::vector<MachineRecord>& other_nodes, const std::optional<RequiredGpus>& required) {
   HealthReport report;
   const HealthCase machine{record, catalog};
+  report.notes = notes_of(record);
+  report.held = held_against(machine, other_nodes);
   judge_devices(machine, report.findings);
+  judge_settings(machine, report.findings);
+  judge_identity(machine, other_nodes, report.findings);
   judge_results(machine, report.findings);
   judge_unmeasured(machine, report.findings);
+  judge_unjudged(machine, report.held, report.findings);
   judge_peers(machine, report.findings);
-  const std::vector<std::string> not_compared = judge_fleet(machine, other_nodes, report.findings);
+  add(report.notes, notes_of_gpus(machine));
+  add(report.notes, judge_fleet(machine, other_nodes, report.findings));
+  add(report.notes, judge_count(machine, other_nodes, required, report.findings));
   judge_surroundings(machine, report.findings);
   report.findings = folded(std::move(report.findings));
   std::stable_sort(report.findings.begin(), report.findings.end(), [](const HealthFinding& a, const HealthFinding& b) {
@@ -130,16 +170,8 @@ HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
   });
   if (!has_figures(record) && report.findings.empty()) report.health = Health::kUnknown;
   for (const HealthFinding& finding : report.findings) report.health = std::max(report.health, finding.health);
-  report.held = held_against(machine, other_nodes);
-  for (std::size_t i = 0; i < report.held.size(); ++i) {
-    report.figures += is_usable(record.results[i], machine) ? 1 : 0;
-    report.held_by_reference += report.held[i].reference ? 1 : 0;
-    report.held_by_peers_alone += report.held[i].peers && !report.held[i].reference ? 1 : 0;
-  }
-  report.notes = notes_of(record);
-  report.notes.insert(report.notes.end(), not_compared.begin(), not_compared.end());
-  report.host_alone = leaves_out_gpus(record);
-  if (report.host_alone) report.notes.insert(report.notes.begin(), "judged is the host alone: no GPU was measured");
+  count_held(machine, report);
+  judge_host_alone(machine, report);
   if (record.profile == "imported")
     report.notes.emplace_back("judged is what the file has, and nothing else of the node");
   return report;

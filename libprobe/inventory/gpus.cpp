@@ -20,6 +20,7 @@ void add_what_nvml_tells(const NvmlDevice& device, Gpu& gpu) {
   gpu.memory_peak = as<BytesPerSecond>(device.memory_peak_bytes_per_s());
   gpu.clock_max = as<Hertz>(device.clock_max_hz());
   gpu.power_limit = as<Watts>(device.power_limit_w());
+  gpu.power_limit_default = as<Watts>(device.power_limit_default_w());
   gpu.temperature_slowdown = device.temperature_slowdown_c();
   gpu.pcie_generation_max = device.pcie_generation_max();
   gpu.pcie_width_max = device.pcie_width_max();
@@ -27,6 +28,10 @@ void add_what_nvml_tells(const NvmlDevice& device, Gpu& gpu) {
   gpu.nvlinks_expected = device.nvlinks_on_board();
   gpu.ecc_uncorrected = device.ecc_uncorrected();
   gpu.remap_pending = device.remap_pending();
+  gpu.remap_failed = device.remap_failed();
+  gpu.ecc = device.ecc();
+  gpu.persistence = device.persistence();
+  gpu.mig = device.mig();
 }
 
 std::string kind_of_link(const NvmlDevice& from, const NvmlDevice& to) {

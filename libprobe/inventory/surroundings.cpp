@@ -100,6 +100,7 @@ std::vector<Setting> find_settings(const System& system) {
   const std::vector<std::string> load = words_of(line_of_file(system, "/proc/loadavg").value_or(""));
   if (!load.empty()) add("load_average", load.front());
   add_file("smt", "/sys/devices/system/cpu/smt/control");
+  add_file("boot_id", "/proc/sys/kernel/random/boot_id");  // one for each start of a kernel: which machine it was
   return settings;
 }
 

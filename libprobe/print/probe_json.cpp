@@ -42,7 +42,9 @@ std::string probe_json(const ProbeReport& report) {
     json["notes"] = report.health->notes;
     json["held_against"] = {{"figures", report.health->figures},
                             {"reference", report.health->held_by_reference},
-                            {"peers_alone", report.health->held_by_peers_alone}};
+                            {"peers_alone", report.health->held_by_peers_alone},
+                            {"limits_alone", report.health->held_by_limits_alone},
+                            {"nothing", report.health->held_by_nothing}};
   }
   if (report.checklist) {
     for (const ChecklistLine& l : *report.checklist) json["checklist"].push_back(line_json(l));

@@ -18,7 +18,23 @@ std::string words_of(Status status) {
 
 std::string words_of(const HeldAgainst& held) {
   if (held.reference) return percent(*held.reference);
-  return held.peers ? "peers alone" : "no reference";
+  return held.peers > 0 ? "peers alone" : "no reference";
+}
+
+// What stands beside the verdict's word, because the word alone would say more than was judged.
+std::string reserve_of(const HealthReport& health) {
+  if (!health.host_alone && !health.speed_unjudged) return {};
+  const char* speed = health.speed_unjudged ? "its speed held against limits alone" : "";
+  if (!health.host_alone) return fmt::format(" ({})", speed);
+  return fmt::format(" (the host alone{}{})", health.speed_unjudged ? ", " : "", speed);
+}
+
+std::string held_text(const HealthReport& health) {
+  return fmt::format(
+      "{} of {} figures are held against a reference of the catalogs, {} more against devices like theirs, {} against "
+      "what hardware can do at most, {} against nothing",
+      health.held_by_reference, health.figures, health.held_by_peers_alone, health.held_by_limits_alone,
+      health.held_by_nothing);
 }
 
 class ProbeWriter : private Page {
@@ -63,15 +79,10 @@ class ProbeWriter : private Page {
     const Health node = r_.health->health;
     std::string word = to_string(node);
     std::transform(word.begin(), word.end(), word.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
-    verdict(word + (r_.health->host_alone ? " (the host alone)" : ""), node == Health::kHealthy);
+    verdict(word + reserve_of(*r_.health), node == Health::kHealthy);
     if (r_.health->findings.empty()) item(node == Health::kHealthy ? "no finding" : "nothing was measured");
     for (const HealthFinding& f : r_.health->findings) finding(f);
-    if (r_.health->figures > 0) {
-      item(
-          fmt::format("{} of {} figures are held against a reference, {} more against devices like theirs; the rest "
-                      "against what hardware can do at most",
-                      r_.health->held_by_reference, r_.health->figures, r_.health->held_by_peers_alone));
-    }
+    if (r_.health->figures > 0) item(held_text(*r_.health));
     for (const std::string& note : r_.health->notes) item("note: " + note);
   }
 

@@ -39,14 +39,15 @@ struct Gpu {
   std::optional<Bytes> memory;
   std::optional<BytesPerSecond> memory_peak;  // bus width x memory clock, as the device tells
   std::optional<Hertz> clock, clock_max;      // of the multiprocessors: median under load, and the highest it may have
-  std::optional<Watts> power_limit;
-  std::optional<double> temperature;           // C, under load
-  std::optional<double> temperature_slowdown;  // from which on the hardware slows down, as the device tells
+  std::optional<Watts> power_limit, power_limit_default;  // in force, and as the board came
+  std::optional<double> temperature;                      // C, under load
+  std::optional<double> temperature_slowdown;             // from which on the hardware slows down, as the device tells
   std::optional<int> pcie_generation, pcie_generation_max, pcie_width, pcie_width_max;  // now, under load
   std::optional<int> nvlinks, nvlinks_expected;                                         // active, and on the board
   std::optional<unsigned> throttle_reasons;  // NVML's event reasons, or-ed over the run
   std::optional<std::int64_t> ecc_uncorrected;
-  std::optional<bool> remap_pending;
+  std::optional<bool> remap_pending, remap_failed;
+  std::optional<bool> ecc, persistence, mig;  // modes that are on or off
 };
 
 // Between two devices, in one direction.
@@ -109,6 +110,9 @@ struct NodePower {
 struct Setting {
   std::string name, value;
 };
+
+// Why a record has no GPU that was written by a program without CUDA: nobody looked for one.
+inline constexpr const char* kBuiltWithoutCuda = "this program was built without CUDA";
 
 struct MachineRecord {
   std::string file;        // it was read from; empty of this machine

@@ -205,6 +205,7 @@ Gpu read_gpu(const Context& at) {
   g.clock = maybe<Hertz>(reader, "clock_hz");
   g.clock_max = maybe<Hertz>(reader, "clock_max_hz");
   g.power_limit = maybe<Watts>(reader, "power_limit_w");
+  g.power_limit_default = maybe<Watts>(reader, "power_limit_default_w");
   g.temperature = maybe_number(reader, "temperature_c", -100, 1000);
   g.temperature_slowdown = maybe_number(reader, "temperature_slowdown_c", -100, 1000);
   g.pcie_generation = maybe_whole(reader, "pcie_generation", 0, 20);
@@ -220,6 +221,10 @@ Gpu read_gpu(const Context& at) {
     g.ecc_uncorrected = static_cast<std::int64_t>(*errors);
   }
   g.remap_pending = reader.optional<bool>("remap_pending");
+  g.remap_failed = reader.optional<bool>("remap_failed");
+  g.ecc = reader.optional<bool>("ecc");
+  g.persistence = reader.optional<bool>("persistence");
+  g.mig = reader.optional<bool>("mig");
   reader.finish();
   return g;
 }

@@ -103,6 +103,7 @@ Json gpu_json(const Gpu& g) {
   put(json, "clock_hz", g.clock);
   put(json, "clock_max_hz", g.clock_max);
   put(json, "power_limit_w", g.power_limit);
+  put(json, "power_limit_default_w", g.power_limit_default);
   put(json, "temperature_c", g.temperature);
   put(json, "temperature_slowdown_c", g.temperature_slowdown);
   put(json, "pcie_generation", g.pcie_generation);
@@ -114,6 +115,10 @@ Json gpu_json(const Gpu& g) {
   put(json, "throttle_reasons", g.throttle_reasons);
   put(json, "ecc_uncorrected", g.ecc_uncorrected);
   put(json, "remap_pending", g.remap_pending);
+  put(json, "remap_failed", g.remap_failed);
+  put(json, "ecc", g.ecc);
+  put(json, "persistence", g.persistence);
+  put(json, "mig", g.mig);
   return json;
 }
 
@@ -203,7 +208,7 @@ Json environment_json(const MachineRecord& r) {
 }  // namespace
 
 std::string record_json(const MachineRecord& r) {
-  Json json{{"format", "fathom-machine"}, {"format_version", "1.1"}, {"node", r.node}, {"date", r.date}};
+  Json json{{"format", "fathom-machine"}, {"format_version", "1.2"}, {"node", r.node}, {"date", r.date}};
   put(json, "tool", r.tool);
   put(json, "profile", r.profile);
   put(json, "system", r.system);

@@ -1,0 +1,204 @@
+// Is everything there, and is it this node's own? GPUs that are missing, and devices and hosts that stand under two names.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "health/rules.h"
+
+namespace fathom::probe {
+
+namespace {
+
+// One that is shown twice is one.
+int gpus_of(const MachineRecord& record, const std::string& name = {}) {
+  std::set<std::string> seen;
+  for (const Gpu& gpu : record.gpus) {
+    if (name.empty() || gpu.name == name) seen.insert(gpu.uuid.empty() ? gpu.device : gpu.uuid);
+  }
+  return static_cast<int>(seen.size());
+}
+
+std::set<std::string> names_of(const MachineRecord& record) {
+  std::set<std::string> names;
+  for (const Gpu& gpu : record.gpus) names.insert(gpu.name);
+  return names;
+}
+
+// What stands for the GPUs where there are none.
+const Result* stand_in(const MachineRecord& record) {
+  const auto it = std::find_if(record.results.begin(), record.results.end(),
+                               [](const Result& r) { return r.device == "gpu" && r.status == Status::kNotSupported; });
+  return it == record.results.end() ? nullptr : &*it;
+}
+
+// Without any in the inventory: whether somebody looked for them.
+bool were_looked_for(const MachineRecord& record) {
+  const Result* none = stand_in(record);
+  return !record.gpus.empty() || (none != nullptr && none->why != kBuiltWithoutCuda);
+}
+
+std::string count_text(const MachineRecord& record) {
+  if (record.gpus.empty()) {
+    const Result* none = stand_in(record);
+    return "none: " + (none != nullptr ? none->why : std::string("no case of GPUs was asked for"));
+  }
+  std::string kinds;
+  for (const std::string& name : names_of(record))
+    kinds += fmt::format("{}{} x {}", kinds.empty() ? "" : ", ", gpus_of(record, name), name);
+  return kinds;
+}
+
+HealthFinding missing_gpus(const MachineRecord& record, Health health) {
+  return {.rule = "probe.gpus-missing",
+          .health = health,
+          .device = "host",
+          .what = "number of GPUs",
+          .measured = count_text(record),
+          .expected = {},
+          .source = {},
+          .next =
+              "dmesg | grep -i xid (79: a GPU fell off the bus), lspci -d 10de: and nvidia-smi -L show which; start "
+              "the node anew without power, then reseat the card"};
+}
+
+std::string of_gpus(int count) { return fmt::format("{} GPU{}", count, count == 1 ? "" : "s"); }
+
+// What nodes with GPUs of this name have most often.
+struct Usual {
+  int count = 0, nodes = 0, all = 0;
+};
+Usual usual_count(const std::string& name, const std::vector<MachineRecord>& nodes) {
+  std::map<int, int> nodes_by_count;
+  Usual usual;
+  for (const MachineRecord& node : nodes) {
+    const int count = gpus_of(node, name);
+    if (count == 0) continue;
+    ++usual.all;
+    const int same = ++nodes_by_count[count];
+    if (same > usual.nodes || (same == usual.nodes && count > usual.count)) usual.count = count, usual.nodes = same;
+  }
+  return usual;
+}
+
+// A node without any GPU is like those that have the same processor.
+bool is_like(const MachineRecord& record, const MachineRecord& node) {
+  if (!record.gpus.empty() || !were_looked_for(record)) return !record.gpus.empty();
+  return record.processor && node.processor && record.processor->name == node.processor->name &&
+         record.processor->threads == node.processor->threads;
+}
+
+// Two others that agree are a rule, one other is a neighbour: of it there is a note.
+constexpr int kEnoughToAgree = 2;
+
+std::vector<std::string> judge_by_others(const MachineRecord& record, const std::vector<MachineRecord>& nodes,
+                                         Findings& findings) {
+  std::vector<MachineRecord> alike;
+  std::set<std::string> names = names_of(record);
+  for (const MachineRecord& node : nodes) {
+    if (!is_like(record, node)) continue;
+    alike.push_back(node);
+    if (record.gpus.empty()) names.merge(names_of(node));
+  }
+  std::vector<std::string> notes;
+  for (const std::string& name : names) {
+    const Usual usual = usual_count(name, alike);
+    const int count = gpus_of(record, name);
+    if (count >= usual.count) continue;
+    const bool agreed = usual.nodes >= kEnoughToAgree && 2 * usual.nodes > usual.all;
+    if (agreed) {
+      HealthFinding finding = missing_gpus(record, usual.nodes == usual.all ? Health::kDegraded : Health::kSuspect);
+      finding.expected = fmt::format("{} x {}", usual.count, name);
+      finding.source = fmt::format("{} of {} nodes like it", usual.nodes, usual.all);
+      findings.push_back(std::move(finding));
+      continue;
+    }
+    for (const MachineRecord& node : alike) {
+      const int there = gpus_of(node, name);
+      if (there > count) notes.push_back(fmt::format("{} has {} {}, this node {}", node.node, there, name, count));
+    }
+  }
+  return notes;
+}
+
+HealthFinding another_name(const char* rule, const std::string& device, const std::string& what,
+                           const std::string& measured, const std::string& source, const std::string& next) {
+  return {.rule = rule,
+          .health = Health::kUnknown,
+          .device = device,
+          .what = what,
+          .measured = measured,
+          .expected = "one of its own",
+          .source = source,
+          .next = next};
+}
+
+// Figures of one device under two names are no figures of two.
+void judge_twins(const MachineRecord& record, Findings& findings) {
+  std::map<std::string, std::string> first;  // device by UUID
+  for (const Gpu& gpu : record.gpus) {
+    const auto [known, is_new] = first.emplace(gpu.uuid, gpu.device);
+    if (gpu.uuid.empty() || is_new) continue;
+    findings.push_back(another_name("probe.same-device", gpu.device, "UUID",
+                                    fmt::format("{}, which is {}'s", gpu.uuid, known->second), "the inventory",
+                                    "find out what shows one GPU twice, then measure again"));
+  }
+}
+
+// A record that another host sent, or was copied, would stand for a node that nobody measured.
+constexpr const char* kWhichHost = "find out which host was measured under which name, then measure the other";
+
+void judge_shared_devices(const MachineRecord& record, const std::vector<MachineRecord>& nodes, Findings& findings) {
+  for (const Gpu& gpu : record.gpus) {
+    for (const MachineRecord& node : nodes) {
+      const auto same = std::find_if(node.gpus.begin(), node.gpus.end(),
+                                     [&](const Gpu& other) { return !gpu.uuid.empty() && other.uuid == gpu.uuid; });
+      if (same == node.gpus.end()) continue;
+      findings.push_back(another_name("probe.same-device", gpu.device, "UUID",
+                                      fmt::format("{}, which is {}'s of {}", gpu.uuid, same->device, node.node),
+                                      "the record of " + node.node, kWhichHost));
+      break;
+    }
+  }
+}
+
+void judge_shared_host(const MachineRecord& record, const std::vector<MachineRecord>& nodes, Findings& findings) {
+  const Setting* boot = record.setting("boot_id");
+  if (boot == nullptr) return;
+  for (const MachineRecord& node : nodes) {
+    const Setting* other = node.setting("boot_id");
+    if (other == nullptr || other->value != boot->value) continue;
+    findings.push_back(another_name("probe.same-host", "host", "boot id of the kernel",
+                                    fmt::format("{}, which is {}'s", boot->value, node.node),
+                                    "the record of " + node.node, kWhichHost));
+    return;
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> judge_count(const HealthCase& machine, const std::vector<MachineRecord>& nodes,
+                                     const std::optional<RequiredGpus>& required, Findings& findings) {
+  const MachineRecord& record = machine.record;
+  if (!required) return judge_by_others(record, nodes, findings);
+  const int count = gpus_of(record);
+  if (count > required->count && required->count > 0)
+    return {fmt::format("the node has {}, and {} asks for {}", of_gpus(count), required->source, required->count)};
+  if (count >= required->count) return {};
+  HealthFinding finding = missing_gpus(record, were_looked_for(record) ? Health::kFailed : Health::kUnknown);
+  if (finding.health == Health::kUnknown)
+    finding.next = "probe the node with a program that was built with CUDA, and without --only";
+  finding.expected = of_gpus(required->count);
+  finding.source = required->source;
+  findings.push_back(std::move(finding));
+  return {};
+}
+
+void judge_identity(const HealthCase& machine, const std::vector<MachineRecord>& nodes, Findings& findings) {
+  judge_twins(machine.record, findings);
+  judge_shared_devices(machine.record, nodes, findings);
+  judge_shared_host(machine.record, nodes, findings);
+}
+
+}  // namespace fathom::probe
