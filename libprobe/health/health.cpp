@@ -125,18 +125,16 @@ void count_held(const HealthCase& machine, HealthReport& report) {
   }
 }
 
-// No catalog knows how fast a host's memory and products are, nor its storage: of a node without GPUs that makes no finding, for every node
-// would have it, and a word beside the verdict.
+// No catalog says how fast a host's memory, products and storage should be. Of a node without GPUs that is no finding, for every one would
+// have it, but a word beside the verdict.
 void judge_host_alone(const HealthCase& machine, HealthReport& report) {
   report.host_alone = leaves_out_gpus(machine.record);
   const bool held = report.held_by_reference + report.held_by_peers_alone > 0;
   report.speed_unjudged = machine.record.gpus.empty() && report.figures > 0 && !held;
   std::string note = report.host_alone ? "judged is the host alone: no GPU was measured" : "";
   if (report.speed_unjudged) {
-    note += (note.empty() ? "" : "; ") +
-            std::string(
-                "no speed of it could be held against anything but limits: records of nodes like it tell a slow "
-                "one (--peers)");
+    note += std::string(note.empty() ? "" : "; ") +
+            "no catalog says how fast it should be: whether it is slow, records of nodes like it tell (--peers)";
   }
   if (!note.empty()) report.notes.insert(report.notes.begin(), note);
 }

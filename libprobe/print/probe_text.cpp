@@ -23,10 +23,9 @@ std::string words_of(const HeldAgainst& held) {
 
 // What stands beside the verdict's word, because the word alone would say more than was judged.
 std::string reserve_of(const HealthReport& health) {
-  if (!health.host_alone && !health.speed_unjudged) return {};
-  const char* speed = health.speed_unjudged ? "its speed held against limits alone" : "";
-  if (!health.host_alone) return fmt::format(" ({})", speed);
-  return fmt::format(" (the host alone{}{})", health.speed_unjudged ? ", " : "", speed);
+  constexpr const char* kNoReference = "no reference for its speed";
+  if (!health.host_alone) return health.speed_unjudged ? fmt::format(" ({})", kNoReference) : "";
+  return health.speed_unjudged ? fmt::format(" (the host alone; {})", kNoReference) : " (the host alone)";
 }
 
 std::string held_text(const HealthReport& health) {

@@ -110,6 +110,21 @@ TEST(ProbeVerb, TakesAnAttestationForARecordedMachine) {
   EXPECT_NE(content_of(record).find("B. Tester"), std::string::npos);
 }
 
+TEST(ProbeVerb, CountsTheGpusThatAreRequired) {
+  EXPECT_EQ(run_program("probe --require-gpus 4 --replay " + kMachine).code, 0);
+  const Answer fewer = run_program("probe --require-gpus 8 --replay " + kMachine);
+  EXPECT_EQ(fewer.code, 1);
+  EXPECT_NE(fewer.out.find("Verdict: FAILED"), std::string::npos);
+  EXPECT_NE(fewer.out.find("failed [probe.gpus-missing] host"), std::string::npos) << fewer.out;
+  for (const char* wrong : {"probe --require-gpus 0 --replay ", "probe --require-gpus x --replay ",
+                            "probe --require-gpus 4 --checklist --replay "}) {
+    EXPECT_EQ(run_program(wrong + kMachine).code, 2) << wrong;
+  }
+  const Answer unseen = run_program("probe --require-gpus 4 --only host.memory");
+  EXPECT_EQ(unseen.code, 2);
+  EXPECT_NE(unseen.err.find("no case of GPUs"), std::string::npos) << unseen.err;
+}
+
 TEST(ProbeVerb, HoldsANodeAgainstOthers) {
   const ScratchFolder folder;
   const fs::path slow = folder.write("slow.json", probe::edited_machine("host.memory.read", "4.61e+11", "3.61e+11"));

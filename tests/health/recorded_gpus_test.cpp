@@ -130,6 +130,34 @@ TEST(RecordedShapes, OneOfHundredsThatIsSlowerIsNoFinding) {
   EXPECT_EQ(listed(judged_by_peers(record)), "");
 }
 
+// One of the two H200 as a node.
+MachineRecord half(const std::string& device) {
+  MachineRecord record = standard();
+  record.node = device;
+  record.links.clear();
+  std::erase_if(record.gpus, [&](const Gpu& gpu) { return gpu.device != device; });
+  std::erase_if(record.results, [&](const Result& r) { return r.device != device; });
+  return record;
+}
+
+std::vector<HealthFinding> found_by_fleet(const MachineRecord& record, const std::vector<MachineRecord>& others) {
+  std::vector<HealthFinding> findings = judge_health(record, shipped(), others).findings;
+  std::erase_if(findings, [](const HealthFinding& f) { return f.rule != "probe.slower-than-fleet"; });
+  return findings;
+}
+
+// Between nodes as within one: of 1,500 shapes of each seven and thirteen were beyond the line, by chance.
+TEST(RecordedShapes, OneOfHundredsThatIsSlowerThanInOtherNodesIsNoFinding) {
+  MachineRecord first = half("gpu0"), second = half("gpu1");
+  EXPECT_EQ(found_by_fleet(first, {second}).size(), 0u);
+  EXPECT_EQ(found_by_fleet(second, {first}).size(), 0u);
+  const int planted = plant(second, [](const Result& r) { return shows(r, "n", "28672"); });
+  ASSERT_GT(planted, 10);
+  int figures = 0;
+  for (const HealthFinding& f : found_by_fleet(second, {first})) figures += f.figures;
+  EXPECT_GT(figures, 0.8 * planted);
+}
+
 // Few among all products, and all of their kind.
 TEST(RecordedShapes, AKindOfProductThatIsSlowerIsFound) {
   const auto gated = [](const char* dtype) {
