@@ -59,4 +59,7 @@ HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
                           const std::vector<MachineRecord>& other_nodes = {},
                           const std::optional<RequiredGpus>& required = {});
 
+// UUIDs of its GPUs and the boot id of its kernel: no other node has one of them.
+std::vector<std::string> identities_of(const MachineRecord& record);
+
 }  // namespace fathom::probe

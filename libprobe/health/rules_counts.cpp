@@ -6,6 +6,7 @@
 #include <set>
 
 #include "health/rules.h"
+#include "units/number.h"
 
 namespace fathom::probe {
 
@@ -39,15 +40,26 @@ bool were_looked_for(const MachineRecord& record) {
   return !record.gpus.empty() || (none != nullptr && none->why != kBuiltWithoutCuda);
 }
 
+// On the PCI bus, whatever the driver says; 0 where nothing tells.
+int gpus_of_bus(const MachineRecord& record) {
+  const Setting* bus = record.setting("pci_gpus");
+  const auto number = bus == nullptr ? std::nullopt : scan_number(bus->value);
+  return number && number->rest.empty() && number->value > 0 && number->value <= kMostGpus
+             ? static_cast<int>(number->value)
+             : 0;
+}
+
 std::string count_text(const MachineRecord& record) {
+  const std::string bus =
+      gpus_of_bus(record) > 0 ? fmt::format("; the PCI bus shows {}", gpus_of_bus(record)) : std::string();
   if (record.gpus.empty()) {
     const Result* none = stand_in(record);
-    return "none: " + (none != nullptr ? none->why : std::string("no case of GPUs was asked for"));
+    return "none: " + (none != nullptr ? none->why : std::string("no case of GPUs was asked for")) + bus;
   }
   std::string kinds;
   for (const std::string& name : names_of(record))
     kinds += fmt::format("{}{} x {}", kinds.empty() ? "" : ", ", gpus_of(record, name), name);
-  return kinds;
+  return kinds + bus;
 }
 
 HealthFinding missing_gpus(const MachineRecord& record, Health health) {
@@ -69,11 +81,11 @@ std::string of_gpus(int count) { return fmt::format("{} GPU{}", count, count == 
 struct Usual {
   int count = 0, nodes = 0, all = 0;
 };
-Usual usual_count(const std::string& name, const std::vector<MachineRecord>& nodes) {
+Usual usual_count(const std::string& name, const std::vector<const MachineRecord*>& nodes) {
   std::map<int, int> nodes_by_count;
   Usual usual;
-  for (const MachineRecord& node : nodes) {
-    const int count = gpus_of(node, name);
+  for (const MachineRecord* node : nodes) {
+    const int count = gpus_of(*node, name);
     if (count == 0) continue;
     ++usual.all;
     const int same = ++nodes_by_count[count];
@@ -92,16 +104,26 @@ bool is_like(const MachineRecord& record, const MachineRecord& node) {
 // Two others that agree are a rule, one other is a neighbour: of it there is a note.
 constexpr int kEnoughToAgree = 2;
 
+// Nobody said how many there should be, and whoever hides one on purpose knows.
+std::vector<std::string> notes_of_bus(const MachineRecord& record) {
+  const int here = gpus_of(record), bus = gpus_of_bus(record);
+  if (bus <= here || !were_looked_for(record)) return {};
+  return {
+      fmt::format("the PCI bus shows {} of NVIDIA, and {} could be used: one may be lost, or hidden by "
+                  "CUDA_VISIBLE_DEVICES or a container",
+                  of_gpus(bus), here)};
+}
+
 std::vector<std::string> judge_by_others(const MachineRecord& record, const std::vector<MachineRecord>& nodes,
                                          Findings& findings) {
-  std::vector<MachineRecord> alike;
+  std::vector<const MachineRecord*> alike;
   std::set<std::string> names = names_of(record);
   for (const MachineRecord& node : nodes) {
     if (!is_like(record, node)) continue;
-    alike.push_back(node);
+    alike.push_back(&node);
     if (record.gpus.empty()) names.merge(names_of(node));
   }
-  std::vector<std::string> notes;
+  std::vector<std::string> notes = notes_of_bus(record);
   for (const std::string& name : names) {
     const Usual usual = usual_count(name, alike);
     const int count = gpus_of(record, name);
@@ -114,9 +136,9 @@ std::vector<std::string> judge_by_others(const MachineRecord& record, const std:
       findings.push_back(std::move(finding));
       continue;
     }
-    for (const MachineRecord& node : alike) {
-      const int there = gpus_of(node, name);
-      if (there > count) notes.push_back(fmt::format("{} has {} {}, this node {}", node.node, there, name, count));
+    for (const MachineRecord* node : alike) {
+      const int there = gpus_of(*node, name);
+      if (there > count) notes.push_back(fmt::format("{} has {} {}, this node {}", node->node, there, name, count));
     }
   }
   return notes;
@@ -177,6 +199,15 @@ void judge_shared_host(const MachineRecord& record, const std::vector<MachineRec
 }
 
 }  // namespace
+
+std::vector<std::string> identities_of(const MachineRecord& record) {
+  std::vector<std::string> identities;
+  for (const Gpu& gpu : record.gpus) {
+    if (!gpu.uuid.empty()) identities.push_back(gpu.uuid);
+  }
+  if (const Setting* boot = record.setting("boot_id")) identities.push_back(boot->value);
+  return identities;
+}
 
 std::vector<std::string> judge_count(const HealthCase& machine, const std::vector<MachineRecord>& nodes,
                                      const std::optional<RequiredGpus>& required, Findings& findings) {

@@ -124,6 +124,25 @@ TEST(FleetVerdict, TwoNamesOfOneHostAreUnknown) {
   EXPECT_EQ(rules_of(report.nodes[2]), "probe.same-host unknown\n");
 }
 
+// Nodes are held against 64 others; whoever is another under a second name is found among all.
+TEST(FleetVerdict, TwoNamesOfOneHostAreFoundInALargeFleet) {
+  FleetAnswers all = answers(80);
+  for (Answer& answer : all.nodes) {
+    answer.record->gpus.clear();
+    answer.record->links.clear();
+    std::erase_if(answer.record->results, [](const Result& r) { return r.device != "host"; });
+    answer.record->settings.push_back({"boot_id", answer.host});
+  }
+  for (std::size_t other = 60; other < 70; ++other) {
+    FleetAnswers planted = all;
+    planted.nodes[other].record->settings.back().value = "n3";
+    const FleetReport report = judge_nodes(fleet(80), planted, shipped());
+    EXPECT_EQ(rules_of(report.nodes[3]), "probe.same-host unknown\n") << other;
+    EXPECT_EQ(rules_of(report.nodes[other]), "probe.same-host unknown\n") << other;
+    EXPECT_EQ(rules_of(report.nodes[4]), "") << other;
+  }
+}
+
 TEST(FleetVerdict, AHostWithoutARecordIsUnknownAndNamed) {
   FleetAnswers all = answers(3);
   all.nodes[1].record.reset();

@@ -84,6 +84,20 @@ TEST(RequiredGpus, NoneIsAFailureWhereSomebodyLooked) {
   EXPECT_EQ(missing(judged(node_without("the driver shows no device"), {}, RequiredGpus{0, "hosts.yaml"})).size(), 0u);
 }
 
+// The bus still lists what the driver lost.
+TEST(GpusOfTheBus, AreANoteWhereNobodySaysHowManyThereShouldBe) {
+  MachineRecord record = node_with(3);
+  record.settings.push_back({"pci_gpus", "4"});
+  const HealthReport report = judged(record, {});
+  EXPECT_EQ(report.health, Health::kHealthy);
+  ASSERT_EQ(report.notes.size(), 1u);
+  EXPECT_NE(report.notes[0].find("the PCI bus shows 4 GPUs of NVIDIA, and 3 could be used"), std::string::npos);
+  EXPECT_EQ(missing(judged(record, {}, RequiredGpus{4, "--require-gpus"})).at(0).measured,
+            "3 x NVIDIA H200; the PCI bus shows 4");
+  record.settings.back().value = "3";
+  EXPECT_TRUE(judged(record, {}).notes.empty());
+}
+
 TEST(GpusOfOtherNodes, TwoThatAgreeTellThatOneIsMissing) {
   const std::vector<MachineRecord> others = {node_with(4, "n1"), node_with(4, "n2")};
   const HealthReport report = judged(node_with(3), others);
