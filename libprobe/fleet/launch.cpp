@@ -95,7 +95,7 @@ void launch_by_kubernetes(Launch& launch, const Fleet& fleet, const Host& host, 
 // What a depth may take, and as much again for whoever starts it.
 Seconds default_limit(Depth depth) { return 60_s * (depth == Depth::kQuick ? 5 : depth == Depth::kStandard ? 20 : 90); }
 
-// Ends over there too: a launcher that is ended here may leave its program behind.
+// By timeout(1), here and over there: a launcher that is ended here may leave its program behind. With -k, for some do not want to end.
 Words ended_after(Seconds limit, const Words& command) {
   return Words{"timeout", "-k", "10", fmt::format("{:.0f}", std::max(1.0, limit.value))} + command;
 }
@@ -145,9 +145,8 @@ void add_pairs(FleetPlan& plan, const Fleet& fleet) {
 // ---------------------------------------------------------------------------------------------------------------------
 // As a script
 
-// timeout(1), which ends what does not end: a host that hangs must not hang the fleet. With -k, for a launcher may not want to.
-Words ended_here(Seconds limit, const Words& command) {
-  return Words{"timeout", "-k", "10", fmt::format("{:.0f}", launch_limit(limit).value)} + command;
+std::string many(std::size_t count, const char* noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 void print_launch(std::string& out, const Launch& launch, Seconds limit, const std::string& folder) {
@@ -155,7 +154,7 @@ void print_launch(std::string& out, const Launch& launch, Seconds limit, const s
   if (several) out += "( ";
   for (const Step& step : launch.steps) {
     if (&step != &launch.steps.front()) out += step.always ? " ; " : " && ";
-    out += shell_line(ended_here(limit, step.words));
+    out += shell_line(ended_after(launch_limit(limit), step.words));  // a host that hangs must not hang the fleet
     if (step.answers) out += " > " + shell_word(folder + "/" + launch.file);
     if (launch.file.empty()) out += " > /dev/null 2>&1";
   }
@@ -180,7 +179,7 @@ void print_manifests(std::string& out, const FleetPlan& plan, const std::string&
 }
 
 void print_rounds(std::string& out, const FleetPlan& plan, const std::string& folder) {
-  out += fmt::format("# every two nodes once, {} rounds; servers for {:.0f} s\n", plan.rounds.size(),
+  out += fmt::format("# every two nodes once, {}; servers for {:.0f} s\n", many(plan.rounds.size(), "round"),
                      plan.server_limit.value);
   for (const Launch& launch : plan.servers) print_launch(out, launch, plan.server_limit, folder);
   out += fmt::format("sleep {:.0f}\n", plan.settle.value);
@@ -220,7 +219,7 @@ Seconds launch_limit(Seconds limit) {
 
 std::string script_of(const FleetPlan& plan, const FleetOrder& order) {
   const std::string& folder = order.folder;
-  std::string out = fmt::format("# {} nodes, at most {} at once\n", plan.nodes.size(), kMostAtOnce);
+  std::string out = fmt::format("# {}, at most {} at once\n", many(plan.nodes.size(), "node"), kMostAtOnce);
   print_folders(out, plan, folder);
   print_manifests(out, plan, folder);
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {

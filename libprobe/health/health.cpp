@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <map>
 #include <tuple>
@@ -28,6 +29,16 @@ const char* to_string(Health health) {
       return "failed";
   }
   return "";
+}
+
+bool is_unsteady(const Result& r) {
+  return r.figure && (r.status == Status::kUnstable || r.figure->flutter() > kMostFlutter ||
+                      std::abs(r.figure->drift) > kMostFlutter);
+}
+
+double surely(const Result& r) {
+  if (!is_unsteady(r)) return r.figure->median;
+  return more_is_better(r.unit) ? r.figure->q3 : r.figure->q1;
 }
 
 std::string what_of(const Result& result) {

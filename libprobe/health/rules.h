@@ -34,6 +34,10 @@ void judge_surroundings(const HealthCase& machine, Findings& findings);  // cloc
 // Whether a figure may be compared at all: it was measured, its data was right, and hardware can do it.
 bool is_usable(const Result& result, const HealthCase& machine);
 
+// The figure; of one whose samples scatter or drift the better quartile, for what is called degraded must be so beyond its scatter.
+double surely(const Result& result);
+bool is_unsteady(const Result& result);
+
 std::string what_of(const Result& result);  // "gpu.gemm, dtype bf16, m 8192"
 
 }  // namespace fathom::probe

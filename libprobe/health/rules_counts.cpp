@@ -94,6 +94,23 @@ Usual usual_count(const std::string& name, const std::vector<const MachineRecord
   return usual;
 }
 
+std::map<int, std::vector<std::string>> nodes_with_more(const std::string& name, int count,
+                                                        const std::vector<const MachineRecord*>& nodes) {
+  std::map<int, std::vector<std::string>> names;  // by how many they have
+  for (const MachineRecord* node : nodes) {
+    if (const int there = gpus_of(*node, name); there > count) names[there].push_back(node->node);
+  }
+  return names;
+}
+
+// "n1 has", "n1, n2 have", "n1, n2 and 7 more have".
+std::string have(const std::vector<std::string>& names) {
+  constexpr std::size_t kNamed = 2;
+  if (names.size() == 1) return names.front() + " has";
+  const std::string first = names[0] + ", " + names[1];
+  return names.size() == kNamed ? first + " have" : fmt::format("{} and {} more have", first, names.size() - kNamed);
+}
+
 // A node without any GPU is like those that have the same processor.
 bool is_like(const MachineRecord& record, const MachineRecord& node) {
   if (!record.gpus.empty() || !were_looked_for(record)) return !record.gpus.empty();
@@ -136,9 +153,8 @@ std::vector<std::string> judge_by_others(const MachineRecord& record, const std:
       findings.push_back(std::move(finding));
       continue;
     }
-    for (const MachineRecord* node : alike) {
-      const int there = gpus_of(*node, name);
-      if (there > count) notes.push_back(fmt::format("{} has {} {}, this node {}", node->node, there, name, count));
+    for (const auto& [there, nodes_there] : nodes_with_more(name, count, alike)) {
+      notes.push_back(fmt::format("{} {} {}, this node {}", have(nodes_there), there, name, count));
     }
   }
   return notes;

@@ -69,7 +69,8 @@ PeerKey key_of(const Result& r, const MachineRecord& record) {
           key_of(r.unit)};
 }
 
-double goodness(const Result& r) { return more_is_better(r.unit) ? r.figure->median : 1 / r.figure->median; }
+double goodness(Unit unit, double figure) { return more_is_better(unit) ? figure : 1 / figure; }
+double goodness(const Result& r) { return goodness(r.unit, r.figure->median); }
 
 PeerLines lines_of(const Result& r) {
   const std::optional<Seconds> time = time_of(r, r.figure->median, operators_of(r).list);
@@ -94,8 +95,10 @@ std::optional<Health> verdict(double one, std::vector<double> others, const Peer
 }
 
 std::optional<HealthFinding> compared(const Result& r, const std::vector<double>& others) {
-  const std::optional<Health> health = others.empty() ? std::nullopt : verdict(goodness(r), others, lines_of(r));
+  std::optional<Health> health = others.empty() ? std::nullopt : verdict(goodness(r), others, lines_of(r));
   if (!health) return std::nullopt;
+  if (health == Health::kDegraded && verdict(goodness(r.unit, surely(r)), others, lines_of(r)) != Health::kDegraded)
+    health = Health::kSuspect;
   const double median = median_of(others);
   return HealthFinding{
       .rule = {},

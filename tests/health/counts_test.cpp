@@ -116,7 +116,9 @@ TEST(GpusOfOtherNodes, MostOfThemMakeASuspectAndOneANote) {
   EXPECT_EQ(missing(judged(node_with(3), most)).at(0).health, Health::kSuspect);
   const std::vector<MachineRecord> half = {node_with(4, "n1"), node_with(4, "n2"), node_with(3, "n3"),
                                            node_with(3, "n4")};
-  EXPECT_TRUE(missing(judged(node_with(3), half)).empty());
+  const HealthReport divided = judged(node_with(3), half);
+  EXPECT_TRUE(missing(divided).empty());
+  EXPECT_EQ(divided.notes, std::vector<std::string>{"n1, n2 have 4 NVIDIA H200, this node 3"});
   const HealthReport one = judged(node_with(3), {node_with(4, "n1")});
   EXPECT_EQ(one.health, Health::kHealthy);
   EXPECT_EQ(one.notes, std::vector<std::string>{"n1 has 4 NVIDIA H200, this node 3"});

@@ -281,6 +281,24 @@ TEST(Health, AProcessorMayRunAboveItsBaseClock) {
   EXPECT_EQ(judge_health(record, shipped()).health, Health::kUnknown);
 }
 
+// A fifth slower, and its better samples are not: that may be the measurement. Where they are, it is the device.
+TEST(Health, WhatScattersIsASuspectAtMostUnlessAllOfItIsSlow) {
+  for (const auto& [upper_quartile, health] :
+       {std::pair(4.55e12, Health::kSuspect), std::pair(3.8e12, Health::kDegraded)}) {
+    MachineRecord record = invented_machine();
+    for (Result& r : record.results) {
+      if (r.name != "gpu.memory.read" || r.device != "gpu2") continue;
+      r.figure = single_figure(3.64e12);
+      r.figure->q1 = 3.3e12;
+      r.figure->q3 = upper_quartile;
+      r.status = Status::kUnstable;
+    }
+    const HealthReport report = judge_health(record, shipped());
+    EXPECT_EQ(report.health, health) << listed(report);
+    EXPECT_EQ(report.findings.size(), 2u) << listed(report);  // by the catalog and by its peers
+  }
+}
+
 // With two of a kind the slower one is to blame, not the faster.
 TEST(Health, OfTwoTheSlowerIsFound) {
   MachineRecord record = invented_machine();
