@@ -118,8 +118,14 @@ bool is_like(const MachineRecord& record, const MachineRecord& node) {
          record.processor->threads == node.processor->threads;
 }
 
-// Two others that agree are a rule, one other is a neighbour: of it there is a note.
+// Two others that agree are a rule. One other is a neighbour, of which there is a note, unless the bus says the same.
 constexpr int kEnoughToAgree = 2;
+
+std::optional<Health> verdict(const Usual& usual, int on_bus) {
+  const bool agreed = usual.nodes >= kEnoughToAgree && 2 * usual.nodes > usual.all;
+  if (agreed && usual.nodes == usual.all) return Health::kDegraded;
+  return agreed || on_bus >= usual.count ? std::optional(Health::kSuspect) : std::nullopt;
+}
 
 // Nobody said how many there should be, and whoever hides one on purpose knows.
 std::vector<std::string> notes_of_bus(const MachineRecord& record) {
@@ -145,11 +151,11 @@ std::vector<std::string> judge_by_others(const MachineRecord& record, const std:
     const Usual usual = usual_count(name, alike);
     const int count = gpus_of(record, name);
     if (count >= usual.count) continue;
-    const bool agreed = usual.nodes >= kEnoughToAgree && 2 * usual.nodes > usual.all;
-    if (agreed) {
-      HealthFinding finding = missing_gpus(record, usual.nodes == usual.all ? Health::kDegraded : Health::kSuspect);
+    if (const std::optional<Health> health = verdict(usual, gpus_of_bus(record))) {
+      HealthFinding finding = missing_gpus(record, *health);
       finding.expected = fmt::format("{} x {}", usual.count, name);
-      finding.source = fmt::format("{} of {} nodes like it", usual.nodes, usual.all);
+      finding.source =
+          fmt::format("{} of {} like it", usual.nodes, usual.all == 1 ? "1 node" : fmt::format("{} nodes", usual.all));
       findings.push_back(std::move(finding));
       continue;
     }

@@ -40,28 +40,42 @@ std::map<std::string, OfDevice> by_device(const HealthCase& machine, const std::
 std::string measured_text(const OfDevice& device) {
   std::string text = fmt::format("{} figure{}", device.figures, device.figures == 1 ? "" : "s");
   text += device.within_limits > 0 ? fmt::format(", {} within a physical limit", device.within_limits) : "";
-  return text + (device.peers == 0 ? ", none beside that of a device like it" : ", beside those of one device like it");
+  return text + (device.peers == 0 ? ", and none of a device like it" : ", and those of one device like it");
+}
+
+HealthFinding unjudged(const std::string& name, const OfDevice& device, const HealthCase& machine) {
+  const Gpu* gpu = machine.record.gpu(name);
+  const bool is_known = gpu != nullptr && catalog_entry(*gpu, machine.catalog) != nullptr;
+  return {.rule = "probe.not-judged",
+          .health = Health::kUnknown,
+          .device = name,
+          .what = gpu == nullptr ? "a device without a name" : gpu->name,
+          .measured = measured_text(device),
+          .expected = fmt::format("a reference of the catalog, or {} devices like it", kEnoughPeers),
+          .source = is_known ? "the catalog knows the device, and nothing for these figures"
+                             : "the catalog does not know the device",
+          .next = is_known ? "measure more cases of it, or name records of nodes like this one: --peers FILE…"
+                           : "name records of nodes like this one: --peers FILE…; or add the device to "
+                             "catalogs/accelerators.yaml"};
 }
 
 }  // namespace
 
+// Devices of which the same is to be said share a finding.
 void judge_unjudged(const HealthCase& machine, const std::vector<HeldAgainst>& held, Findings& findings) {
+  const std::size_t first = findings.size();
   for (const auto& [name, device] : by_device(machine, held)) {
     if (device.judged > 0) continue;
-    const Gpu* gpu = machine.record.gpu(name);
-    const bool is_known = gpu != nullptr && catalog_entry(*gpu, machine.catalog) != nullptr;
-    findings.push_back({.rule = "probe.not-judged",
-                        .health = Health::kUnknown,
-                        .device = name,
-                        .what = gpu == nullptr ? "a device without a name" : gpu->name,
-                        .measured = measured_text(device),
-                        .expected = fmt::format("a reference of the catalog, or {} devices like it", kEnoughPeers),
-                        .source = is_known ? "the catalog knows the device, and nothing for these figures"
-                                           : "the catalog does not know the device",
-                        .next = is_known
-                                    ? "measure more cases of it, or name records of nodes like this one: --peers FILE…"
-                                    : "name records of nodes like this one: --peers FILE…; or add the device to "
-                                      "catalogs/accelerators.yaml"});
+    HealthFinding finding = unjudged(name, device, machine);
+    const auto same = std::find_if(
+        findings.begin() + static_cast<std::ptrdiff_t>(first), findings.end(), [&](const HealthFinding& f) {
+          return f.what == finding.what && f.measured == finding.measured && f.source == finding.source;
+        });
+    if (same == findings.end()) {
+      findings.push_back(std::move(finding));
+    } else {
+      same->device += "," + name;
+    }
   }
 }
 

@@ -122,6 +122,9 @@ TEST(GpusOfOtherNodes, MostOfThemMakeASuspectAndOneANote) {
   const HealthReport one = judged(node_with(3), {node_with(4, "n1")});
   EXPECT_EQ(one.health, Health::kHealthy);
   EXPECT_EQ(one.notes, std::vector<std::string>{"n1 has 4 NVIDIA H200, this node 3"});
+  MachineRecord with_bus = node_with(3);
+  with_bus.settings.push_back({"pci_gpus", "4"});
+  EXPECT_EQ(missing(judged(with_bus, {node_with(4, "n1")})).at(0).health, Health::kSuspect);
 }
 
 TEST(GpusOfOtherNodes, ANodeThatLostAllIsLikeThoseWithItsProcessor) {

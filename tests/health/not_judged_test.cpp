@@ -54,7 +54,10 @@ TEST(NotJudged, TwoOthersLikeItAreEnough) {
 TEST(NotJudged, WithinANodeItTakesThree) {
   MachineRecord two = recorded("h200x2");
   for (Gpu& gpu : two.gpus) gpu.name = "Invented 9000";
-  EXPECT_EQ(not_judged(judge_health(two, shipped())).size(), 2u);
+  const std::vector<HealthFinding> found = not_judged(judge_health(two, shipped()));
+  ASSERT_EQ(found.size(), 1u) << "the same is to be said of both";
+  EXPECT_EQ(found[0].device, "gpu0,gpu1");
+  EXPECT_NE(found[0].measured.find("and those of one device like it"), std::string::npos) << found[0].measured;
 }
 
 // The catalog knows the card, and nothing of how long launches take.
