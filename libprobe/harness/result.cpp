@@ -138,6 +138,23 @@ void hold_against(Result& result, const std::optional<Peak>& peak) {
   }
 }
 
+std::vector<std::string> devices_of(const std::string& device) {
+  std::vector<std::string> devices(1);
+  for (const char c : device) {
+    if (c == '>' || c == ',') {
+      devices.emplace_back();
+    } else {
+      devices.back() += c;
+    }
+  }
+  return devices;
+}
+
+bool is_gpu_key(const std::string& device) {
+  return device.size() > 3 && device.starts_with("gpu") &&
+         device.find_first_not_of("0123456789", 3) == std::string::npos;
+}
+
 std::optional<double> number_of(const Result& result, const std::string& key) {
   const auto text = result.shape.find(key);
   if (text == result.shape.end()) return std::nullopt;

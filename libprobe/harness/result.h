@@ -85,6 +85,9 @@ bool exceeds(const Result& result, const Peak& peak);
 // Of storage and network, which no catalog knows: what no node does, so that a wrong unit is seen. Not a measure of speed.
 std::optional<Peak> gross_limit(const Result& result);
 
+std::vector<std::string> devices_of(const std::string& device);  // "gpu0>gpu1" and "gpu0,gpu1": both
+bool is_gpu_key(const std::string& device);                      // "gpu0"; "gpu" and "2 nodes" are none
+
 std::optional<double> number_of(const Result& result, const std::string& key);  // of its shape
 
 bool is_wrong(const Result& result);  // what was moved or computed is not what it must be
