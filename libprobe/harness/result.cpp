@@ -52,6 +52,14 @@ std::string Result::shape_text() const {
   return text;
 }
 
+std::string Protocol::text() const {
+  std::string text;
+  for (const std::string& word : {engine, kernel, pattern, cache, launch, statistic}) {
+    if (!word.empty()) text += (text.empty() ? "" : ", ") + word;
+  }
+  return text;
+}
+
 Result without_figure(std::string name, std::string device, Status status, std::string why) {
   Result result;
   result.name = std::move(name);

@@ -40,6 +40,7 @@ struct Protocol {
   std::optional<unsigned> throttle_reasons;  // NVML's event reasons, or-ed over the whole measurement
 
   bool operator==(const Protocol&) const = default;
+  std::string text() const;  // what tells two ways to measure one thing apart: "builtin, cudaMemcpyAsync, graph"
 };
 
 // What was compared with what, and the worst relative error.

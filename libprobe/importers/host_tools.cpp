@@ -86,7 +86,8 @@ Result iperf3_result(const Node& root, const std::string& engine, bool reverse) 
   r.protocol.engine = engine;
   r.protocol.launch = "tcp";
   const auto retransmits = root.find({"end", "sum_sent", "retransmits"}).maybe_number();
-  if (retransmits && *retransmits > 0) r.notes.push_back(whole(*retransmits) + " segments sent again");
+  if (retransmits && *retransmits > 0)
+    r.notes.push_back(whole(*retransmits) + (*retransmits == 1 ? " segment" : " segments") + " sent again");
   return r;
 }
 

@@ -19,6 +19,7 @@ class RecordCheck {
       : record_(record), root_(root), results_(root.value.find("results")) {}
 
   void run() const {
+    check_case_times();
     check_links();
     for (std::size_t i = 0; i < record_.results.size(); ++i) {
       check_devices(i);
@@ -36,6 +37,15 @@ class RecordCheck {
   static std::string named(const Result& r) {
     const std::string shape = r.shape_text();
     return fmt::format("{} on {}{}{}", r.name, r.device, shape.empty() ? "" : ", ", shape);
+  }
+
+  void check_case_times() const {
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < record_.case_times.size(); ++i) {
+      const std::string& name = record_.case_times[i].name;
+      if (!seen.insert(name).second)
+        at(root_.value.find("case_durations")->items[i]).fail("two durations of the case " + in_quotes(name));
+    }
   }
 
   void check_links() const {

@@ -173,6 +173,8 @@ TEST(RecordVersion, OldOnesTellNoDurations) {
   ASSERT_EQ(again.case_times.size(), 2u);
   EXPECT_EQ(again.case_times.front().time, Seconds(12.25));
   EXPECT_EQ(record_json(again), text);
+  record.case_times.push_back(record.case_times.front());
+  EXPECT_TRUE(says(refusal_of(record_json(record)), "two durations of the case \"gpu.gemm\""));
 }
 
 }  // namespace
