@@ -163,7 +163,7 @@ TEST(ProbeMutation, RecordsOfOtherTypesAndValuesAreReadOrRefused) {
                                        some_of("busy-epyc-2-threads.json", 2)};
   const MachineRecord peer = invented_machine();
   int refused = 0, read = 0;
-  for (int round = 0; round < 4000 / kThinning; ++round) {
+  for (int round = 0; round < 1200 / kThinning; ++round) {
     Json json = originals[random() % originals.size()];
     if (round % 4 == 0) json["format_version"] = "1.9";
     for (auto edits = 1 + random() % 3; edits > 0; --edits) change(json, random);
@@ -183,8 +183,8 @@ TEST(ProbeMutation, RecordsOfOtherTypesAndValuesAreReadOrRefused) {
     judge_health(record, shipped(), {peer});
     judge_health(peer, shipped(), {record});
   }
-  EXPECT_GT(refused, 500 / kThinning);
-  EXPECT_GT(read, 500 / kThinning);
+  EXPECT_GT(refused, 200 / kThinning);
+  EXPECT_GT(read, 200 / kThinning);
 }
 
 const std::string kHosts =
