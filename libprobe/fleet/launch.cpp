@@ -183,15 +183,15 @@ FleetPlan plan_fleet(const Fleet& fleet, const FleetOrder& order) {
 
 std::string script_of(const FleetPlan& plan, const FleetOrder& order) {
   const std::string& folder = order.folder;
-  std::string out = fmt::format("# {} nodes at once\n", plan.nodes.size());
+  std::string out = fmt::format("# {} node{} at once\n", plan.nodes.size(), plan.nodes.size() == 1 ? "" : "s");
   const bool has_jobs = !plan.nodes.front().manifest.empty();
   out += "mkdir -p -- " + shell_word(folder + "/pairs") + (has_jobs ? " " + shell_word(folder + "/jobs") : "") + "\n";
   print_manifests(out, plan, folder);
   for (const Launch& launch : plan.nodes) print_launch(out, launch, folder);
   out += "wait\n";
   if (plan.rounds.empty()) return out;
-  out += fmt::format("# every two nodes once, {} rounds; servers for {:.0f} s\n", plan.rounds.size(),
-                     plan.server_limit.value);
+  out += fmt::format("# every two nodes once, {} round{}; servers for {:.0f} s\n", plan.rounds.size(),
+                     plan.rounds.size() == 1 ? "" : "s", plan.server_limit.value);
   for (const Launch& launch : plan.servers) print_launch(out, launch, folder);
   out += fmt::format("sleep {:.0f}\n", plan.settle.value);
   for (const auto& round : plan.rounds) {

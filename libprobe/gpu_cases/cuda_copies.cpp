@@ -5,6 +5,7 @@
 
 #include "cuda/random_numbers.h"
 #include "gpu_cases/gpu_cases.h"
+#include "harness/case_units.h"
 
 namespace fathom::probe {
 
@@ -62,7 +63,7 @@ class Copies {
   }
 
   Result figure(const char* name, std::size_t bytes, int directions, const CardBody& body) {
-    const bool is_latency = bytes <= 8;  // a rate of eight bytes says nothing
+    const bool is_latency = bytes <= kMostTimedBytes;
     Result r = card_result(name, card_, is_latency ? Unit::kTime : Unit::kBytesPerSecond,
                            {{"bytes", fmt::format("{}", bytes)}, {"directions", fmt::format("{}", directions)}});
     fill(r,

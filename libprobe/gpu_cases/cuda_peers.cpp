@@ -6,6 +6,7 @@
 #include "cuda/memory_loops.h"
 #include "cuda/random_numbers.h"
 #include "gpu_cases/gpu_cases.h"
+#include "harness/case_units.h"
 
 namespace fathom::probe {
 
@@ -71,7 +72,7 @@ class Pair {
   }
 
   Result copied(End& from, End& to, std::size_t bytes) {
-    const bool is_latency = bytes <= 8;
+    const bool is_latency = bytes <= kMostTimedBytes;
     from.card.use();
     Result r = result_of("gpu.peer.copy", from, to, is_latency ? Unit::kTime : Unit::kBytesPerSecond, bytes, 1);
     clear(to);

@@ -144,18 +144,6 @@ std::string origin_text(const Origin& origin, const CatalogSources& sources, con
                      origin.date.empty() ? "" : ", " + origin.date);
 }
 
-std::vector<std::string> devices_of(const std::string& device) {
-  std::vector<std::string> devices(1);
-  for (const char c : device) {
-    if (c == '>' || c == ',') {
-      devices.emplace_back();
-    } else {
-      devices.back() += c;
-    }
-  }
-  return devices;
-}
-
 bool was_capped(const Result& result) {
   constexpr unsigned kSoftwarePowerCap = 0x4;
   return (result.protocol.throttle_reasons.value_or(0) & kSoftwarePowerCap) != 0;

@@ -57,6 +57,21 @@ class ProbeWriter : private Page {
     for (const Gpu& gpu : m.gpus) {
       item(fmt::format("{}: {}{}", gpu.device, gpu.name, gpu.memory ? ", " + to_string_binary(*gpu.memory) : ""));
     }
+    if (m.duration) item(duration());
+    for (const std::string& note : m.notes) {
+      if (!r_.health) item("note: " + note);  // else among its notes
+    }
+  }
+
+  // "probed in 71.2 s: gpu.gemm 30.1 s, collective 20.3 s, …", what took longest first.
+  std::string duration() const {
+    constexpr std::size_t kMostNamed = 3;
+    std::vector<CaseTime> times = r_.record.case_times;
+    std::stable_sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.time > b.time; });
+    std::string text = "probed in " + to_string(*r_.record.duration);
+    for (std::size_t i = 0; i < std::min(times.size(), kMostNamed); ++i)
+      text += fmt::format("{}{} {}", i == 0 ? ": " : ", ", times[i].name, to_string(times[i].time));
+    return text + (times.size() > kMostNamed ? fmt::format(", {} more", times.size() - kMostNamed) : "");
   }
 
   void health() {
@@ -67,10 +82,10 @@ class ProbeWriter : private Page {
     if (r_.health->findings.empty()) item(node == Health::kHealthy ? "no finding" : "nothing was measured");
     for (const HealthFinding& f : r_.health->findings) finding(f);
     if (r_.health->figures > 0) {
-      item(
-          fmt::format("{} of {} figures are held against a reference, {} more against devices like theirs; the rest "
-                      "against what hardware can do at most",
-                      r_.health->held_by_reference, r_.health->figures, r_.health->held_by_peers_alone));
+      item(fmt::format(
+          "held against a reference: {} of {}, and against devices like theirs alone {} more; the rest "
+          "against what hardware can do at most",
+          r_.health->held_by_reference, counted(r_.health->figures, "figure"), r_.health->held_by_peers_alone));
     }
     for (const std::string& note : r_.health->notes) item("note: " + note);
   }
