@@ -153,6 +153,7 @@ int print_fits(const probe::MachineRecord& record, const Catalog& catalog) {
   const std::vector<std::string> fits = fit_texts(fit_profile(rates.measurements));
   for (const std::string& fit : fits) std::cout << fit << "\n";
   for (const std::string& unused : rates.unused) std::cout << "not used by a plan: " << unused << "\n";
+  for (const std::string& note : record.notes) std::cout << "note: " << note << "\n";
   if (fits.empty()) std::cout << "no product in four shapes, and no collective in three sizes: a plan takes nothing\n";
   return fits.empty() ? kNo : kYes;
 }

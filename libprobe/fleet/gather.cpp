@@ -156,7 +156,7 @@ std::vector<Answer> run_launches(const std::vector<Launch>& launches, Seconds li
 FleetAnswers run_fleet(const FleetPlan& plan, const System& system, const SaveFile& save,
                        const std::function<void(const std::string&)>& tell) {
   FleetAnswers answers;
-  tell(fmt::format("{} nodes", plan.nodes.size()));
+  tell(fmt::format("{} node{}", plan.nodes.size(), plan.nodes.size() == 1 ? "" : "s"));
   answers.nodes = run_launches(plan.nodes, plan.node_limit, system, save);
   if (plan.rounds.empty()) return answers;
   // Servers end with their time; what they say is of no interest, and a node without one is told by its pairs.

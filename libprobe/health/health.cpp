@@ -49,7 +49,7 @@ std::string what_of(const Result& result) {
 namespace {
 
 std::vector<std::string> notes_of(const MachineRecord& record) {
-  std::vector<std::string> notes;
+  std::vector<std::string> notes = record.notes;
   const auto note = [&](const char* setting, const auto& is_bad, const std::string& why) {
     const Setting* found = record.setting(setting);
     if (found != nullptr && is_bad(found->value))

@@ -114,14 +114,23 @@ struct Setting {
 // Why a record has no GPU that was written by a program without CUDA: nobody looked for one.
 inline constexpr const char* kBuiltWithoutCuda = "this program was built without CUDA";
 
+// How long a case took, with all that it needs beside its samples.
+struct CaseTime {
+  std::string name;  // "gpu.gemm"
+  Seconds time;
+};
+
 struct MachineRecord {
-  std::string file;        // it was read from; empty of this machine
-  std::string node;        // name
-  std::string date;        // ISO 8601
-  std::string tool;        // "fathom 0.1.0"
-  std::string profile;     // "quick"
-  std::string system;      // "Linux 6.1.0-18-amd64"
-  std::string hypervisor;  // "" when none was seen
+  std::string file;                  // it was read from; empty of this machine
+  std::vector<std::string> notes;    // of whoever read it: what is unread of a newer one
+  std::string node;                  // name
+  std::string date;                  // ISO 8601
+  std::string tool;                  // "fathom 0.1.0"
+  std::string profile;               // "quick"
+  std::string system;                // "Linux 6.1.0-18-amd64"
+  std::string hypervisor;            // "" when none was seen
+  std::optional<Seconds> duration;   // of the whole probe
+  std::vector<CaseTime> case_times;  // of its parts, in their order
   std::optional<Processor> processor;
   std::optional<Bytes> memory, memory_limit;  // of the machine, and of this process's group
   std::vector<NumaNode> numa;
@@ -147,13 +156,17 @@ std::optional<std::chrono::sys_days> day_of(const std::string& date);
 // Texts are printed on terminals, which control characters would drive: throws InputError with the place of the first.
 void check_texts(const std::string& file, const Value& value);
 
+// Of the records that are written: "1.2". The minor number grows with new keys, the major one with changed ones.
+inline constexpr int kRecordMajor = 1, kRecordMinor = 2;
+
 inline constexpr int kMostFileResults = 100000;
 // Eight GPUs measured in full are about 14,000 results of 70 values each.
 inline constexpr std::size_t kMostRecordValues = 4'000'000;
 
 std::string record_json(const MachineRecord& record);  // ends with a newline
 
-// Throws InputError for a file that is not a machine's record, with the place of what is wrong.
+// Throws InputError for a file that is not a machine's record, with the place of what is wrong. Of a newer minor version what is
+// not known is left unread, and a note says so.
 MachineRecord read_record(const std::filesystem::path& path);
 MachineRecord parse_record(std::string text, const std::string& file_name);
 

@@ -311,6 +311,15 @@ INSTANTIATE_TEST_SUITE_P(
                 with_figure("gpu.memory.read", "gpu1", [](Result& r) { r.figure = single_figure(0); })},
         Planted{"FasterThanTheBus", "probe.implausible", Health::kUnknown, "gpu0",
                 with_figure("gpu.memory.read", "gpu0", [](Result& r) { r.figure = single_figure(5.2e12); })},
+        Planted{"FasterThanTheCache", "probe.implausible", Health::kUnknown, "gpu1",
+                [](MachineRecord& record) {
+                  for (Result& r : record.results) {
+                    const bool cached = r.name == "gpu.memory.read" && r.shape.at("bytes") == "16777216";
+                    if (cached && r.device == "gpu1") r.figure = single_figure(4e13);
+                  }
+                }},
+        Planted{"ExpertsInNoTime", "probe.implausible", Health::kUnknown, "gpu1",
+                with_figure("gpu.experts", "gpu1", [](Result& r) { r.figure = single_figure(r.figure->median / 10); })},
         Planted{"FasterThanTheLinks", "probe.implausible", Health::kUnknown, "gpu0>gpu1",
                 with_figure("gpu.peer.read", "gpu0>gpu1", [](Result& r) { r.figure = single_figure(6e11); })},
         Planted{"WrongSums", "probe.incorrect", Health::kFailed, "gpu0,gpu1",

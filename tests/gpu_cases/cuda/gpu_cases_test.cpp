@@ -4,6 +4,9 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "cuda/random_numbers.h"
 #include "cuda/start_latch.h"
 #include "gpu_cases/card_weights.h"
@@ -48,7 +51,25 @@ void expect_right(const std::vector<Result>& results, std::size_t least) {
 
 TEST(GpuCases, MemoryIsReadWrittenAndCopied) { expect_right(measure_gpu_memory(cards(), brief()), 6 * cards().size()); }
 
-TEST(GpuCases, ProductsOfSquaresAreRight) { expect_right(measure_gpu_gemm(cards(), brief()), 3); }
+TEST(GpuCases, ProductsOfSquaresAreRight) {
+  GpuRules rules = brief();
+  rules.sustained = Seconds(0.3);
+  const std::vector<Result> results = measure_gpu_gemm(cards(), rules, {});
+  expect_right(results, 3);
+  EXPECT_EQ(std::count_if(results.begin(), results.end(), [](const Result& r) { return r.shape.contains("load"); }),
+            std::ssize(cards()));
+}
+
+TEST(GpuCases, ProductsOfModelsAreRightByTheLibraryToo) {
+  const std::vector<Result> results = measure_gpu_gemm(cards(), brief(), small_shapes());
+  expect_right(results, 3 + 2 * 3 * 14);  // fp8 or int8 may be missing for some m
+  std::set<std::string> types;
+  for (const Result& r : results) {
+    if (r.unit == Unit::kTime) types.insert(r.shape.at("dtype"));
+  }
+  EXPECT_GE(types.size(), 3u);
+  EXPECT_FALSE(types.contains("bf16")) << "the engine has kernels of its own";
+}
 
 TEST(GpuCases, ProductsOfModelsAreRightInEveryFormat) {
   GpuRules rules = brief();
@@ -112,7 +133,9 @@ TEST(CardWeights, AWrongElementIsSeen) {
   all.front()->use();
   for (const cuda::WeightFormat format : kWeightFormats) {
     const CardWeights weights(*all.front(), format, 256, 4096);
-    const std::vector<double> row = weights.row(200), other = weights.row(201);
+    const std::vector<double> row = weights.row(200, 0), other = weights.row(201, 0);
+    EXPECT_NE(weights.row(200, 1), row) << "of another turn";
+    EXPECT_EQ(weights.row(200, weights.copies()), row);
     double sum = 0, wrong = 0;
     for (std::size_t i = 0; i < row.size(); ++i) {
       sum += row[i] * other[i];

@@ -93,6 +93,7 @@ TEST_F(EmulatedCases, ASampleHasItsLeastRuns) {
   EXPECT_GE(timed.repeated.seconds.size(), 9u);
   EXPECT_EQ(*std::max_element(seen.begin(), seen.end()), 6);
   EXPECT_EQ(seen.back(), 6);
+  EXPECT_EQ(timed.last_run, 6) << "whose output is checked";
 }
 
 TEST_F(EmulatedCases, AFailureIsAResultOfItsCard) {
