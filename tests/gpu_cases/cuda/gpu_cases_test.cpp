@@ -10,6 +10,8 @@
 #include "cuda/random_numbers.h"
 #include "cuda/start_latch.h"
 #include "gpu_cases/card_weights.h"
+#include "harness/case_units.h"
+#include "harness/contradictions.h"
 
 namespace fathom::probe {
 namespace {
@@ -44,9 +46,12 @@ void expect_right(const std::vector<Result>& results, std::size_t least) {
     if (r.status == Status::kNotSupported) continue;
     EXPECT_TRUE(has_data(r.status)) << r.name << ", " << r.shape_text() << ": " << to_string(r.status) << ": " << r.why;
     EXPECT_TRUE(!r.correctness || r.correctness->correct) << r.name << ", " << r.shape_text();
+    EXPECT_EQ(unit_of(r), r.unit) << r.name << ", " << r.shape_text();
+    EXPECT_EQ(contradiction_in(r), "") << r.name << ", " << r.shape_text();
     figures += r.figure.has_value() ? 1 : 0;
   }
   EXPECT_GE(figures, least);
+  EXPECT_TRUE(find_twins(results).empty()) << "a record of them could not be read back";
 }
 
 TEST(GpuCases, MemoryIsReadWrittenAndCopied) { expect_right(measure_gpu_memory(cards(), brief()), 6 * cards().size()); }
