@@ -205,6 +205,8 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
     report.checklist = check_environment(report.record, requirements);
   } else {
     report.health = judge_health(report.record, catalog, nodes, required_of(options));
+    for (const probe::MachineRecord& node : nodes)
+      report.health->notes.insert(report.health->notes.end(), node.notes.begin(), node.notes.end());
   }
   write_outputs(requests, session,
                 [&](const std::string& format, bool colour) { return print(report, format, colour); });

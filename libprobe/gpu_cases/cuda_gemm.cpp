@@ -128,8 +128,8 @@ class Gemm {
     }
   }
 
-  Result measure(Unit unit, const char* pattern, CardRules rules) {
-    Result r = card_result("gpu.gemm", card_, unit,
+  Result measure(const char* pattern, CardRules rules) {
+    Result r = card_result("gpu.gemm", card_, Unit::kFlopsPerSecond,
                            {{"dtype", of_.type.name},
                             {"m", fmt::format("{}", m_)},
                             {"n", fmt::format("{}", of_.n)},
@@ -139,7 +139,7 @@ class Gemm {
     const TimedOnCard timed = time_on_card(card_, rules, product());
     const double products = static_cast<double>(m_) * static_cast<double>(of_.n) * static_cast<double>(of_.k);
     fill(r,
-         {.amount = unit == Unit::kTime ? 1 : 2 * products,
+         {.amount = 2 * products,
           .engine = "cuBLASLt " + cuda::cublaslt_version(),
           .kernel = fmt::format("the best of {} proposals", search_.proposals),
           .pattern = pattern,
@@ -227,8 +227,7 @@ class Square {
     repeat.least_sample = Seconds(kLeastSample);
     repeat.least = 21;
     warm_up(card_, rules_.settle_products, rules_.most_settle, gemm_.product());
-    Result r =
-        gemm_.measure(Unit::kFlopsPerSecond, pattern, {.repeat = repeat, .alike_before = rules_.settle_products});
+    Result r = gemm_.measure(pattern, {.repeat = repeat, .alike_before = rules_.settle_products});
     r.notes.push_back(gemm_.choice());
     return r;
   }
@@ -241,7 +240,7 @@ class Square {
                              .warm_up = rules_.sustained * (2.0 / 3),
                              .least_sample = Seconds(kLeastSample),
                              .tolerance = 0};
-    Result r = gemm_.measure(Unit::kFlopsPerSecond, "normal", {.repeat = repeat});
+    Result r = gemm_.measure("normal", {.repeat = repeat});
     r.shape["load"] = "sustained";
     return r;
   }
@@ -285,7 +284,7 @@ void measure_matrices(Card& card, const GpuRules& rules, const ModelShapes& shap
           const RepeatRules repeat = m == 1            ? rules.repeat_first()
                                      : m < kManyTokens ? rules.repeat_point()
                                                        : rules.repeat_heavy(m == kManyTokens);
-          results.push_back(gemm.measure(Unit::kTime, "normal", {.repeat = repeat}));
+          results.push_back(gemm.measure("normal", {.repeat = repeat}));
         }
       });
     }

@@ -111,8 +111,8 @@ std::optional<Peak> cache_peak(const Result& result, const Gpu& gpu, const Catal
               fmt::format("{} multiprocessors x 128 B x the highest clock", *entry->compute_units.count)};
 }
 
-// The shortest time of products: their weights are read once, and multiplied as fast as the type allows; the engine's kernels multiply
-// in bf16.
+// Of products: the shortest time in which their weights are read once, and multiplied as fast as the type allows (the engine's kernels
+// multiply in bf16), or the rate that this is.
 std::optional<Peak> products_peak(const Result& result, const Gpu& gpu, const Catalog& catalog) {
   const Accelerator* entry = catalog_entry(gpu, catalog);
   const std::vector<Operator> list = operators_of(result).list;
@@ -120,8 +120,9 @@ std::optional<Peak> products_peak(const Result& result, const Gpu& gpu, const Ca
   Bytes weights{};
   Flops computed{};
   for (const Operator& op : list) weights += op.weight_bytes, computed += flops(op);
-  const std::optional<Dtype> library = starts(result, "gpu.gemm") ? dtype_of(result) : std::nullopt;
-  const Fact<FlopsPerSecond>* rate = peak(*entry, library.value_or(Dtype::kBf16));
+  const bool of_library = starts(result, "gpu.gemm");
+  const std::optional<Dtype> dtype = of_library ? dtype_of(result) : Dtype::kBf16;
+  const Fact<FlopsPerSecond>* rate = dtype ? peak(*entry, *dtype) : nullptr;
   const std::optional<Peak> memory =
       result.protocol.cache == "beyond L2" ? memory_peak(result, gpu, catalog) : std::nullopt;
   Peak shortest{memory ? weights.value / memory->value : 0, memory ? memory->source : ""};
@@ -129,11 +130,9 @@ std::optional<Peak> products_peak(const Result& result, const Gpu& gpu, const Ca
   if (computing > shortest.value) {
     shortest = {computing, origin_text(rate->origin, catalog.sources<Accelerator>(), entry->name)};
   }
-  return shortest.value > 0 ? std::optional(shortest) : std::nullopt;
-}
-
-bool is_of_products(const Result& result) {
-  return result.name == "gpu.linear" || result.name == "gpu.gemm" || result.name == "gpu.experts";
+  if (shortest.value <= 0) return std::nullopt;
+  if (result.unit == Unit::kFlopsPerSecond) shortest.value = computed.value / shortest.value;
+  return shortest;
 }
 
 }  // namespace
@@ -214,9 +213,8 @@ std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, c
     if (way && both_ways) way->value *= 2;
     return way;
   }
-  if (result.unit == Unit::kTime && is_of_products(result)) {
-    const std::optional<Peak> shortest = products_peak(result, *gpu, catalog);
-    return shortest ? shortest : gross_limit(result);
+  if (result.name == "gpu.linear" || result.name == "gpu.gemm" || result.name == "gpu.experts") {
+    if (const std::optional<Peak> products = products_peak(result, *gpu, catalog)) return products;
   }
   if (result.unit == Unit::kFlopsPerSecond) return compute_peak(result, *gpu, catalog);
   return gross_limit(result);

@@ -277,7 +277,6 @@ std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vecto
   std::map<PeerKey, Elsewhere> elsewhere;
   std::vector<std::string> notes;
   for (const MachineRecord& node : nodes) {
-    notes.insert(notes.end(), node.notes.begin(), node.notes.end());
     bool is_comparable = false;
     for (const auto& [key, results] : groups_of({node, machine.catalog})) {
       is_comparable |= own.contains(key);

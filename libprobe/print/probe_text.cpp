@@ -79,15 +79,17 @@ class ProbeWriter : private Page {
     }
   }
 
-  // "probed in 71.2 s: gpu.gemm 30.1 s, collective 20.3 s, …", what took longest first.
+  // "probed in 71.2 s, longest gpu.gemm 30.1 s, collective 20.3 s": what took a hundredth at least.
   std::string duration() const {
     constexpr std::size_t kMostNamed = 3;
     std::vector<CaseTime> times = r_.record.case_times;
+    std::erase_if(times, [&](const CaseTime& t) { return t.time < 0.01 * *r_.record.duration; });
     std::stable_sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.time > b.time; });
+    times.resize(std::min(times.size(), kMostNamed));
     std::string text = "probed in " + to_string(*r_.record.duration);
-    for (std::size_t i = 0; i < std::min(times.size(), kMostNamed); ++i)
-      text += fmt::format("{}{} {}", i == 0 ? ": " : ", ", times[i].name, to_string(times[i].time));
-    return text + (times.size() > kMostNamed ? fmt::format(", {} more", times.size() - kMostNamed) : "");
+    for (std::size_t i = 0; i < times.size(); ++i)
+      text += fmt::format("{} {} {}", i == 0 ? ", longest" : ",", times[i].name, to_string(times[i].time));
+    return text;
   }
 
   void health() {

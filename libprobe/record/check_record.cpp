@@ -78,9 +78,9 @@ class RecordCheck {
     const std::optional<Unit> unit = unit_of(r);
     if (!r.figure || !unit || *unit == r.unit) return;
     at(*result(i).find(key_of(r.unit)))
-        .fail(fmt::format("the figure of {} is {}, found {}", named(r), in_quotes(key_of(*unit)),
+        .fail(fmt::format("{} is measured in {}, found {}", named(r), in_quotes(key_of(*unit)),
                           in_quotes(key_of(r.unit))),
-              "a figure's key is its unit: converted, or measured again");
+              "a figure's key is its unit: convert the figure, or measure again");
   }
 
   void check_twins() const {

@@ -42,7 +42,7 @@ std::string figure(const std::string& name, const std::string& unit, const std::
 
 TEST(RecordCheck, AFigureIsInTheUnitOfItsCase) {
   const InputError linear = refusal_of(with_results({figure("gpu.linear", "bytes_per_s")}));
-  EXPECT_TRUE(says(linear, "gpu.linear on host is \"time_s\", found \"bytes_per_s\"")) << linear.message();
+  EXPECT_TRUE(says(linear, "gpu.linear on host is measured in \"time_s\", found \"bytes_per_s\"")) << linear.message();
   EXPECT_EQ(linear.at().line, 2);
   for (const auto& [name, wrong, right] :
        std::vector<std::array<const char*, 3>>{{"gpu.memory.read", "time_s", "bytes_per_s"},
@@ -51,7 +51,8 @@ TEST(RecordCheck, AFigureIsInTheUnitOfItsCase) {
                                                {"gpu.power", "flops_per_s", "power_w"},
                                                {"host.rdma.latency", "bytes_per_s", "time_s"},
                                                {"engine.llama_cpp.decode", "time_s", "tokens_per_s"}}) {
-    EXPECT_TRUE(says(refusal_of(with_results({figure(name, wrong)})), fmt::format("is \"{}\"", right))) << name;
+    EXPECT_TRUE(says(refusal_of(with_results({figure(name, wrong)})), fmt::format("is measured in \"{}\"", right)))
+        << name;
     EXPECT_EQ(parse_record(with_results({figure(name, right)}), "a.json").results.size(), 1u) << name;
   }
 }
