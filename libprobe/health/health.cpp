@@ -69,6 +69,9 @@ std::vector<std::string> notes_of(const MachineRecord& record) {
   note(
       "gpu_processes", [](const std::string& text) { return text != "0"; },
       "others computed on the GPUs when the probe began");
+  note(
+      "gpu_environment", [](const std::string&) { return true; },
+      "figures are those of these variables, and so are plans made with them");
   note("transparent_hugepages", is("never"), "large weights in 4 KiB pages cost translation misses");
   note(
       "clocksource",

@@ -267,6 +267,29 @@ std::vector<HeldAgainst> held_against(const HealthCase& machine, const std::vect
   return held;
 }
 
+namespace {
+
+// Cases that both measured, each by kernels or a library of its own: "gpu.linear (fathom kernels 3a5bb8cb there)".
+std::string told_by_others(const Groups& own, const Groups& there) {
+  const auto who = [](const Groups& groups) {
+    std::map<std::string, std::set<std::string>> engines;
+    for (const auto& [key, results] : groups) engines[results.front()->name].insert(results.front()->protocol.engine);
+    return engines;
+  };
+  const auto here = who(own);
+  std::string text;
+  for (const auto& [name, engines] : who(there)) {
+    const auto found = here.find(name);
+    const bool differ = found != here.end() && std::none_of(engines.begin(), engines.end(), [&](const std::string& e) {
+                          return found->second.contains(e);
+                        });
+    if (differ) text += fmt::format("{}{} ({} there)", text.empty() ? "" : ", ", name, *engines.begin());
+  }
+  return text;
+}
+
+}  // namespace
+
 std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vector<MachineRecord>& nodes,
                                      Findings& findings) {
   struct Elsewhere {
@@ -278,13 +301,17 @@ std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vecto
   std::vector<std::string> notes;
   for (const MachineRecord& node : nodes) {
     bool is_comparable = false;
-    for (const auto& [key, results] : groups_of({node, machine.catalog})) {
+    const Groups of_node = groups_of({node, machine.catalog});
+    for (const auto& [key, results] : of_node) {
       is_comparable |= own.contains(key);
       ++elsewhere[key].nodes;
       for (const Result* r : results) elsewhere[key].figures.push_back(goodness(*r));
     }
     if (!is_comparable)
       notes.push_back(fmt::format("no figure of {} is comparable: other devices, shapes or protocols", node.node));
+    if (const std::string others = told_by_others(own, of_node); is_comparable && !others.empty()) {
+      notes.push_back(fmt::format("{} was measured by other versions, and is not compared: {}", node.node, others));
+    }
   }
   Cases cases;
   for (const auto& [key, results] : own) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace fathom::probe {
 
 namespace {
@@ -38,6 +40,16 @@ std::string kind_of_link(const NvmlDevice& from, const NvmlDevice& to) {
   return from.nvlink_to(to).value_or(false) ? "nvlink" : from.path_to(to);
 }
 
+void keep_the_worse(const NvmlDevice& device, Gpu& gpu) {
+  const auto larger = [](auto& kept, const auto& now) { kept = std::max(kept, now); };  // nothing is less than anything
+  larger(gpu.ecc_uncorrected, device.ecc_uncorrected());
+  larger(gpu.remap_pending, device.remap_pending());
+  larger(gpu.remap_failed, device.remap_failed());
+  if (const std::optional<int> links = device.nvlinks(); links && gpu.nvlinks) {
+    gpu.nvlinks = std::min(*gpu.nvlinks, *links);
+  }
+}
+
 }  // namespace
 
 void find_gpus(const std::vector<CudaGpu>& gpus, const Nvml& nvml, const PeerAccess& peers, MachineRecord& record) {
@@ -66,6 +78,7 @@ void find_gpus(const std::vector<CudaGpu>& gpus, const Nvml& nvml, const PeerAcc
 }
 
 void conclude_gpu(const GpuUnderLoad& seen, Gpu& gpu) {
+  if (seen.device != nullptr) keep_the_worse(*seen.device, gpu);
   gpu.clock = as<Hertz>(seen.watch.mean_clock_hz);
   gpu.temperature = seen.watch.most_celsius;
   gpu.throttle_reasons = seen.watch.event_reasons;

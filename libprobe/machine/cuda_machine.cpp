@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "gpu_cases/gpu_cases.h"
 #include "inventory/gpus.h"
@@ -86,6 +87,7 @@ class CudaMachine : public Machine {
     add("nvidia_driver", nvml_.driver());
     add("nvml", nvml_.missing());
     add("gpu_processes", others());
+    add("gpu_environment", environment());
   }
 
   std::vector<Case> cases() const override {
@@ -104,7 +106,9 @@ class CudaMachine : public Machine {
   void conclude(MachineRecord& record) const override {
     for (std::size_t i = 0; i < std::min(cards_.size(), record.gpus.size()); ++i) {
       if (cards_[i]->under_load().samples > 0) {
+        const std::optional<NvmlDevice>& device = cards_[i]->nvml();
         conclude_gpu({.watch = cards_[i]->under_load(),
+                      .device = device ? &*device : nullptr,
                       .pcie_generation = cards_[i]->pcie_generation(),
                       .pcie_width = cards_[i]->pcie_width()},
                      record.gpus[i]);
@@ -113,6 +117,19 @@ class CudaMachine : public Machine {
   }
 
  private:
+  // What of the environment changes what CUDA and NCCL do. Only these: others may hold secrets.
+  static std::string environment() {
+    std::string set;
+    for (const char* name : {"CUDA_VISIBLE_DEVICES", "CUDA_LAUNCH_BLOCKING", "CUDA_MODULE_LOADING",
+                             "CUDA_DEVICE_MAX_CONNECTIONS", "NCCL_P2P_DISABLE", "NCCL_P2P_LEVEL", "NCCL_SHM_DISABLE",
+                             "NCCL_NVLS_ENABLE", "NCCL_ALGO", "NCCL_PROTO", "NCCL_MIN_NCHANNELS", "NCCL_MAX_NCHANNELS",
+                             "NCCL_MIN_CTAS", "NCCL_MAX_CTAS", "NCCL_NTHREADS", "NCCL_BUFFSIZE"}) {
+      const char* value = std::getenv(name);
+      if (value != nullptr) set += fmt::format("{}{}={}", set.empty() ? "" : " ", name, value);
+    }
+    return set;
+  }
+
   // Processes that compute on the GPUs before this one does; empty when nobody tells.
   std::string others() const {
     std::optional<int> all;

@@ -84,6 +84,23 @@ TEST(RecordedGpus, AreAlike) {
                            [](const std::string& note) { return note.starts_with("no figure of"); }));
 }
 
+// Kernels that were mended since are no peers, and cuBLASLt's products still are.
+TEST(RecordedGpus, OtherKernelsAreNamedAndNotCompared) {
+  MachineRecord slow = recorded("h200x1");
+  for (Result& r : slow.results) {
+    if (r.name != "gpu.linear" || !r.figure) continue;
+    r.figure = single_figure(r.figure->median * 1.3);
+    r.protocol.engine = "fathom kernels 01234567";
+  }
+  const HealthReport report = judge_health(slow, shipped(), {recorded("h200x2")});
+  for (const HealthFinding& f : report.findings) EXPECT_NE(f.rule, "probe.slower-than-fleet") << f.what;
+  const auto told = std::find_if(report.notes.begin(), report.notes.end(), [](const std::string& note) {
+    return note.starts_with("h200x2 was measured by other versions, and is not compared: gpu.linear (fathom kernels");
+  });
+  ASSERT_NE(told, report.notes.end());
+  EXPECT_EQ(told->find("gpu.gemm"), std::string::npos);
+}
+
 // 1,500 figures of each of two H200 that were well.
 MachineRecord standard() {
   return read_record(std::filesystem::path(FATHOM_SOURCE_DIR) /

@@ -124,6 +124,22 @@ TEST(Gpus, AreToldInTheRecordsUnits) {
   EXPECT_FALSE(gpu.clock || gpu.temperature || gpu.pcie_width || gpu.throttle_reasons);  // at rest they say nothing
 }
 
+// Errors and lost links of the run count, and what was there before it is not forgotten.
+TEST(Gpus, WhatTheLoadBroughtAboutIsKept) {
+  const Nvml nvml(invented_library());
+  const std::optional<NvmlDevice> broken = nvml.device("0000:29:00.0");
+  ASSERT_TRUE(broken);
+  Gpu gpu{.ecc_uncorrected = 0, .remap_pending = true};
+  gpu.nvlinks = 18;
+  conclude_gpu({.watch = {}, .device = &*broken}, gpu);
+  EXPECT_EQ(gpu.ecc_uncorrected, 3);
+  EXPECT_EQ(gpu.remap_pending, true);
+  EXPECT_EQ(gpu.remap_failed, true);
+  EXPECT_EQ(gpu.nvlinks, 12);
+  conclude_gpu({.watch = {}}, gpu);
+  EXPECT_EQ(gpu.ecc_uncorrected, 3) << "nobody asked";
+}
+
 TEST(Gpus, WhatIsBrokenIsSeen) {
   MachineRecord record;
   find_gpus(
