@@ -31,7 +31,7 @@ MeasuredRates of_machine(const std::filesystem::path& path, const Catalog& catal
                      "--profile standard -o FILE");
   }
   profile->file = record.file;
-  MeasuredRates result{.profile = profile, .notes = {}};
+  MeasuredRates result{.profile = profile, .notes = record.notes};
   if (const probe::HealthReport report = judge_health(record, catalog); report.health != probe::Health::kHealthy) {
     result.notes.push_back(fmt::format("the machine of {0} is {1} by its record: fathom probe --replay {0} says why",
                                        record.file, to_string(report.health)));

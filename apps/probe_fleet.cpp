@@ -45,6 +45,16 @@ probe::FleetAnswers answers_of(const probe::FleetPlan& plan, const FleetOptions&
   return answers;
 }
 
+// What the printed script ends with.
+std::vector<std::string> judge_words(const FleetOptions& options, const Session& session) {
+  std::vector<std::string> words = {session.executable.string()};
+  if (session.data_dir) words.insert(words.end(), {"--data-dir", session.data_dir->string()});
+  words.insert(words.end(),
+               {"probe", "--fleet", options.hosts.string(), "--judge", "--records", options.records.string()});
+  if (options.pairs) words.emplace_back("--pairs");
+  return words;
+}
+
 }  // namespace
 
 int probe_fleet(const FleetOptions& options, const std::vector<OutputRequest>& requests, const Session& session) {
@@ -54,7 +64,8 @@ int probe_fleet(const FleetOptions& options, const std::vector<OutputRequest>& r
                           .pairs = options.pairs,
                           .folder = options.records.string(),
                           .job_template = {},
-                          .run = run_now()};
+                          .run = run_now(),
+                          .judge = judge_words(options, session)};
   if (fleet.launcher == probe::Launcher::kKubernetes)
     order.job_template = text_of_file(catalog.data_dir().parent_path() / "templates/kubernetes/probe-job.yaml");
   const probe::FleetPlan plan = plan_fleet(fleet, order);

@@ -39,6 +39,7 @@ struct ProbeVerbOptions {
   std::string name;
   FleetOptions fleet;
   probe::RedfishAccess redfish;
+  std::optional<int> required_gpus;
   bool checklist = false, fits = false;
   probe::ProbeOptions probe;
 };
@@ -105,6 +106,19 @@ probe::MachineRecord machine_of(const ProbeVerbOptions& options, const Session& 
   return record;
 }
 
+std::optional<probe::RequiredGpus> required_of(const ProbeVerbOptions& options) {
+  if (!options.required_gpus) return std::nullopt;
+  return probe::RequiredGpus{.count = *options.required_gpus, .source = "--require-gpus"};
+}
+
+// GPUs of which no case was asked for are left out of the record: nobody counts them.
+void check_count(const ProbeVerbOptions& options) {
+  const std::vector<std::string> names = probe::gpu_case_names();
+  const auto wanted = [&](const std::string& name) { return is_wanted(name, options.probe); };
+  if (options.required_gpus && std::none_of(names.begin(), names.end(), wanted))
+    throw CLI::ValidationError("--require-gpus", "--only names no case of GPUs, so none of them is looked at");
+}
+
 // A node is no peer of itself, and none counts twice.
 void check_peers(const ProbeVerbOptions& options) {
   std::vector<fs::path> seen = options.imports;
@@ -140,6 +154,7 @@ int print_fits(const probe::MachineRecord& record, const Catalog& catalog) {
   const std::vector<std::string> fits = fit_texts(profile);
   for (const std::string& fit : fits) std::cout << fit << "\n";
   for (const std::string& unused : rates.unused) std::cout << "not used by a plan: " << unused << "\n";
+  for (const std::string& note : record.notes) std::cout << "note: " << note << "\n";
   if (!profile.rows.empty() && fits.empty()) {
     std::cout << "each format's products are two rates of two points: none can be left out and predicted\n";
   } else if (fits.empty()) {
@@ -169,6 +184,7 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
     if (file) check_outputs(targets, *file);
   }
   check_peers(options);
+  check_count(options);
   if (!options.redfish.url.empty()) {
     const std::string trouble = trouble_with_access(options.redfish);
     if (!trouble.empty()) throw CLI::ValidationError("--redfish", trouble);
@@ -193,7 +209,9 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   if (options.checklist) {
     report.checklist = check_environment(report.record, requirements);
   } else {
-    report.health = judge_health(report.record, catalog, nodes);
+    report.health = judge_health(report.record, catalog, nodes, required_of(options));
+    for (const probe::MachineRecord& node : nodes)
+      report.health->notes.insert(report.health->notes.end(), node.notes.begin(), node.notes.end());
   }
   write_outputs(requests, session,
                 [&](const std::string& format, bool colour) { return print(report, format, colour); });
@@ -219,7 +237,7 @@ void add_fleet_options(CLI::App& verb, ProbeVerbOptions& options) {
   CLI::Option* fleet = verb.add_option("--fleet", options.fleet.hosts,
                                        "the nodes of this hosts.yaml: prints the launch; with --run runs it");
   for (const char* name : {"--replay", "--import", "--checklist", "--only", "--storage", "--peer", "--attestation",
-                           "--peers", "--name", "--output", "--fits", "--redfish"})
+                           "--peers", "--name", "--output", "--fits", "--redfish", "--require-gpus"})
     fleet->excludes(verb.get_option(name));
   CLI::Option* run =
       verb.add_flag("--run", options.fleet.run, "probe them, gather their records, judge each and all")->needs(fleet);
@@ -285,6 +303,12 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->needs(redfish);
   verb->add_option("--peers", options->peers, "records of other nodes to hold this one against; repeatable")
       ->excludes(checklist);
+  verb->add_option("--require-gpus", options->required_gpus,
+                   "how many GPUs the node has to have: with fewer it has failed")
+      ->check(CLI::Range(1, probe::kMostGpus))
+      ->excludes(import)
+      ->excludes(checklist)
+      ->excludes(verb->get_option("--fits"));
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name")
       ->check([](const std::string& name) -> std::string {
         return find_steering(name) == std::string::npos ? "" : "it has a control character";

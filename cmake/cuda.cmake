@@ -52,6 +52,17 @@ set_target_properties(kernels_cuda PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQ
 target_compile_options(kernels_cuda PRIVATE ${cuda_targets} $<$<CONFIG:Debug>:-O2>)
 target_link_libraries(kernels_cuda PUBLIC CUDA::cudart_static PRIVATE CUDA::cublasLt)
 
+# Which kernels a figure is of: eight digits over their sources.
+file(GLOB cuda_kernel_files CONFIGURE_DEPENDS kernels/cuda/*)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${cuda_kernel_files})
+set(cuda_kernel_digests "")
+foreach(file IN LISTS cuda_kernel_files)
+  file(SHA256 ${file} digest)
+  string(APPEND cuda_kernel_digests ${digest})
+endforeach()
+string(SHA256 cuda_kernel_digest "${cuda_kernel_digests}")
+string(SUBSTRING ${cuda_kernel_digest} 0 8 cuda_kernel_version)
+
 # kernels_cuda_bench: what each kernel reaches on this machine's GPU, and cuBLASLt's best algorithms beside them.
 file(GLOB cuda_bench_sources CONFIGURE_DEPENDS benchmarks/cuda/*.cpp)
 add_executable(kernels_cuda_bench EXCLUDE_FROM_ALL ${cuda_bench_sources})

@@ -35,6 +35,7 @@ struct NvmlDevice::Functions {
   using Chosen = int (*)(void*, int, unsigned*);
   using Large = int (*)(void*, unsigned long long*);
   using Text = int (*)(void*, char*, unsigned);
+  using Modes = int (*)(void*, unsigned* now, unsigned* after_a_reset);
 
   int (*init)() = nullptr;
   int (*shutdown)() = nullptr;
@@ -42,13 +43,15 @@ struct NvmlDevice::Functions {
   int (*by_bus)(const char*, void**) = nullptr;
   Text name = nullptr, uuid = nullptr;
   int (*memory)(void*, Memory*) = nullptr;
-  Number bus_width = nullptr, power = nullptr, power_limit = nullptr;
+  Number bus_width = nullptr, power = nullptr, power_limit = nullptr, power_limit_default = nullptr,
+         persistence = nullptr;
   Chosen clock = nullptr, clock_max = nullptr, temperature = nullptr, threshold = nullptr;
   Large energy = nullptr, reasons = nullptr;
   Number generation = nullptr, generation_max = nullptr, width = nullptr, width_max = nullptr;
   int (*nvlink)(void*, unsigned, unsigned*) = nullptr;
   int (*ecc)(void*, int, int, unsigned long long*) = nullptr;
   int (*remapped)(void*, unsigned*, unsigned*, unsigned*, unsigned*) = nullptr;
+  Modes ecc_mode = nullptr, mig_mode = nullptr;
   int (*peers)(void*, void*, int, int*) = nullptr;
   int (*ancestor)(void*, void*, unsigned*) = nullptr;
   int (*processes)(void*, unsigned*, Process*) = nullptr;
@@ -68,6 +71,10 @@ struct NvmlDevice::Functions {
     take(bus_width, "nvmlDeviceGetMemoryBusWidth");
     take(power, "nvmlDeviceGetPowerUsage");
     take(power_limit, "nvmlDeviceGetEnforcedPowerLimit");
+    take(power_limit_default, "nvmlDeviceGetPowerManagementDefaultLimit");
+    take(persistence, "nvmlDeviceGetPersistenceMode");
+    take(ecc_mode, "nvmlDeviceGetEccMode");
+    take(mig_mode, "nvmlDeviceGetMigMode");
     take(clock, "nvmlDeviceGetClockInfo");
     take(clock_max, "nvmlDeviceGetMaxClockInfo");
     take(temperature, "nvmlDeviceGetTemperature");
@@ -153,6 +160,13 @@ std::optional<unsigned long long> large(Function function, void* device) {
 }
 
 template <class Function>
+std::optional<bool> mode_now(Function function, void* device) {
+  unsigned now = 0, after_a_reset = 0;
+  if (function == nullptr || function(device, &now, &after_a_reset) != kSuccess) return std::nullopt;
+  return now != 0;
+}
+
+template <class Function>
 std::string text(Function function, void* device) {
   std::array<char, kTextLength> value{};
   if (function == nullptr || function(device, value.data(), kTextLength) != kSuccess) return {};
@@ -183,6 +197,9 @@ std::optional<double> NvmlDevice::memory_clock_hz() const {
 }
 std::optional<double> NvmlDevice::power_w() const { return number(functions_->power, 1e-3); }
 std::optional<double> NvmlDevice::power_limit_w() const { return number(functions_->power_limit, 1e-3); }
+std::optional<double> NvmlDevice::power_limit_default_w() const {
+  return number(functions_->power_limit_default, 1e-3);
+}
 std::optional<double> NvmlDevice::temperature_c() const {
   return chosen(functions_->temperature, handle_, kCoreTemperature, 1);
 }
@@ -233,13 +250,24 @@ std::optional<std::int64_t> NvmlDevice::ecc_uncorrected() const {
   return static_cast<std::int64_t>(errors);
 }
 
-std::optional<bool> NvmlDevice::remap_pending() const {
+std::optional<bool> NvmlDevice::remap_pending() const { return remapping().first; }
+std::optional<bool> NvmlDevice::remap_failed() const { return remapping().second; }
+
+std::pair<std::optional<bool>, std::optional<bool>> NvmlDevice::remapping() const {
   unsigned corrected = 0, uncorrected = 0, pending = 0, failed = 0;
   if (functions_->remapped == nullptr ||
       functions_->remapped(handle_, &corrected, &uncorrected, &pending, &failed) != kSuccess) {
-    return std::nullopt;
+    return {};
   }
-  return pending != 0;
+  return {pending != 0, failed != 0};
+}
+
+std::optional<bool> NvmlDevice::ecc() const { return mode_now(functions_->ecc_mode, handle_); }
+std::optional<bool> NvmlDevice::mig() const { return mode_now(functions_->mig_mode, handle_); }
+
+std::optional<bool> NvmlDevice::persistence() const {
+  const std::optional<double> mode = number(functions_->persistence, 1);
+  return mode ? std::optional(*mode != 0) : std::nullopt;
 }
 
 std::optional<bool> NvmlDevice::nvlink_to(const NvmlDevice& other) const {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace fathom {
 
@@ -21,9 +22,10 @@ class NvmlDevice {
   std::optional<double> clock_hz() const;  // of the multiprocessors, now
   std::optional<double> clock_max_hz() const;
   std::optional<double> memory_clock_hz() const;
-  std::optional<double> power_w() const;   // Ampere and later: the mean of about the last second
-  std::optional<double> energy_j() const;  // since the driver was loaded
-  std::optional<double> power_limit_w() const;
+  std::optional<double> power_w() const;                // Ampere and later: the mean of about the last second
+  std::optional<double> energy_j() const;               // since the driver was loaded
+  std::optional<double> power_limit_w() const;          // in force
+  std::optional<double> power_limit_default_w() const;  // as the board came
   std::optional<double> temperature_c() const;
   std::optional<double> temperature_slowdown_c() const;  // from which on the hardware slows down
   std::optional<unsigned> event_reasons() const;         // why the clock is no higher: a mask
@@ -37,6 +39,10 @@ class NvmlDevice {
 
   std::optional<std::int64_t> ecc_uncorrected() const;  // since the driver was loaded
   std::optional<bool> remap_pending() const;
+  std::optional<bool> remap_failed() const;
+  std::optional<bool> ecc() const;                               // on, now: a change waits for a reset
+  std::optional<bool> persistence() const;                       // the driver stays when nobody computes
+  std::optional<bool> mig() const;                               // cut into instances
   std::optional<bool> nvlink_to(const NvmlDevice& other) const;  // peers by NVLink, or through its switches
   // How far apart on PCIe: "pcie" within one host bridge, "sys" beyond it.
   std::string path_to(const NvmlDevice& other) const;
@@ -47,6 +53,7 @@ class NvmlDevice {
   struct Functions;
   NvmlDevice(std::shared_ptr<const Functions> functions, void* handle);
   std::optional<double> number(int (*function)(void*, unsigned*), double unit) const;
+  std::pair<std::optional<bool>, std::optional<bool>> remapping() const;  // of rows: waits for a reset; failed
 
   std::shared_ptr<const Functions> functions_;
   void* handle_;

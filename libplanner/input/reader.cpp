@@ -182,10 +182,10 @@ bool is_private(const std::string& key) { return key.starts_with("x-"); }
 
 }  // namespace
 
-MapReader::MapReader(const std::string& file, const Value& value, std::string what)
-    : file_(file), value_(value), what_(std::move(what)) {
-  if (value.kind == Value::Kind::kMapping) return;
-  fail(fmt::format("expected {}, found {}", what_, description(value)), "write it as lines of \"key: value\"");
+MapReader::MapReader(const Context& at, std::string what)
+    : file_(at.file), value_(at.value), unread_(at.unread), what_(std::move(what)) {
+  if (value_.kind == Value::Kind::kMapping) return;
+  fail(fmt::format("expected {}, found {}", what_, description(value_)), "write it as lines of \"key: value\"");
 }
 
 const Value* MapReader::take(const std::string& key) {
@@ -233,6 +233,10 @@ void MapReader::fail(const std::string& message, const std::string& hint) const 
 void MapReader::finish() {
   for (const Entry& entry : value_.entries) {
     if (known_.contains(entry.key) || is_private(entry.key)) continue;
+    if (unread_ != nullptr) {
+      unread_->push_back(fmt::format("{} in {}", in_quotes(entry.key), what_));
+      continue;
+    }
     const std::vector<std::string> known(known_.begin(), known_.end());
     const std::string close = did_you_mean(entry.key, known);
     const std::string hint = known.empty()   ? "no keys are known here"

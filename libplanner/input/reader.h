@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "input/value.h"
@@ -27,6 +28,7 @@ namespace fathom {
 struct Context {
   const std::string& file;
   const Value& value;
+  std::vector<std::string>* unread = nullptr;  // takes the keys that nobody asks for, of files newer than their reader
 
   [[noreturn]] void fail(const std::string& message, const std::string& hint = {}) const;
 };
@@ -66,7 +68,9 @@ void read(const Context& at, Fact<T>& out);
 class MapReader {
  public:
   // `what` names the thing for messages: "a site", "the workload".
-  MapReader(const std::string& file, const Value& value, std::string what);
+  MapReader(const std::string& file, const Value& value, std::string what)
+      : MapReader(Context{file, value}, std::move(what)) {}
+  MapReader(const Context& at, std::string what);
 
   template <class T>
   T required(const std::string& key) {
@@ -94,16 +98,17 @@ class MapReader {
   const Value& need(const std::string& key);  // InputError when absent or null
   // Keys that are asked for later, so that a missing one is not taken for their misspelling.
   void expect(std::initializer_list<const char*> keys) { known_.insert(keys.begin(), keys.end()); }
-  Context context(const Value& value) const { return {file_, value}; }
+  Context context(const Value& value) const { return {file_, value, unread_}; }
   const Value& value() const { return value_; }
   const std::string& file() const { return file_; }
   [[noreturn]] void fail(const std::string& message, const std::string& hint = {}) const;  // at the mapping itself
 
-  void finish();  // unknown keys are errors
+  void finish();  // unknown keys are errors, or go to Context::unread
 
  private:
   const std::string& file_;
   const Value& value_;
+  std::vector<std::string>* unread_;
   std::string what_;
   std::set<std::string> known_;
 };

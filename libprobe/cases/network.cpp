@@ -50,7 +50,11 @@ std::vector<Result> measure_network(const NetworkRules& rules, const std::string
   std::vector<Result> results = run(rules, address, false, system);
   if (!results.front().figure) return results;
   for (Result& r : run(rules, address, true, system)) results.push_back(std::move(r));
-  for (Result& r : results) r.shape["peer"] = peer;
+  // Which way is known here; old iperf3 do not tell, and two figures of one way could not be told apart.
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    results[i].shape["direction"] = i == 0 ? "send" : "receive";
+    results[i].shape["peer"] = peer;
+  }
   return results;
 }
 

@@ -92,7 +92,8 @@ std::optional<Watts> drawn_by_gpus(const MachineRecord& record) {
 
 void judge_supplies(const NodePower& power, const MachineRecord& record, double most_load, ChecklistLine& line) {
   const std::optional<Watts> left = left_after_a_feed(power), drawn = drawn_by_gpus(record);
-  line.measured = fmt::format("{} supplies", present(power).size());
+  const std::size_t supplies = present(power).size();
+  line.measured = fmt::format("{} {}", supplies, supplies == 1 ? "supply" : "supplies");
   if (left) line.measured += fmt::format(", {} without one feed", to_string(*left));
   if (drawn) line.measured += fmt::format(", GPUs may draw {}", to_string(*drawn));
   line.status = Status::kFailed;

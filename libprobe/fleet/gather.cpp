@@ -37,8 +37,6 @@ Json object_in(const std::string& text) {
   return json;
 }
 
-constexpr Seconds kToEnd(15);  // for what was ended over there to say so
-
 // 1 is a verdict: the node was probed, and has findings.
 bool ended_well(const Step& step, const CommandOutcome& outcome) {
   return outcome.end == CommandOutcome::End::kExited && (outcome.code == 0 || (step.answers && outcome.code == 1));
@@ -89,7 +87,7 @@ class Runner {
 
  private:
   void run(const Launch& launch, const Step& step, Answer& answer) {
-    const CommandOutcome outcome = system_.run(step.words, limit_ + kToEnd);
+    const CommandOutcome outcome = system_.run(step.words, launch_limit(limit_));
     if (outcome.end == CommandOutcome::End::kNotFound) no_launcher_ = true;
     if (!ended_well(step, outcome)) {
       if (!answer.trouble.empty()) return;
@@ -158,7 +156,7 @@ std::vector<Answer> run_launches(const std::vector<Launch>& launches, Seconds li
 FleetAnswers run_fleet(const FleetPlan& plan, const System& system, const SaveFile& save,
                        const std::function<void(const std::string&)>& tell) {
   FleetAnswers answers;
-  tell(fmt::format("{} nodes", plan.nodes.size()));
+  tell(fmt::format("{} node{}", plan.nodes.size(), plan.nodes.size() == 1 ? "" : "s"));
   answers.nodes = run_launches(plan.nodes, plan.node_limit, system, save);
   if (plan.rounds.empty()) return answers;
   // Servers end with their time; what they say is of no interest, and a node without one is told by its pairs.
@@ -172,6 +170,33 @@ FleetAnswers run_fleet(const FleetPlan& plan, const System& system, const SaveFi
   }
   return answers;
 }
+
+namespace {
+
+// A run takes a day at most. What is older than the newest record by more was left behind by another: the host gave none in this one.
+void drop_other_runs(FleetAnswers& answers) {
+  std::optional<std::chrono::sys_days> newest;
+  const auto each = [&](const auto& visit) {
+    for (std::vector<Answer>* list : {&answers.nodes, &answers.pairs}) {
+      for (Answer& answer : *list) {
+        const auto day = answer.record ? day_of(answer.record->date) : std::nullopt;
+        if (day) visit(answer, *day);
+      }
+    }
+  };
+  std::string date;
+  each([&](const Answer& answer, std::chrono::sys_days day) {
+    if (!newest || day > *newest) newest = day, date = answer.record->date;
+  });
+  each([&](Answer& answer, std::chrono::sys_days day) {
+    if (*newest - day <= std::chrono::days(1)) return;
+    answer.trouble = fmt::format("its record is of {}, and the newest of {}: of another run; probe it again",
+                                 answer.record->date, date);
+    answer.record.reset();
+  });
+}
+
+}  // namespace
 
 FleetAnswers read_answers(const FleetPlan& plan, const std::string& folder) {
   const auto read = [&](const Launch& launch) {
@@ -189,6 +214,7 @@ FleetAnswers read_answers(const FleetPlan& plan, const std::string& folder) {
   for (const auto& round : plan.rounds) {
     for (const Launch& launch : round) answers.pairs.push_back(read(launch));
   }
+  drop_other_runs(answers);
   return answers;
 }
 

@@ -27,7 +27,6 @@ using SaveFile = std::function<void(const std::string& file, const std::string& 
 
 // Runs launches side by side, at most kMostAtOnce. Answers, in the order of the launches; records are saved as they come, under
 // the file of their launch. Throws std::runtime_error when the launcher is not installed here.
-inline constexpr std::size_t kMostAtOnce = 64;
 std::vector<Answer> run_launches(const std::vector<Launch>& launches, Seconds limit, const System& system,
                                  const SaveFile& save);
 

@@ -1,10 +1,13 @@
 #include "fleet/hosts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <set>
 #include <string_view>
 
+#include "health/health.h"
 #include "input/content.h"
 #include "input/reader.h"
 #include "input/utf8.h"
@@ -35,12 +38,21 @@ std::string plain_word(const Context& at, std::string_view marks, const std::str
   return word;
 }
 
+std::optional<int> read_gpus(MapReader& reader) {
+  const Value* value = reader.take("gpus");
+  if (value == nullptr) return std::nullopt;
+  int gpus = 0;
+  read(reader.context(*value), gpus);
+  if (gpus < 0 || gpus > kMostGpus) reader.context(*value).fail(fmt::format("a node has from 0 to {} GPUs", kMostGpus));
+  return gpus;
+}
+
 constexpr std::string_view kNameMarks = ".-_", kAddressMarks = ".-_:@";
 
 Host read_host(const Context& at, Launcher launcher) {
   if (at.value.kind == Value::Kind::kScalar) {
     const std::string name = plain_word(at, kNameMarks, "name of a host");
-    return {.name = name, .address = name};
+    return {.name = name, .address = name, .gpus = {}};
   }
   MapReader reader(at.file, at.value, "a host");
   Host host;
@@ -54,6 +66,7 @@ Host read_host(const Context& at, Launcher launcher) {
       at_address.fail(std::string(to_string(launcher)) + " takes no user in an address", "launcher: ssh");
     }
   }
+  host.gpus = read_gpus(reader);
   reader.finish();
   return host;
 }
@@ -137,6 +150,7 @@ Fleet parse_hosts(std::string text, const std::string& file_name) {
     read(root.context(*port), fleet.port);
     if (fleet.port < 1 || fleet.port > 65535) root.context(*port).fail("a port is from 1 to 65535");
   }
+  fleet.gpus = read_gpus(root);
   read_kubernetes(root, fleet);
   fleet.hosts = read_hosts_of(root, fleet.launcher);
   root.finish();

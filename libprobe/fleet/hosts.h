@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,9 @@ enum class Launcher { kSsh, kMpirun, kSrun, kKubernetes };
 const char* to_string(Launcher launcher);
 
 struct Host {
-  std::string name;     // of its record and its file
-  std::string address;  // for the launcher, and for other nodes to reach it: the name unless it is stated
+  std::string name;              // of its record and its file
+  std::string address;           // for the launcher, and for other nodes to reach it: the name unless it is stated
+  std::optional<int> gpus = {};  // that it has to have; 0: none has to be there
 };
 
 struct Fleet {
@@ -26,6 +28,7 @@ struct Fleet {
   Seconds limit{};                     // for one node, launch included; 0: by the depth of the probe
   int port = 5201;                     // of iperf3 between nodes
   std::string image, name_space;       // of Kubernetes: the container, and where its jobs are
+  std::optional<int> gpus;             // that every host has to have which does not say otherwise
   std::vector<Host> hosts;
 };
 

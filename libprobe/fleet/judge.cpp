@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "harness/statistics.h"
 #include "health/limits_of_parts.h"
@@ -27,21 +29,50 @@ std::optional<Health> verdict(double share) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Nodes
 
-std::vector<MachineRecord> peers_of(std::size_t node, const std::vector<Answer>& all) {
-  std::vector<const MachineRecord*> others;
+using Holders =
+    std::map<std::string, std::set<std::size_t>>;  // nodes by an identity, of which each should have its own
+
+Holders holders_of(const std::vector<Answer>& all) {
+  Holders holders;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (i != node && all[i].record) others.push_back(&*all[i].record);
+    if (!all[i].record) continue;
+    for (const std::string& identity : identities_of(*all[i].record)) holders[identity].insert(i);
   }
-  std::vector<MachineRecord> peers;
+  return holders;
+}
+
+// And whoever has an identity of this node, however many there are.
+std::vector<MachineRecord> peers_of(std::size_t node, const std::vector<Answer>& all, const Holders& holders) {
+  std::vector<std::size_t> others;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (i != node && all[i].record) others.push_back(i);
+  }
+  std::set<std::size_t> chosen;
   const std::size_t count = std::min(kMostPeers, others.size());
-  for (std::size_t i = 0; i < count; ++i) peers.push_back(*others[i * others.size() / count]);
+  for (std::size_t i = 0; i < count; ++i) chosen.insert(others[i * others.size() / count]);
+  for (const std::string& identity : identities_of(*all[node].record)) {
+    const std::set<std::size_t>& same = holders.at(identity);
+    chosen.insert(same.begin(), same.end());
+  }
+  chosen.erase(node);
+  std::vector<MachineRecord> peers;
+  for (const std::size_t i : chosen) peers.push_back(*all[i].record);
   return peers;
 }
 
-FleetNode judged(std::size_t node, const std::vector<Answer>& all, const Catalog& catalog) {
+std::optional<RequiredGpus> required_of(const Fleet& fleet, const std::string& host) {
+  const auto it = std::find_if(fleet.hosts.begin(), fleet.hosts.end(), [&](const Host& h) { return h.name == host; });
+  const std::optional<int> gpus = it != fleet.hosts.end() && it->gpus ? it->gpus : fleet.gpus;
+  if (!gpus) return std::nullopt;
+  return RequiredGpus{.count = *gpus, .source = fleet.file};
+}
+
+FleetNode judged(std::size_t node, const std::vector<Answer>& all, const Holders& holders, const Fleet& fleet,
+                 const Catalog& catalog) {
   FleetNode result{.name = all[node].host, .trouble = all[node].trouble, .health = {}};
   if (all[node].record) {
-    result.health = judge_health(*all[node].record, catalog, peers_of(node, all));
+    result.health =
+        judge_health(*all[node].record, catalog, peers_of(node, all, holders), required_of(fleet, all[node].host));
   } else {
     result.health.health = Health::kUnknown;
   }
@@ -164,7 +195,9 @@ FleetReport judge_nodes(const Fleet& fleet, FleetAnswers answers, const Catalog&
     if (!node.record) continue;
     for (Result& r : node.record->results) hold_against(r, peak_of(r, *node.record, catalog));
   }
-  for (std::size_t i = 0; i < answers.nodes.size(); ++i) report.nodes.push_back(judged(i, answers.nodes, catalog));
+  const Holders holders = holders_of(answers.nodes);
+  for (std::size_t i = 0; i < answers.nodes.size(); ++i)
+    report.nodes.push_back(judged(i, answers.nodes, holders, fleet, catalog));
   judge_network(report, answers.pairs);
   name_missing_pairs(report, answers.pairs);
   return report;

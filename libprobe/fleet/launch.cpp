@@ -31,8 +31,10 @@ Words on_host(const Fleet& fleet, const Host& host, const Words& command) {
     case Launcher::kMpirun:
       return Words{"mpirun", "--host", host.address, "-np", "1", "--bind-to", "none"} + fleet.options + command;
     case Launcher::kSrun:
-      return Words{"srun", "--overlap", "--nodelist", host.address, "--nodes", "1", "--ntasks", "1"} + fleet.options +
-             command;
+      // Within an allocation a step beside others; without one a job, which squeue shows under this name.
+      return Words{"srun", "--overlap", "--job-name", "fathom-" + host.name, "--nodelist", host.address, "--nodes",
+                   "1",    "--ntasks",  "1"} +
+             fleet.options + command;
     case Launcher::kKubernetes:
       break;
   }
@@ -80,7 +82,7 @@ void launch_by_kubernetes(Launch& launch, const Fleet& fleet, const Host& host, 
   const std::string file = order.folder + "/" + launch.manifest_file;
   const Words kubectl = Words{"kubectl", "--namespace", fleet.name_space} + fleet.options;
   launch.steps = {
-      {.words = kubectl + Words{"apply", "-f", file}},
+      {.words = kubectl + Words{"create", "-f", file}},  // and not apply: a job that is there already is another run's
       {.words = kubectl + Words{"wait", "--for=condition=complete",
                                 fmt::format("--timeout={:.0f}s", std::max(1.0, limit.value - kToSay)), "job/" + job}},
       {.words = kubectl + Words{"logs", "job/" + job}, .answers = true},
@@ -93,7 +95,7 @@ void launch_by_kubernetes(Launch& launch, const Fleet& fleet, const Host& host, 
 // What a depth may take, and as much again for whoever starts it.
 Seconds default_limit(Depth depth) { return 60_s * (depth == Depth::kQuick ? 5 : depth == Depth::kStandard ? 20 : 90); }
 
-// Ends over there too: a launcher that is ended here may leave its program behind.
+// By timeout(1), here and over there: a launcher that is ended here may leave its program behind. With -k, for some do not want to end.
 Words ended_after(Seconds limit, const Words& command) {
   return Words{"timeout", "-k", "10", fmt::format("{:.0f}", std::max(1.0, limit.value))} + command;
 }
@@ -143,16 +145,29 @@ void add_pairs(FleetPlan& plan, const Fleet& fleet) {
 // ---------------------------------------------------------------------------------------------------------------------
 // As a script
 
-void print_launch(std::string& out, const Launch& launch, const std::string& folder) {
+std::string many(std::size_t count, const char* noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+void print_launch(std::string& out, const Launch& launch, Seconds limit, const std::string& folder) {
   const bool several = launch.steps.size() > 1;
   if (several) out += "( ";
   for (const Step& step : launch.steps) {
     if (&step != &launch.steps.front()) out += step.always ? " ; " : " && ";
-    out += shell_line(step.words);
+    out += shell_line(ended_after(launch_limit(limit), step.words));  // a host that hangs must not hang the fleet
     if (step.answers) out += " > " + shell_word(folder + "/" + launch.file);
     if (launch.file.empty()) out += " > /dev/null 2>&1";
   }
   out += several ? " ) &\n" : " &\n";
+}
+
+// In a new or empty folder, so that no record of another run stands for a host that is silent in this one.
+void print_folders(std::string& out, const FleetPlan& plan, const std::string& folder) {
+  const std::string word = shell_word(folder);
+  const bool has_jobs = !plan.nodes.front().manifest.empty();
+  out += fmt::format("[ -z \"$(ls -A -- {} 2>/dev/null)\" ] || {{ echo {} >&2; exit 2; }}\n", word,
+                     shell_word(folder + " is there already, and not an empty folder"));
+  out += "mkdir -p -- " + shell_word(folder + "/pairs") + (has_jobs ? " " + shell_word(folder + "/jobs") : "") + "\n";
 }
 
 void print_manifests(std::string& out, const FleetPlan& plan, const std::string& folder) {
@@ -161,6 +176,22 @@ void print_manifests(std::string& out, const FleetPlan& plan, const std::string&
     out += "cat > " + shell_word(folder + "/" + launch.manifest_file) + " <<'END_OF_JOB'\n" + launch.manifest +
            "END_OF_JOB\n";
   }
+}
+
+void print_rounds(std::string& out, const FleetPlan& plan, const std::string& folder) {
+  out += fmt::format("# every two nodes once, {}; servers for {:.0f} s\n", many(plan.rounds.size(), "round"),
+                     plan.server_limit.value);
+  for (const Launch& launch : plan.servers) print_launch(out, launch, plan.server_limit, folder);
+  out += fmt::format("sleep {:.0f}\n", plan.settle.value);
+  for (const auto& round : plan.rounds) {
+    out += "running=\n";
+    for (const Launch& launch : round) {
+      print_launch(out, launch, plan.pair_limit, folder);
+      out += "running=\"$running $!\"\n";
+    }
+    out += "wait $running\n";
+  }
+  out += "wait\n";
 }
 
 }  // namespace
@@ -181,28 +212,24 @@ FleetPlan plan_fleet(const Fleet& fleet, const FleetOrder& order) {
   return plan;
 }
 
+Seconds launch_limit(Seconds limit) {
+  constexpr Seconds kToEnd(15);  // for what was ended over there to say so
+  return limit + kToEnd;
+}
+
 std::string script_of(const FleetPlan& plan, const FleetOrder& order) {
   const std::string& folder = order.folder;
-  std::string out = fmt::format("# {} nodes at once\n", plan.nodes.size());
-  const bool has_jobs = !plan.nodes.front().manifest.empty();
-  out += "mkdir -p -- " + shell_word(folder + "/pairs") + (has_jobs ? " " + shell_word(folder + "/jobs") : "") + "\n";
+  std::string out = fmt::format("# {}, at most {} at once\n", many(plan.nodes.size(), "node"), kMostAtOnce);
+  print_folders(out, plan, folder);
   print_manifests(out, plan, folder);
-  for (const Launch& launch : plan.nodes) print_launch(out, launch, folder);
-  out += "wait\n";
-  if (plan.rounds.empty()) return out;
-  out += fmt::format("# every two nodes once, {} rounds; servers for {:.0f} s\n", plan.rounds.size(),
-                     plan.server_limit.value);
-  for (const Launch& launch : plan.servers) print_launch(out, launch, folder);
-  out += fmt::format("sleep {:.0f}\n", plan.settle.value);
-  for (const auto& round : plan.rounds) {
-    out += "running=\n";
-    for (const Launch& launch : round) {
-      print_launch(out, launch, folder);
-      out += "running=\"$running $!\"\n";
-    }
-    out += "wait $running\n";
+  for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
+    if (i > 0 && i % kMostAtOnce == 0) out += "wait\n";
+    print_launch(out, plan.nodes[i], plan.node_limit, folder);
   }
-  return out + "wait\n";
+  out += "wait\n";
+  if (!plan.rounds.empty()) print_rounds(out, plan, folder);
+  if (!order.judge.empty()) out += "# what that says of each node and of all; its exit code is the script's\n";
+  return order.judge.empty() ? out : out + shell_line(order.judge) + "\n";
 }
 
 std::string shell_word(const std::string& word) {

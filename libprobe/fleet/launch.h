@@ -27,6 +27,8 @@ struct Launch {
   std::string manifest;
 };
 
+inline constexpr std::size_t kMostAtOnce = 64;  // launches side by side
+
 struct FleetPlan {
   std::vector<Launch> nodes;    // all at once
   std::vector<Launch> servers;  // of iperf3, all at once while the rounds run
@@ -41,10 +43,14 @@ struct FleetOrder {
   std::string folder;        // of the records
   std::string job_template;  // templates/kubernetes/probe-job.yaml; for Kubernetes
   std::string run = {};      // tells this run from others, in names of jobs: letters and digits
+  std::vector<std::string> judge = {};  // the command that judges what the script gathered, on this machine
 };
 FleetPlan plan_fleet(const Fleet& fleet, const FleetOrder& order);
 
-// The same as a script for a POSIX shell. Ends with a newline.
+// Until a launch that gives no answer is ended here, too: `limit` is that of its program over there.
+Seconds launch_limit(Seconds limit);
+
+// The same as a script for a POSIX shell, which ends with the verdict. Ends with a newline.
 std::string script_of(const FleetPlan& plan, const FleetOrder& order);
 
 // One word of a POSIX shell, whatever is in it: plain words as they are, others in single quotes.

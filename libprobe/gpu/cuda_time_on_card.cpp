@@ -15,6 +15,7 @@ constexpr int kMostHeldRuns = 500;  // a queue takes about a thousand launches
 constexpr double kBeyondCache = 3;  // times the cache (CUTLASS' profiler takes as much)
 constexpr int kMostCopies = 200;
 constexpr double kWindow = 0.2, kSteady = 0.01;
+constexpr Seconds kPowerWindow{1};  // NVML tells the mean of a second: of less it would tell what was before
 
 constexpr double kPatience = 60;  // seconds for a sample: a collective that lost a rank waits for ever
 
@@ -136,6 +137,7 @@ void TimedOnCard::add(const TimedOnCard& more) {
   repeated.seconds.insert(repeated.seconds.end(), more.repeated.seconds.begin(), more.repeated.seconds.end());
   repeated.warm_up_runs += more.repeated.warm_up_runs;
   repeated.warm_up += more.repeated.warm_up;
+  last_run = more.last_run;
   if (!more.seen) return;
   if (!seen) seen.emplace();
   seen->add(*more.seen);
@@ -151,9 +153,13 @@ TimedOnCard time_on_cards(const std::vector<Card*>& cards, const CardRules& rule
   repeat_rules.least_sample = Seconds(0);  // a sample is long enough as it is
   TimedOnCard timed;
   timed.launches = rules.launches;
+  timed.last_run = samples.runs() - 1;
   for (Card* card : cards) card->watch();
+  const Now now = steady_clock();
+  const double begin = now();
   timed.repeated = repeat_samples(repeat_rules, steady_clock(), [&] { return samples.take(); });
   timed.repeated.warm_up_runs *= samples.runs();
+  timed.alike = rules.alike_before + Seconds(now() - begin);
   for (Card* card : cards) {
     const std::optional<DeviceWatch> seen = card->watched();
     if (!seen) continue;
@@ -199,7 +205,7 @@ void fill(Result& result, const Work& work, const TimedOnCard& timed) {
   if (!timed.seen) return;
   if (timed.seen->least_clock_hz) p.clock_low = Hertz(*timed.seen->least_clock_hz);
   if (timed.seen->most_clock_hz) p.clock_high = Hertz(*timed.seen->most_clock_hz);
-  if (timed.seen->mean_watts) p.power = Watts(*timed.seen->mean_watts);
+  if (timed.seen->mean_watts && timed.alike >= kPowerWindow) p.power = Watts(*timed.seen->mean_watts);
   p.temperature = timed.seen->most_celsius;
   p.throttle_reasons = timed.seen->event_reasons;
 }

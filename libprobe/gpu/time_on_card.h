@@ -27,12 +27,15 @@ struct CardRules {
   RepeatRules repeat;
   int least_runs = 1;  // of a sample: enough for the buffers to leave the cache
   Launches launches = Launches::kGraph;
+  Seconds alike_before{};  // the card did the same for so long already
 };
 
 struct TimedOnCard {
   Repeated repeated;
   std::optional<DeviceWatch> seen;
+  Seconds alike{};  // how long the card did the same, in all
   Launches launches = Launches::kGraph;
+  int last_run = 0;  // whose output is there, when runs write to one place
 
   void add(const TimedOnCard& more);  // taken later
 };

@@ -28,13 +28,13 @@ class CardWeights {
   cuda::Weights turn(int run) const { return turn(run, rows_); }
   int copies() const { return copies_; }
   std::size_t bytes() const { return code_bytes_ + scale_bytes_; }  // of a copy
-  std::vector<double> row(std::int64_t index) const;                // of the first copy
+  std::vector<double> row(std::int64_t index, int run) const;       // of the one whose turn it was
 
  private:
   double scale(const std::vector<std::uint8_t>& scales, std::int64_t group) const;
   const std::uint8_t* codes(int copy) const;
   const std::uint8_t* scales(int copy) const;
-  std::vector<std::uint8_t> scales_of(std::int64_t row) const;
+  std::vector<std::uint8_t> scales_of(std::int64_t row, int copy) const;
 
   cuda::WeightFormat format_;
   std::int64_t rows_, cols_;
@@ -45,7 +45,7 @@ class CardWeights {
 
 // Values of bf16 on the device.
 std::vector<double> bf16_on_host(const std::uint16_t* from, std::size_t count);
-// |got - sum of a b| over the sum of |a b|; 1e30 when it is no number.
+// |got - sum of a b| over the sum of |a b|, but for what rounding to bf16 takes; 1e30 when it is no number.
 double product_error(double got, const std::vector<double>& a, const std::vector<double>& b);
 // Of silu(x gate) (x up): |got - wanted| over the most that an error of the two sums, as a share of what is summed, makes of it. silu may
 // be as good as 0, and its own size is no measure then.
@@ -53,7 +53,7 @@ double gated_error(double got, const std::vector<double>& x, const std::vector<d
                    const std::vector<double>& up);
 // The same of vectors, by their lengths: |got - wanted| / |wanted|.
 double distance(const std::vector<double>& got, const std::vector<double>& wanted);
-// Of a product that was rounded to bf16: 2^-9 of a sum that is a hundredth of what was summed; a wrong one is off by that hundredth.
+// Of a product of weights that were rounded to bf16 by the way, and summed in fp32; a wrong one is off by a hundredth and more.
 inline constexpr double kMostProductError = 1e-3;
 
 }  // namespace fathom::probe

@@ -73,9 +73,9 @@ class Pages {
   const std::int32_t* lengths() const { return lengths_.as<std::int32_t>(); }
   int turns() const { return turns_; }
   std::size_t turn_bytes() const { return memory_.bytes() / static_cast<std::size_t>(turns_); }
-  // Where the first turn has the tokens of a sequence, page by page.
-  const std::uint16_t* page(int sequence, std::int64_t page) const {
-    return pages() + number(0, sequence * per_sequence_ + page) * page_values_;
+  // Where the turn of `run` has the tokens of a sequence, page by page.
+  const std::uint16_t* page(int run, int sequence, std::int64_t page) const {
+    return pages() + number(run % turns_, sequence * per_sequence_ + page) * page_values_;
   }
 
  private:
@@ -148,22 +148,22 @@ void append(Rows& to, Rows rows, std::int64_t most) {
 }
 
 // Of GQA's pages: keys of all heads, then values.
-Context grouped_context(const Pages& pages, const HeadsShape& shape, int sequence, int kv_head, int tokens) {
+Context grouped_context(const Pages& pages, int run, const HeadsShape& shape, int sequence, int kv_head, int tokens) {
   Context context;
   const std::int64_t of_head = kPage * shape.head_dim;
   for (std::int64_t page = 0; page * kPage < tokens; ++page) {
-    const std::uint16_t* keys = pages.page(sequence, page) + kv_head * of_head;
+    const std::uint16_t* keys = pages.page(run, sequence, page) + kv_head * of_head;
     append(context.keys, rows_at(keys, kPage, shape.head_dim, shape.head_dim), tokens);
     append(context.values, rows_at(keys + shape.kv_heads * of_head, kPage, shape.head_dim, shape.head_dim), tokens);
   }
   return context;
 }
 
-Context latent_context(const Pages& pages, int sequence, int tokens) {
+Context latent_context(const Pages& pages, int run, int sequence, int tokens) {
   Context context;
   for (std::int64_t page = 0; page * kPage < tokens; ++page) {
-    append(context.keys, rows_at(pages.page(sequence, page), kPage, kLatentRow, kLatentRow), tokens);
-    append(context.values, rows_at(pages.page(sequence, page), kPage, kLatentRow, kLatent), tokens);
+    append(context.keys, rows_at(pages.page(run, sequence, page), kPage, kLatentRow, kLatentRow), tokens);
+    append(context.values, rows_at(pages.page(run, sequence, page), kPage, kLatentRow, kLatent), tokens);
   }
   return context;
 }
@@ -201,10 +201,10 @@ class Attention {
                              .kv_heads = shape.kv_heads,
                              .head_dim = shape.head_dim,
                              .scale = static_cast<float>(1 / std::sqrt(shape.head_dim))};
-    Result r = decoded("gpu.attention.decode", op, pages, d, q, out, cuda::decode_attention,
-                       4.0 * shape.kv_heads * shape.head_dim, shape_of(shape, d));
+    auto [r, run] = decoded("gpu.attention.decode", op, pages, d, q, out, cuda::decode_attention,
+                            4.0 * shape.kv_heads * shape.head_dim, shape_of(shape, d));
     const int head = shape.heads - 1, sequence = d.sequences - 1;
-    const Context context = grouped_context(pages, shape, sequence, shape.kv_heads - 1, d.context);
+    const Context context = grouped_context(pages, run, shape, sequence, shape.kv_heads - 1, d.context);
     const std::int64_t at = sequence * row + std::int64_t{head} * shape.head_dim;
     check_row(r, q, out, at, at, context, static_cast<std::size_t>(d.context), shape.head_dim, op.scale);
     return r;
@@ -215,13 +215,13 @@ class Attention {
     const CardMemory q = normal_bf16(card_, std::int64_t{d.sequences} * shape.heads * kLatentRow, 13),
                      out = normal_bf16(card_, std::int64_t{d.sequences} * shape.heads * kLatent, 17);
     cuda::LatentAttention op{.sequences = d.sequences, .heads = shape.heads, .scale = 1.0f / 24};
-    Result r = decoded("gpu.attention.mla_decode", op, pages, d, q, out, cuda::latent_attention, 2.0 * kLatentRow,
-                       {{"dtype", "bf16"},
-                        {"heads", fmt::format("{}", shape.heads)},
-                        {"batch", fmt::format("{}", d.sequences)},
-                        {"context", fmt::format("{}", d.context)}});
+    auto [r, run] = decoded("gpu.attention.mla_decode", op, pages, d, q, out, cuda::latent_attention, 2.0 * kLatentRow,
+                            {{"dtype", "bf16"},
+                             {"heads", fmt::format("{}", shape.heads)},
+                             {"batch", fmt::format("{}", d.sequences)},
+                             {"context", fmt::format("{}", d.context)}});
     const std::int64_t last = std::int64_t{d.sequences} * shape.heads - 1;
-    check_row(r, q, out, last * kLatentRow, last * kLatent, latent_context(pages, d.sequences - 1, d.context),
+    check_row(r, q, out, last * kLatentRow, last * kLatent, latent_context(pages, run, d.sequences - 1, d.context),
               static_cast<std::size_t>(d.context), kLatentRow, op.scale);
     return r;
   }
@@ -249,12 +249,11 @@ class Attention {
       cuda::prefill_attention(how, op);
     };
     Result r = card_result("gpu.attention.prefill", card_, Unit::kFlopsPerSecond, shape_of(shape, p));
-    timed(r, run, 1, 4.0 * shape.head_dim * shape.heads * p.pairs(), "prefill_attention", repeat_of(p));
-    run({.stream = card_.stream()}, 0);
-    card_.stream().wait();
+    const int last =
+        timed(r, run, 1, 4.0 * shape.head_dim * shape.heads * p.pairs(), "prefill_attention", repeat_of(p));
     const int checked = p.rows / 2, head = shape.heads - 1;
     const std::int64_t at = checked * row + std::int64_t{head} * shape.head_dim;
-    check_row(r, q, out, at, at, grouped_context(pages, shape, 0, shape.kv_heads - 1, p.context),
+    check_row(r, q, out, at, at, grouped_context(pages, last, shape, 0, shape.kv_heads - 1, p.context),
               static_cast<std::size_t>(p.cached() + checked + 1), shape.head_dim, op.scale);
     return r;
   }
@@ -322,16 +321,23 @@ class Attention {
     return p.rows < kManyRows ? rules_.repeat_point() : rules_.repeat_heavy(p.rows == kManyRows);
   }
 
-  void timed(Result& r, const CardBody& run, int turns, double work, const char* kernel, const RepeatRules& repeat,
-             const std::string& cache = "keys and values as they fit") {
+  // Returns the last run, whose output is there.
+  int timed(Result& r, const CardBody& run, int turns, double work, const char* kernel, const RepeatRules& repeat,
+            const std::string& cache = "keys and values as they fit") {
     const TimedOnCard times = time_on_card(card_, {.repeat = repeat, .least_runs = turns}, run);
-    fill(r, {.amount = work, .engine = "fathom kernels", .kernel = kernel, .pattern = "normal", .cache = cache}, times);
+    fill(r, {.amount = work, .engine = our_kernels(), .kernel = kernel, .pattern = "normal", .cache = cache}, times);
+    return times.last_run;
   }
 
+  struct Decoded {
+    Result result;
+    int run;  // whose output is there
+  };
+
   template <class Op>
-  Result decoded(const char* name, Op& op, const Pages& pages, const Decoding& d, const CardMemory& q,
-                 const CardMemory& out, void (*kernel)(const cuda::Launch&, const Op&, const cuda::Workspace&),
-                 double token_bytes, std::map<std::string, std::string> shape) {
+  Decoded decoded(const char* name, Op& op, const Pages& pages, const Decoding& d, const CardMemory& q,
+                  const CardMemory& out, void (*kernel)(const cuda::Launch&, const Op&, const cuda::Workspace&),
+                  double token_bytes, std::map<std::string, std::string> shape) {
     op.q = q.as<std::uint16_t>();
     op.pages = pages.pages();
     op.page_stride = pages.page_values();
@@ -345,12 +351,10 @@ class Attention {
       kernel(how, op, card_.workspace());
     };
     Result r = card_result(name, card_, Unit::kBytesPerSecond, std::move(shape));
-    timed(r, run, pages.turns(), token_bytes * d.sequences * d.context, name, rules_.repeat_point(),
-          cache_of(card_, pages.turn_bytes(), pages.turns()));
+    const int last = timed(r, run, pages.turns(), token_bytes * d.sequences * d.context, name, rules_.repeat_point(),
+                           cache_of(card_, pages.turn_bytes(), pages.turns()));
     r.protocol.kernel = std::is_same_v<Op, cuda::DecodeAttention> ? "decode_attention" : "latent_attention";
-    run({.stream = card_.stream()}, 0);
-    card_.stream().wait();
-    return r;
+    return {std::move(r), last};
   }
 
   static Context expanded_context(const CardMemory& expanded, const CardMemory& rotary, const LatentShape& shape,

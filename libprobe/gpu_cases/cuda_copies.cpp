@@ -5,6 +5,7 @@
 
 #include "cuda/random_numbers.h"
 #include "gpu_cases/gpu_cases.h"
+#include "harness/case_units.h"
 
 namespace fathom::probe {
 
@@ -18,30 +19,51 @@ std::vector<std::size_t> sizes_of(const GpuRules& rules) {
   return {8, 4096, 65536, std::size_t{1} << 20, std::size_t{16} << 20, kLarge, std::size_t{1} << 30};
 }
 
+// Words of `memory` that are not what was sent.
+double others(const Card& card, const CardMemory& memory, std::size_t bytes) {
+  const CardMemory count(sizeof(unsigned long long));
+  cuda_ok(cudaMemset(count.as<void>(), 0, count.bytes()), "cudaMemset");
+  cuda::count_others({.stream = card.stream()}, memory.as<void>(), bytes, kSeed, count.as<unsigned long long>());
+  card.stream().wait();
+  return static_cast<double>(on_host<unsigned long long>(count.as<void>(), 1)[0]);
+}
+
 class Copies {
  public:
   Copies(Card& card, const GpuRules& rules, std::size_t most)
       : card_(card), rules_(rules), from_(most), to_(most), host_(most), back_(most) {
     cuda::fill_random({.stream = card.stream()}, from_.as<void>(), most, 0xffff, 0, kSeed);
     card.stream().wait();
-    std::memset(back_.as<void>(), 1, most);  // touched, as memory that is used
   }
 
   // From the card, then back to another place of it, where all of it must be what it was.
   std::vector<Result> measure(std::size_t bytes) {
+    forget();
     Result d2h = one_way("gpu.copy.d2h", bytes, host_.as<void>(), from_.as<void>(), cudaMemcpyDeviceToHost);
     Result h2d = one_way("gpu.copy.h2d", bytes, to_.as<void>(), host_.as<void>(), cudaMemcpyHostToDevice);
     card_.look_at_slot();
     check(h2d, "words that differ after both ways", differing(bytes), 0);
     d2h.correctness = h2d.correctness;
     std::vector<Result> results = {h2d, d2h};
-    if (bytes >= kLarge) results.push_back(both_ways(bytes));
+    if (bytes >= kLarge) {
+      forget();
+      results.push_back(both_ways(bytes));
+      const double wrong = differing(bytes);  // what came up; then what went down, by the same place
+      cuda_ok(cudaMemcpy(to_.as<void>(), back_.as<void>(), bytes, cudaMemcpyHostToDevice), "a copy");
+      check(results.back(), "words that differ at both targets", wrong + differing(bytes), 0);
+    }
     return results;
   }
 
  private:
+  // What was copied before would pass for what is copied next.
+  void forget() {
+    cuda_ok(cudaMemset(to_.as<void>(), 0, to_.bytes()), "cudaMemset");
+    std::memset(back_.as<void>(), 1, to_.bytes());
+  }
+
   Result figure(const char* name, std::size_t bytes, int directions, const CardBody& body) {
-    const bool is_latency = bytes <= 8;  // a rate of eight bytes says nothing
+    const bool is_latency = bytes <= kMostTimedBytes;
     Result r = card_result(name, card_, is_latency ? Unit::kTime : Unit::kBytesPerSecond,
                            {{"bytes", fmt::format("{}", bytes)}, {"directions", fmt::format("{}", directions)}});
     fill(r,
@@ -72,13 +94,7 @@ class Copies {
     });
   }
 
-  double differing(std::size_t bytes) {
-    const CardMemory count(sizeof(unsigned long long));
-    cuda_ok(cudaMemset(count.as<void>(), 0, count.bytes()), "cudaMemset");
-    cuda::count_others({.stream = card_.stream()}, to_.as<void>(), bytes, kSeed, count.as<unsigned long long>());
-    card_.stream().wait();
-    return static_cast<double>(on_host<unsigned long long>(count.as<void>(), 1)[0]);
-  }
+  double differing(std::size_t bytes) const { return others(card_, to_, bytes); }
 
   Card& card_;
   const GpuRules& rules_;
@@ -108,6 +124,9 @@ Result together(const char* name, const Cards& cards, const GpuRules& rules, cud
     card->stream().wait();
     cuda_ok(cudaMemcpy(on_host.back().as<void>(), on_cards.back().as<void>(), kLarge, cudaMemcpyDeviceToHost),
             "a copy");
+    const bool up = kind == cudaMemcpyHostToDevice;  // where it goes, nothing is left of it
+    up ? cuda_ok(cudaMemset(on_cards.back().as<void>(), 0, kLarge), "cudaMemset")
+       : static_cast<void>(std::memset(on_host.back().as<void>(), 0, kLarge));
   }
   const GroupBody body{
       .launch =
@@ -131,6 +150,15 @@ Result together(const char* name, const Cards& cards, const GpuRules& rules, cud
         .kernel = "cudaMemcpyAsync, pinned",
         .cache = ""},
        time_on_cards(all_of(cards), {.repeat = rules.repeat(), .launches = Launches::kEager}, body));
+  double wrong = 0;
+  for (std::size_t i = 0; i < cards.size(); ++i) {
+    cards[i]->use();
+    if (kind == cudaMemcpyDeviceToHost) {
+      cuda_ok(cudaMemcpy(on_cards[i].as<void>(), on_host[i].as<void>(), kLarge, cudaMemcpyHostToDevice), "a copy");
+    }
+    wrong += others(*cards[i], on_cards[i], kLarge);
+  }
+  check(r, "words that differ at the targets", wrong, 0);
   return r;
 }
 

@@ -1,4 +1,5 @@
-// Products of square matrices by cuBLASLt, the best of its proposals for every type of number: what the arithmetic of a device does.
+// Products by cuBLASLt, the best of its proposals: of square matrices in every type of number, what the arithmetic of a device does; and of
+// models' matrices in the types that the engine has no kernels for.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,7 +25,7 @@ constexpr Type kTypes[] = {{"bf16", NumberType::kBf16},
                            {"tf32", NumberType::kFp32},
                            {"int8", NumberType::kInt8}};
 
-constexpr int kProposals = 8, kChecked = 32;
+constexpr int kChecked = 64;
 constexpr double kLeastSample =
     0.02;  // seconds: as long as a layer's products follow each other, and gaps do not cool it
 
@@ -48,145 +49,259 @@ double number(NumberType type, const std::uint8_t* at) {
   return 0;
 }
 
-class Square {
+// Weights [n, k], in so many copies that take turns, and activations [most, k].
+struct Operands {
+  const Type& type;
+  std::int64_t n, k;
+  int copies;
+  CardMemory w, x, y;
+
+  Operands(const Type& of, std::int64_t outputs, std::int64_t inputs, std::int64_t most, int turns)
+      : type(of),
+        n(outputs),
+        k(inputs),
+        copies(turns),
+        w(matrix_bytes() * static_cast<std::size_t>(copies)),
+        x(static_cast<std::size_t>(most * k) * size_of(type.type)),
+        y(static_cast<std::size_t>(most * n) * 4) {}
+
+  std::size_t matrix_bytes() const { return static_cast<std::size_t>(n * k) * size_of(type.type); }
+  std::uint8_t* matrix(int run) const {
+    return w.as<std::uint8_t>() + static_cast<std::size_t>(run % copies) * matrix_bytes();
+  }
+
+  void put_in_normal_numbers(const Card& card) const {
+    cuda::fill_normal({.stream = card.stream()}, w.as<void>(), w.bytes() / size_of(type.type), type.type, 1);
+    cuda::fill_normal({.stream = card.stream()}, x.as<void>(), x.bytes() / size_of(type.type), type.type,
+                      std::uint64_t{1} << 40);
+    card.stream().wait();
+  }
+  void put_in_zeros() const {
+    cuda_ok(cudaMemset(w.as<void>(), 0, w.bytes()), "cudaMemset");
+    cuda_ok(cudaMemset(x.as<void>(), 0, x.bytes()), "cudaMemset");
+  }
+};
+
+// How the best proposal is looked for: clocks still move when the first is tried.
+struct Search {
+  int proposals, rounds;
+  RepeatRules repeat;
+};
+const Search kThorough{
+    .proposals = 8,
+    .rounds = 2,
+    .repeat = {.least = 3, .budget = Seconds(0), .warm_up = Seconds(0.005), .least_sample = Seconds(0.005)}};
+const Search kBrief{
+    .proposals = 4,
+    .rounds = 1,
+    .repeat = {.least = 3, .budget = Seconds(0), .warm_up = Seconds(0.002), .least_sample = Seconds(0.0005)}};
+
+class Gemm {
  public:
-  Square(Card& card, const GpuRules& rules, const Type& type, std::int64_t size)
+  Gemm(Card& card, const Operands& operands, int m, const Search& search)
       : card_(card),
-        rules_(rules),
-        type_(type),
-        size_(size),
-        count_(static_cast<std::size_t>(size * size)),
-        w_(count_ * size_of(type.type)),
-        x_(count_ * size_of(type.type)),
-        y_(count_ * 4),
-        proposals_(type.type, size, size, static_cast<int>(size), card.workspace().data, card.workspace().bytes,
-                   kProposals) {}
+        of_(operands),
+        m_(m),
+        search_(search),
+        proposals_(operands.type.type, operands.n, operands.k, m, card.workspace().data, card.workspace().bytes,
+                   search.proposals) {}
 
   bool supported() const { return proposals_.count() > 0; }
 
-  void put_in_normal_numbers() {
-    cuda::fill_normal({.stream = card_.stream()}, w_.as<void>(), count_, type_.type, 1);
-    cuda::fill_normal({.stream = card_.stream()}, x_.as<void>(), count_, type_.type, std::uint64_t{1} << 40);
-    card_.stream().wait();
-  }
-  void put_in_zeros() {
-    cuda_ok(cudaMemset(w_.as<void>(), 0, w_.bytes()), "cudaMemset");
-    cuda_ok(cudaMemset(x_.as<void>(), 0, x_.bytes()), "cudaMemset");
-  }
-
   CardBody product(int proposal) const {
-    return [this, proposal](const cuda::Launch& how, int) {
-      proposals_.run(proposal, w_.as<void>(), x_.as<void>(), y_.as<void>(), how.stream);
+    return [this, proposal](const cuda::Launch& how, int run) {
+      proposals_.run(proposal, of_.matrix(run), of_.x.as<void>(), of_.y.as<void>(), how.stream);
     };
   }
+  CardBody product() const { return product(best_); }
 
-  // Twice over, because clocks still move: each proposal by its better time.
+  // Each proposal by its best time.
   void find_the_best() {
-    const RepeatRules brief{
-        .least = 3, .budget = Seconds(0), .warm_up = Seconds(0.005), .least_sample = Seconds(0.005)};
     double least = 0;
-    for (int i = 0; i < 2 * proposals_.count(); ++i) {
+    for (int i = 0; i < search_.rounds * proposals_.count(); ++i) {
       const int proposal = i % proposals_.count();
-      const double time = median_of(time_on_card(card_, {.repeat = brief}, product(proposal)).repeated.seconds);
+      const double time =
+          median_of(time_on_card(card_, {.repeat = search_.repeat}, product(proposal)).repeated.seconds);
       if (least > 0 && time >= least) continue;
       least = time;
       best_ = proposal;
     }
   }
 
-  Result measure(const char* pattern) {
-    const std::string size = fmt::format("{}", size_);
+  Result measure(const char* pattern, CardRules rules) {
     Result r = card_result("gpu.gemm", card_, Unit::kFlopsPerSecond,
-                           {{"dtype", type_.name}, {"m", size}, {"n", size}, {"k", size}});
-    if (pattern == std::string("zeros")) r.shape["numbers"] = pattern;
-    RepeatRules repeat = rules_.repeat();
-    repeat.least_sample = Seconds(kLeastSample);
-    repeat.least = 11;
-    warm_up(card_, rules_.settle_products, rules_.most_settle, product(best_));
-    cuda_ok(cudaMemset(y_.as<void>(), 0xff, y_.bytes()), "cudaMemset");
-    const TimedOnCard timed = time_on_card(card_, {.repeat = repeat}, product(best_));
-    const double cubed = static_cast<double>(size_) * static_cast<double>(size_) * static_cast<double>(size_);
+                           {{"dtype", of_.type.name},
+                            {"m", fmt::format("{}", m_)},
+                            {"n", fmt::format("{}", of_.n)},
+                            {"k", fmt::format("{}", of_.k)}});
+    cuda_ok(cudaMemset(of_.y.as<void>(), 0xff, of_.y.bytes()), "cudaMemset");
+    rules.least_runs = of_.copies;
+    const TimedOnCard timed = time_on_card(card_, rules, product());
+    const double products = static_cast<double>(m_) * static_cast<double>(of_.n) * static_cast<double>(of_.k);
     fill(r,
-         {.amount = 2 * cubed,
+         {.amount = 2 * products,
           .engine = "cuBLASLt " + cuda::cublaslt_version(),
-          .kernel = fmt::format("the best of {} proposals", kProposals),
-          .pattern = pattern},
+          .kernel = fmt::format("the best of {} proposals", search_.proposals),
+          .pattern = pattern,
+          .cache = cache_of(card_, of_.w.bytes() + of_.x.bytes() + of_.y.bytes(), 1)},
          timed);
-    r.notes.push_back(fmt::format("{}: proposal {} of {}, algorithm {}", type_.name, best_ + 1, proposals_.count(),
-                                  proposals_.algorithm(best_)));
-    check(r, fmt::format("{} elements against sums in double", kChecked), worst_error(), kMostProductError);
+    check(r, fmt::format("{} elements against sums in double", kChecked), worst_error(timed.last_run),
+          kMostProductError);
     return r;
   }
 
+  std::string choice() const {
+    return fmt::format("{}: proposal {} of {}, algorithm {}", of_.type.name, best_ + 1, proposals_.count(),
+                       proposals_.algorithm(best_));
+  }
+
  private:
-  std::vector<double> row(const CardMemory& matrix, std::int64_t index) const {
-    const std::size_t size = size_of(type_.type), bytes = static_cast<std::size_t>(size_) * size;
-    const auto codes =
-        on_host<std::uint8_t>(matrix.as<std::uint8_t>() + static_cast<std::size_t>(index) * bytes, bytes);
+  // `k` values of a matrix or of a token.
+  std::vector<double> row(const std::uint8_t* rows, std::int64_t index) const {
+    const std::size_t size = size_of(of_.type.type), bytes = static_cast<std::size_t>(of_.k) * size;
+    const auto codes = on_host<std::uint8_t>(rows + static_cast<std::size_t>(index) * bytes, bytes);
     std::vector<double> values;
-    for (std::size_t at = 0; at < bytes; at += size) values.push_back(number(type_.type, &codes[at]));
+    for (std::size_t at = 0; at < bytes; at += size) values.push_back(number(of_.type.type, &codes[at]));
     return values;
   }
 
   double result_at(std::int64_t token, std::int64_t column) const {
-    const ProductType kind = product_type(type_.type);
-    const std::size_t size = kind == ProductType::kAsOperands ? size_of(type_.type)
+    const ProductType kind = product_type(of_.type.type);
+    const std::size_t size = kind == ProductType::kAsOperands ? size_of(of_.type.type)
                              : kind == ProductType::kBf16     ? 2
                                                               : 4;
     const auto at =
-        on_host<std::uint8_t>(y_.as<std::uint8_t>() + static_cast<std::size_t>(token * size_ + column) * size, size);
-    if (kind == ProductType::kAsOperands) return number(type_.type, at.data());
+        on_host<std::uint8_t>(of_.y.as<std::uint8_t>() + static_cast<std::size_t>(token * of_.n + column) * size, size);
+    if (kind == ProductType::kAsOperands) return number(of_.type.type, at.data());
     if (kind == ProductType::kBf16) return number(NumberType::kBf16, at.data());
     std::int32_t whole = 0;
     std::copy(at.begin(), at.end(), reinterpret_cast<std::uint8_t*>(&whole));
     return whole;
   }
 
-  double worst_error() const {
+  // Of what the last timed run wrote.
+  double worst_error(int run) const {
     double worst = 0;
     for (std::int64_t i = 0; i < kChecked; ++i) {
-      const std::int64_t token = i * 2654435761 % size_, column = i * 40503 * 7 % size_;
-      worst = std::max(worst, product_error(result_at(token, column), row(w_, column), row(x_, token)));
+      const std::int64_t token = i * 2654435761 % m_, column = i * 40503 * 7 % of_.n;
+      worst = std::max(worst, product_error(result_at(token, column), row(of_.matrix(run), column),
+                                            row(of_.x.as<std::uint8_t>(), token)));
     }
     return worst;
   }
 
   Card& card_;
-  const GpuRules& rules_;
-  const Type& type_;
-  std::int64_t size_;
-  std::size_t count_;
-  CardMemory w_, x_, y_;
+  const Operands& of_;
+  int m_;
+  const Search& search_;
   cuda::GemmProposals proposals_;
   int best_ = 0;
 };
 
-std::vector<Result> measure(Card& card, const GpuRules& rules) {
+// 8192 cubed of a type: what the arithmetic does, for a quarter of a second and for long.
+class Square {
+ public:
+  Square(Card& card, const GpuRules& rules, const Operands& operands)
+      : card_(card),
+        rules_(rules),
+        operands_(operands),
+        gemm_(card, operands, static_cast<int>(operands.n), kThorough) {}
+
+  bool supported() const { return gemm_.supported(); }
+
+  void measure(std::vector<Result>& results) {
+    operands_.put_in_normal_numbers(card_);
+    if (results.empty()) warm_up(card_, rules_.settle, rules_.most_settle, gemm_.product());
+    gemm_.find_the_best();
+    results.push_back(burst("normal"));
+    if (operands_.type.type != NumberType::kBf16) return;
+    if (rules_.sustained > Seconds(0)) results.push_back(sustained());
+    operands_.put_in_zeros();  // what the power of real numbers costs
+    results.push_back(burst("zeros"));
+    results.back().shape["numbers"] = "zeros";
+  }
+
+ private:
+  Result burst(const char* pattern) {
+    RepeatRules repeat = rules_.repeat();
+    repeat.least_sample = Seconds(kLeastSample);
+    repeat.least = 21;
+    warm_up(card_, rules_.settle_products, rules_.most_settle, gemm_.product());
+    Result r = gemm_.measure(pattern, {.repeat = repeat, .alike_before = rules_.settle_products});
+    r.notes.push_back(gemm_.choice());
+    return r;
+  }
+
+  // The last third, when the card is as warm as it gets in a rack.
+  Result sustained() {
+    const RepeatRules repeat{.least = 11,
+                             .most = 100000,
+                             .budget = rules_.sustained / 3,
+                             .warm_up = rules_.sustained * (2.0 / 3),
+                             .least_sample = Seconds(kLeastSample),
+                             .tolerance = 0};
+    Result r = gemm_.measure("normal", {.repeat = repeat});
+    r.shape["load"] = "sustained";
+    return r;
+  }
+
+  Card& card_;
+  const GpuRules& rules_;
+  const Operands& operands_;
+  Gemm gemm_;
+};
+
+void measure_squares(Card& card, const GpuRules& rules, std::vector<Result>& results) {
   constexpr std::size_t kLarge = std::size_t{8} << 30;  // of free memory
   const std::int64_t size = card.free_memory() > kLarge ? 8192 : 4096;
-  std::vector<Result> results;
   for (const Type& type : kTypes) {
-    Square square(card, rules, type, size);
-    if (!square.supported()) {
+    const Operands operands(type, size, size, size, 1);  // larger than the cache, all three
+    Square square(card, rules, operands);
+    if (square.supported()) {
+      square.measure(results);
+    } else {
       results.push_back(without_figure("gpu.gemm", card.device(), Status::kNotSupported,
                                        fmt::format("cuBLASLt has no product of {} for this device", type.name)));
-      continue;
     }
-    square.put_in_normal_numbers();
-    if (results.empty()) warm_up(card, rules.settle, rules.most_settle, square.product(0));
-    square.find_the_best();
-    results.push_back(square.measure("normal"));
-    if (type.type != NumberType::kBf16) continue;
-    square.put_in_zeros();  // what the power of real numbers costs
-    results.push_back(square.measure("zeros"));
   }
+}
+
+// Matrices of models in the types that gpu.linear has no kernels for. Of some m a library has no algorithm: those are passed over.
+void measure_matrices(Card& card, const GpuRules& rules, const ModelShapes& shapes, std::vector<Result>& results) {
+  constexpr int kMost = 8192, kMostOfHead = 256, kManyTokens = 1024;
+  for (const Type& type : kTypes) {
+    if (type.type == NumberType::kBf16) continue;
+    for (const ProductShape& shape : shapes.products) {
+      attempt(results, "gpu.gemm", card, [&] {
+        const int most = shape.of_head ? kMostOfHead : kMost;
+        const auto bytes = static_cast<std::size_t>(shape.n * shape.k) * size_of(type.type);
+        const Operands operands(type, shape.n, shape.k, most, copies_beyond_cache(card, bytes));
+        operands.put_in_normal_numbers(card);
+        for (int m = 1; m <= most; m *= 2) {
+          Gemm gemm(card, operands, m, kBrief);
+          if (!gemm.supported()) continue;
+          gemm.find_the_best();
+          const RepeatRules repeat = m == 1            ? rules.repeat_first()
+                                     : m < kManyTokens ? rules.repeat_point()
+                                                       : rules.repeat_heavy(m == kManyTokens);
+          results.push_back(gemm.measure("normal", {.repeat = repeat}));
+        }
+      });
+    }
+  }
+}
+
+std::vector<Result> measure(Card& card, const GpuRules& rules, const ModelShapes& shapes) {
+  std::vector<Result> results;
+  measure_squares(card, rules, results);
+  measure_matrices(card, rules, shapes, results);
   return results;
 }
 
 }  // namespace
 
-std::vector<Result> measure_gpu_gemm(const Cards& cards, const GpuRules& rules) {
-  return on_every_card(cards, "gpu.gemm", [&](Card& card) { return measure(card, rules); });
+std::vector<Result> measure_gpu_gemm(const Cards& cards, const GpuRules& rules, const ModelShapes& shapes) {
+  return on_every_card(cards, "gpu.gemm", [&](Card& card) { return measure(card, rules, shapes); });
 }
 
 }  // namespace fathom::probe

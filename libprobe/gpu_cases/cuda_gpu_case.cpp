@@ -60,6 +60,8 @@ void attempt(std::vector<Result>& results, const std::string& name, const Card& 
   }
 }
 
+std::string our_kernels() { return "fathom kernels " FATHOM_KERNELS_VERSION; }
+
 Result card_result(std::string name, const Card& card, Unit unit, std::map<std::string, std::string> shape) {
   Result result = without_figure(std::move(name), card.device(), Status::kNotRun, "");
   result.unit = unit;

@@ -22,11 +22,18 @@ struct GpuRules {
   Seconds settle{0.4};         // at least, before the first of a case
   Seconds settle_products{1};  // before each large product: the power limit is found by and by
   Seconds most_settle{3};      // at most
+  Seconds sustained{};         // load of one long product; 0: none
   RepeatRules repeat() const {
     return {.least = 9, .most = 400, .budget = figure, .warm_up = Seconds(0.02), .least_sample = Seconds(1e-3)};
   }
   RepeatRules repeat_point() const {
     return {.least = 7, .most = 400, .budget = point, .warm_up = Seconds(0.015), .least_sample = Seconds(5e-4)};
+  }
+  // The first of a grid: the one before may have ended at the power limit, and a tenth of a second later clocks were still 1.3 GHz of 1.98.
+  RepeatRules repeat_first() const {
+    RepeatRules rules = repeat_point();
+    rules.warm_up = Seconds(0.2);
+    return rules;
   }
   // Of arithmetic that may run into the power limit: clocks have found it when the first such point begins, and the next ones follow at once.
   RepeatRules repeat_heavy(bool first) const {
@@ -47,6 +54,9 @@ std::vector<Result> in_turn(const Cards& cards, const std::string& name,
 // Runs `measure`, which adds results; where it fails, a result says so and the next may go on.
 void attempt(std::vector<Result>& results, const std::string& name, const Card& card,
              const std::function<void()>& measure);
+
+// "fathom kernels" and the version of their sources: figures of other kernels are of another protocol.
+std::string our_kernels();
 
 Result card_result(std::string name, const Card& card, Unit unit, std::map<std::string, std::string> shape);
 std::vector<Card*> all_of(const Cards& cards);

@@ -7,7 +7,7 @@
 namespace fathom::probe {
 
 std::vector<Result> measure_gpu_memory(const Cards& cards, const GpuRules& rules);
-std::vector<Result> measure_gpu_gemm(const Cards& cards, const GpuRules& rules);
+std::vector<Result> measure_gpu_gemm(const Cards& cards, const GpuRules& rules, const ModelShapes& shapes);
 std::vector<Result> measure_gpu_linear(const Cards& cards, const GpuRules& rules, const ModelShapes& shapes);
 std::vector<Result> measure_gpu_experts(const Cards& cards, const GpuRules& rules, const ModelShapes& shapes);
 std::vector<Result> measure_gpu_attention(const Cards& cards, const GpuRules& rules, const ModelShapes& shapes);

@@ -52,6 +52,14 @@ std::string Result::shape_text() const {
   return text;
 }
 
+std::string Protocol::text() const {
+  std::string text;
+  for (const std::string& word : {engine, kernel, pattern, cache, launch, statistic}) {
+    if (!word.empty()) text += (text.empty() ? "" : ", ") + word;
+  }
+  return text;
+}
+
 Result without_figure(std::string name, std::string device, Status status, std::string why) {
   Result result;
   result.name = std::move(name);
@@ -137,6 +145,23 @@ void hold_against(Result& result, const std::optional<Peak>& peak) {
   } else {
     result.why = fmt::format("better than the {} of {}", text_of(result.unit, peak->value), peak->source);
   }
+}
+
+std::vector<std::string> devices_of(const std::string& device) {
+  std::vector<std::string> devices(1);
+  for (const char c : device) {
+    if (c == '>' || c == ',') {
+      devices.emplace_back();
+    } else {
+      devices.back() += c;
+    }
+  }
+  return devices;
+}
+
+bool is_gpu_key(const std::string& device) {
+  return device.size() > 3 && device.starts_with("gpu") &&
+         device.find_first_not_of("0123456789", 3) == std::string::npos;
 }
 
 std::optional<double> number_of(const Result& result, const std::string& key) {

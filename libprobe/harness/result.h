@@ -40,6 +40,7 @@ struct Protocol {
   std::optional<unsigned> throttle_reasons;  // NVML's event reasons, or-ed over the whole measurement
 
   bool operator==(const Protocol&) const = default;
+  std::string text() const;  // what tells two ways to measure one thing apart: "builtin, cudaMemcpyAsync, graph"
 };
 
 // What a protocol says of storage that was read past the page cache ("O_DIRECT") when the device's own count (/proc/diskstats) is known.
@@ -88,6 +89,9 @@ inline constexpr double kMostOfPeak = 1.02;
 bool exceeds(const Result& result, const Peak& peak);
 // Of storage and network, which no catalog knows: what no node does, so that a wrong unit is seen. Not a measure of speed.
 std::optional<Peak> gross_limit(const Result& result);
+
+std::vector<std::string> devices_of(const std::string& device);  // "gpu0>gpu1" and "gpu0,gpu1": both
+bool is_gpu_key(const std::string& device);                      // "gpu0"; "gpu" and "2 nodes" are none
 
 std::optional<double> number_of(const Result& result, const std::string& key);  // of its shape
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <map>
 #include <tuple>
@@ -30,6 +31,16 @@ const char* to_string(Health health) {
   return "";
 }
 
+bool is_unsteady(const Result& r) {
+  return r.figure && (r.status == Status::kUnstable || r.figure->flutter() > kMostFlutter ||
+                      std::abs(r.figure->drift) > kMostFlutter);
+}
+
+double surely(const Result& r) {
+  if (!is_unsteady(r)) return r.figure->median;
+  return more_is_better(r.unit) ? r.figure->q3 : r.figure->q1;
+}
+
 std::string what_of(const Result& result) {
   const std::string shape = result.shape_text();
   return shape.empty() ? result.name : result.name + ", " + shape;
@@ -38,7 +49,7 @@ std::string what_of(const Result& result) {
 namespace {
 
 std::vector<std::string> notes_of(const MachineRecord& record) {
-  std::vector<std::string> notes;
+  std::vector<std::string> notes = record.notes;
   const auto note = [&](const char* setting, const auto& is_bad, const std::string& why) {
     const Setting* found = record.setting(setting);
     if (found != nullptr && is_bad(found->value))
@@ -58,6 +69,9 @@ std::vector<std::string> notes_of(const MachineRecord& record) {
   note(
       "gpu_processes", [](const std::string& text) { return text != "0"; },
       "others computed on the GPUs when the probe began");
+  note(
+      "gpu_environment", [](const std::string&) { return true; },
+      "figures are those of these variables, and so are plans made with them");
   note("transparent_hugepages", is("never"), "large weights in 4 KiB pages cost translation misses");
   note(
       "clocksource",
@@ -112,17 +126,55 @@ Findings folded(Findings findings) {
   return findings;
 }
 
+void count_held(const HealthCase& machine, HealthReport& report) {
+  for (std::size_t i = 0; i < report.held.size(); ++i) {
+    const HeldAgainst& held = report.held[i];
+    if (!is_usable(machine.record.results[i], machine)) continue;
+    ++report.figures;
+    int& by = held.reference   ? report.held_by_reference
+              : held.peers > 0 ? report.held_by_peers_alone
+              : held.limit     ? report.held_by_limits_alone
+                               : report.held_by_nothing;
+    ++by;
+  }
+}
+
+// No catalog says how fast a host's memory, products and storage should be. Of a node without GPUs that is no finding, for every one would
+// have it, but a word beside the verdict.
+void judge_host_alone(const HealthCase& machine, HealthReport& report) {
+  report.host_alone = leaves_out_gpus(machine.record);
+  const bool held = report.held_by_reference + report.held_by_peers_alone > 0;
+  report.speed_unjudged = machine.record.gpus.empty() && report.figures > 0 && !held;
+  std::string note = report.host_alone ? "judged is the host alone: no GPU was measured" : "";
+  if (report.speed_unjudged) {
+    note += std::string(note.empty() ? "" : "; ") +
+            "no catalog says how fast it should be: whether it is slow, records of nodes like it tell (--peers)";
+  }
+  if (!note.empty()) report.notes.insert(report.notes.begin(), note);
+}
+
+void add(std::vector<std::string>& notes, const std::vector<std::string>& more) {
+  notes.insert(notes.end(), more.begin(), more.end());
+}
+
 }  // namespace
 
 HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
-                          const std::vector<MachineRecord>& other_nodes) {
+                          const std::vector<MachineRecord>& other_nodes, const std::optional<RequiredGpus>& required) {
   HealthReport report;
   const HealthCase machine{record, catalog};
+  report.notes = notes_of(record);
+  report.held = held_against(machine, other_nodes);
   judge_devices(machine, report.findings);
+  judge_settings(machine, report.findings);
+  judge_identity(machine, other_nodes, report.findings);
   judge_results(machine, report.findings);
   judge_unmeasured(machine, report.findings);
+  judge_unjudged(machine, report.held, report.findings);
   judge_peers(machine, report.findings);
-  const std::vector<std::string> not_compared = judge_fleet(machine, other_nodes, report.findings);
+  add(report.notes, notes_of_gpus(machine));
+  add(report.notes, judge_fleet(machine, other_nodes, report.findings));
+  add(report.notes, judge_count(machine, other_nodes, required, report.findings));
   judge_surroundings(machine, report.findings);
   report.findings = folded(std::move(report.findings));
   std::stable_sort(report.findings.begin(), report.findings.end(), [](const HealthFinding& a, const HealthFinding& b) {
@@ -130,16 +182,8 @@ HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
   });
   if (!has_figures(record) && report.findings.empty()) report.health = Health::kUnknown;
   for (const HealthFinding& finding : report.findings) report.health = std::max(report.health, finding.health);
-  report.held = held_against(machine, other_nodes);
-  for (std::size_t i = 0; i < report.held.size(); ++i) {
-    report.figures += is_usable(record.results[i], machine) ? 1 : 0;
-    report.held_by_reference += report.held[i].reference ? 1 : 0;
-    report.held_by_peers_alone += report.held[i].peers && !report.held[i].reference ? 1 : 0;
-  }
-  report.notes = notes_of(record);
-  report.notes.insert(report.notes.end(), not_compared.begin(), not_compared.end());
-  report.host_alone = leaves_out_gpus(record);
-  if (report.host_alone) report.notes.insert(report.notes.begin(), "judged is the host alone: no GPU was measured");
+  count_held(machine, report);
+  judge_host_alone(machine, report);
   if (record.profile == "imported")
     report.notes.emplace_back("judged is what the file has, and nothing else of the node");
   return report;

@@ -28,24 +28,38 @@ struct HealthFinding {
   int figures = 1;       // that it stands for; `what` and `measured` are then the worst
 };
 
-// What a figure was held against beside physical limits: a reference of the catalogs before devices like its own.
+// What a figure was held against.
 struct HeldAgainst {
-  std::optional<double> reference;  // the figure's share of it, of times its inverse
-  bool peers = false;
+  std::optional<double> reference;  // of the catalogs: the figure's share of it, of times its inverse
+  int peers = 0;                    // figures of devices like its own, here and in other nodes
+  bool limit = false;               // what hardware can do at most
+};
+
+// How many GPUs a node has to have, and who says so.
+inline constexpr int kMostGpus = 1024;  // of one node
+struct RequiredGpus {
+  int count = 0;       // 0: none has to be there
+  std::string source;  // "--require-gpus"
 };
 
 struct HealthReport {
   Health health = Health::kHealthy;  // of the node
   bool host_alone = false;           // a live run, whose GPUs nobody measured
+  bool speed_unjudged = false;       // of a host alone: nothing is known that its figures could be held against
   std::vector<HealthFinding> findings;
   std::vector<std::string> notes;  // settings that cost speed, and are no fault of a part
   std::vector<HeldAgainst> held;   // each result of the record, in its order
-  int figures = 0, held_by_reference = 0, held_by_peers_alone = 0;  // that can be judged, and of these
+  // Figures that can be judged; of these by the first of: a reference, devices like theirs, physical limits, nothing.
+  int figures = 0, held_by_reference = 0, held_by_peers_alone = 0, held_by_limits_alone = 0, held_by_nothing = 0;
 };
 
 // A node of which nothing was measured is unknown. With records of other nodes, figures are held against those of like devices
-// there, too.
+// there, too, and the number of GPUs where `required` does not tell it.
 HealthReport judge_health(const MachineRecord& record, const Catalog& catalog,
-                          const std::vector<MachineRecord>& other_nodes = {});
+                          const std::vector<MachineRecord>& other_nodes = {},
+                          const std::optional<RequiredGpus>& required = {});
+
+// UUIDs of its GPUs and the boot id of its kernel: no other node has one of them.
+std::vector<std::string> identities_of(const MachineRecord& record);
 
 }  // namespace fathom::probe

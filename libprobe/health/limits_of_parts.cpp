@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "model/format.h"
 #include "operators/operator.h"
+#include "shapes/case_operators.h"
 #include "units/number.h"
 
 namespace fathom::probe {
@@ -102,24 +102,37 @@ std::optional<Peak> collective_peak(const Result& result, const MachineRecord& r
   return Peak{*bytes * share / link->value, link->source};
 }
 
-// The shortest time of a product: its weights are read once, and multiplied in bf16.
-std::optional<Peak> product_peak(const Result& result, const Gpu& gpu, const Catalog& catalog) {
-  static const std::map<std::string, Format> kFormats = {
-      {"bf16", Format::kBf16}, {"fp8-block128", Format::kFp8Block128}, {"int4-g128", Format::kInt4G128}};
-  const auto m = number_of(result, "m"), n = number_of(result, "n"), k = number_of(result, "k");
-  const auto format = result.shape.contains("dtype") ? kFormats.find(result.shape.at("dtype")) : kFormats.end();
+// What caches hold: a multiprocessor loads 128 bytes of its first level in a clock.
+std::optional<Peak> cache_peak(const Result& result, const Gpu& gpu, const Catalog& catalog) {
   const Accelerator* entry = catalog_entry(gpu, catalog);
-  if (!m || !n || !k || format == kFormats.end() || entry == nullptr) return std::nullopt;
-  const Fact<FlopsPerSecond>* rate = peak(*entry, Dtype::kBf16);
+  const bool tells = entry != nullptr && entry->compute_units.kind == "SM" && entry->compute_units.count;
+  if (!tells || !gpu.clock_max || *gpu.clock_max <= Hertz(0)) return gross_limit(result);
+  return Peak{128.0 * *entry->compute_units.count * gpu.clock_max->value,
+              fmt::format("{} multiprocessors x 128 B x the highest clock", *entry->compute_units.count)};
+}
+
+// Of products: the shortest time in which their weights are read once, and multiplied as fast as the type allows (the engine's kernels
+// multiply in bf16), or the rate that this is.
+std::optional<Peak> products_peak(const Result& result, const Gpu& gpu, const Catalog& catalog) {
+  const Accelerator* entry = catalog_entry(gpu, catalog);
+  const std::vector<Operator> list = operators_of(result).list;
+  if (entry == nullptr || list.empty()) return std::nullopt;
+  Bytes weights{};
+  Flops computed{};
+  for (const Operator& op : list) weights += op.weight_bytes, computed += flops(op);
+  const bool of_library = starts(result, "gpu.gemm");
+  const std::optional<Dtype> dtype = of_library ? dtype_of(result) : Dtype::kBf16;
+  const Fact<FlopsPerSecond>* rate = dtype ? peak(*entry, *dtype) : nullptr;
   const std::optional<Peak> memory =
       result.protocol.cache == "beyond L2" ? memory_peak(result, gpu, catalog) : std::nullopt;
-  const double weights = bytes(format->second, static_cast<std::int64_t>(*n), static_cast<std::int64_t>(*k)).value;
-  Peak shortest{memory ? weights / memory->value : 0, memory ? memory->source : ""};
-  const double computing = rate != nullptr ? 2 * *m * *n * *k / rate->high_or_value().value : 0;
+  Peak shortest{memory ? weights.value / memory->value : 0, memory ? memory->source : ""};
+  const double computing = rate != nullptr ? computed.value / rate->high_or_value().value : 0;
   if (computing > shortest.value) {
     shortest = {computing, origin_text(rate->origin, catalog.sources<Accelerator>(), entry->name)};
   }
-  return shortest.value > 0 ? std::optional(shortest) : std::nullopt;
+  if (shortest.value <= 0) return std::nullopt;
+  if (result.unit == Unit::kFlopsPerSecond) shortest.value = computed.value / shortest.value;
+  return shortest;
 }
 
 }  // namespace
@@ -128,18 +141,6 @@ std::string origin_text(const Origin& origin, const CatalogSources& sources, con
   const auto source = sources.find(origin.source.substr(0, origin.source.find('+')));
   return fmt::format("{}: {}{}", part, source == sources.end() ? origin.source : source->second.title,
                      origin.date.empty() ? "" : ", " + origin.date);
-}
-
-std::vector<std::string> devices_of(const std::string& device) {
-  std::vector<std::string> devices(1);
-  for (const char c : device) {
-    if (c == '>' || c == ',') {
-      devices.emplace_back();
-    } else {
-      devices.back() += c;
-    }
-  }
-  return devices;
 }
 
 bool was_capped(const Result& result) {
@@ -200,8 +201,10 @@ std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, c
   const Gpu* gpu = record.gpu(devices.front());
   if (gpu == nullptr) return std::nullopt;
   if (result.unit == Unit::kBytesPerSecond) {
-    if (starts(result, "gpu.memory") || starts(result, "gpu.gemv") || starts(result, "gpu.attention"))
-      return memory_peak(result, *gpu, catalog);
+    if (starts(result, "gpu.memory") || starts(result, "gpu.gemv") || starts(result, "gpu.attention")) {
+      const std::optional<Peak> memory = memory_peak(result, *gpu, catalog);
+      return memory ? memory : cache_peak(result, *gpu, catalog);
+    }
     const bool both_ways = result.shape.contains("directions") && result.shape.at("directions") == "2";
     std::optional<Peak> way;
     if (starts(result, "gpu.copy")) way = slot_peak(*gpu, catalog);
@@ -210,7 +213,9 @@ std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, c
     if (way && both_ways) way->value *= 2;
     return way;
   }
-  if (result.name == "gpu.linear" && result.unit == Unit::kTime) return product_peak(result, *gpu, catalog);
+  if (result.name == "gpu.linear" || result.name == "gpu.gemm" || result.name == "gpu.experts") {
+    if (const std::optional<Peak> products = products_peak(result, *gpu, catalog)) return products;
+  }
   if (result.unit == Unit::kFlopsPerSecond) return compute_peak(result, *gpu, catalog);
   return gross_limit(result);
 }

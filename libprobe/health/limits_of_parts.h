@@ -34,6 +34,4 @@ std::optional<BytesPerSecond> bus_bandwidth(const Result& result);
 // Whether the software power cap (bit 0x4 of NVML's event reasons) held the device down meanwhile.
 bool was_capped(const Result& result);
 
-std::vector<std::string> devices_of(const std::string& device);  // "gpu0>gpu1" and "gpu0,gpu1": both
-
 }  // namespace fathom::probe

@@ -121,7 +121,7 @@ const CaseShare* share_of(const Result& result, const Accelerator& entry, const 
 }
 
 // Large enough that neither a cache nor a start counts, and alone on its way.
-bool reaches_a_share(const Result& result) {
+bool reaches_a_share(const Result& result, const Accelerator& entry) {
   constexpr double kLargeWeights = 200e6, kLargeCache = 512e6;
   const auto number = [&](const char* key) { return number_of(result, key).value_or(0); };
   if (result.name == "gpu.gemm") return is_large_product(result);
@@ -130,7 +130,8 @@ bool reaches_a_share(const Result& result) {
   if (result.name == "gpu.attention.decode") {
     return 4 * number("batch") * number("context") * number("kv_heads") * number("head_dim") >= kLargeCache;
   }
-  return result.name.starts_with("gpu.memory.") || is_large_copy(result);
+  if (result.name.starts_with("gpu.memory.")) return is_from_memory(result, &entry);
+  return is_large_copy(result);
 }
 
 bool joined_by_nvlink(const Result& result, const MachineRecord& record) {
@@ -154,7 +155,7 @@ std::optional<Peak> limit_of_bus(const Result& result, const MachineRecord& reco
 std::optional<Peak> limit_of(const Result& result, const MachineRecord& record, const Accelerator& entry,
                              const Catalog& catalog) {
   if (result.name.starts_with("collective.")) return limit_of_bus(result, record, entry, catalog);
-  if (!reaches_a_share(result)) return std::nullopt;
+  if (!reaches_a_share(result, entry)) return std::nullopt;
   if (result.name.starts_with("gpu.peer.") && !joined_by_nvlink(result, record)) return std::nullopt;
   return peak_of(result, record, catalog);
 }

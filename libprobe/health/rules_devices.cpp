@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "health/limits_of_parts.h"
 #include "health/rules.h"
@@ -72,6 +71,16 @@ void judge_errors(const Gpu& gpu, Findings& findings) {
                         .source = "the device's counters",
                         .next = "reset the GPU so that the remapped rows take effect"});
   }
+  if (gpu.remap_failed.value_or(false)) {
+    findings.push_back({.rule = "probe.memory-errors",
+                        .health = Health::kFailed,
+                        .device = gpu.device,
+                        .what = "row remapping",
+                        .measured = "failed: no spare rows are left",
+                        .expected = "none failed",
+                        .source = "the device's counters",
+                        .next = "replace the GPU"});
+  }
 }
 
 void judge_clock(const Gpu& gpu, const MachineRecord& record, Findings& findings) {
@@ -135,60 +144,92 @@ void judge_memory(const Gpu& gpu, const Catalog& catalog, Findings& findings) {
        .next = "nvidia-smi -q -d MEMORY,ROW_REMAPPER says what is reserved; look for MIG, then at the board"});
 }
 
-// Figures of one device under two names are no figures of two.
-void judge_identities(const MachineRecord& record, Findings& findings) {
-  std::map<std::string, std::string> first;  // device by UUID
-  for (const Gpu& gpu : record.gpus) {
-    const auto [known, is_new] = first.emplace(gpu.uuid, gpu.device);
-    if (gpu.uuid.empty() || is_new) continue;
-    findings.push_back({.rule = "probe.same-device",
-                        .health = Health::kUnknown,
-                        .device = gpu.device,
-                        .what = "UUID",
-                        .measured = fmt::format("{}, which is {}'s", gpu.uuid, known->second),
-                        .expected = "one of its own",
-                        .source = "the inventory",
-                        .next = "find out what shows one GPU twice, then measure again"});
-  }
+std::string slot_text(const std::optional<int>& generation, const std::optional<int>& width) {
+  return fmt::format("PCIe {} x{}", generation ? fmt::format("{}.0", *generation) : "",
+                     width ? fmt::format("{}", *width) : "?");
 }
 
-void judge_slot(const Gpu& gpu, Findings& findings) {
-  const auto below = [](const std::optional<int>& now, const std::optional<int>& most) {
-    return now && most && *now < *most;
-  };
-  if (!below(gpu.pcie_width, gpu.pcie_width_max) && !below(gpu.pcie_generation, gpu.pcie_generation_max)) return;
-  const auto text = [](const std::optional<int>& generation, const std::optional<int>& width) {
-    return fmt::format("PCIe {} x{}", generation ? fmt::format("{}.0", *generation) : "",
-                       width ? fmt::format("{}", *width) : "?");
-  };
-  findings.push_back({.rule = "probe.pcie",
-                      .health = Health::kDegraded,
-                      .device = gpu.device,
-                      .what = "slot, under load",
-                      .measured = text(gpu.pcie_generation, gpu.pcie_width),
-                      .expected = text(gpu.pcie_generation_max ? gpu.pcie_generation_max : gpu.pcie_generation,
-                                       gpu.pcie_width_max ? gpu.pcie_width_max : gpu.pcie_width),
-                      .source = "what the card and the slot can do",
-                      .next = "reseat the card, look at the riser and at the slot's setting in the BIOS"});
+bool is_below(const std::optional<int>& now, const std::optional<int>& most) { return now && most && *now < *most; }
+
+// What was read at rest is not in a record: idle cards lower their generation.
+HealthFinding slow_slot(const Gpu& gpu, Health health) {
+  return {.rule = "probe.pcie",
+          .health = health,
+          .device = gpu.device,
+          .what = "slot, under load",
+          .measured = slot_text(gpu.pcie_generation, gpu.pcie_width),
+          .expected = slot_text(gpu.pcie_generation_max ? gpu.pcie_generation_max : gpu.pcie_generation,
+                                gpu.pcie_width_max ? gpu.pcie_width_max : gpu.pcie_width),
+          .source = "what the card and the slot can do",
+          .next = "reseat the card, look at the riser and at the slot's setting in the BIOS"};
 }
 
-void judge_nvlinks(const Gpu& gpu, const Catalog& catalog, Findings& findings) {
-  std::string source = "the board";
-  std::optional<int> expected = gpu.nvlinks_expected;
-  const Accelerator* entry = catalog_entry(gpu, catalog);
-  if (!expected && entry != nullptr && entry->scale_up.kind == ScaleUpKind::kSwitch) {
-    expected = entry->scale_up.links;
-    source = "catalog: " + entry->name;
+// A slot that has fewer lanes says that no more is possible: only the others tell what it should have.
+void judge_slot(const Gpu& gpu, const MachineRecord& record, Findings& findings) {
+  if (is_below(gpu.pcie_width, gpu.pcie_width_max) || is_below(gpu.pcie_generation, gpu.pcie_generation_max)) {
+    findings.push_back(slow_slot(gpu, Health::kDegraded));
+    return;
   }
-  if (!gpu.nvlinks || !expected || *gpu.nvlinks >= *expected) return;
+  int better = 0, others = 0;
+  std::string text;
+  for (const Gpu& other : record.gpus) {
+    if (other.device == gpu.device || other.name != gpu.name || !other.pcie_width || !other.pcie_generation) continue;
+    ++others;
+    const bool below =
+        is_below(gpu.pcie_width, other.pcie_width) || is_below(gpu.pcie_generation, other.pcie_generation);
+    if (!below) continue;
+    ++better;
+    text = slot_text(other.pcie_generation, other.pcie_width);
+  }
+  if (2 * better <= others) return;
+  HealthFinding finding = slow_slot(gpu, Health::kSuspect);
+  finding.expected = text;
+  finding.source = fmt::format("{} of {} GPUs like it in this node", better, others);
+  finding.next = "look at which slot and riser it is in: the board may wire them differently";
+  findings.push_back(std::move(finding));
+}
+
+struct ExpectedLinks {
+  int count = 0;
+  std::string source;
+};
+
+// Behind switches the catalog knows how many there are; a board counts those that answer. With fewer than a device like it, one is down.
+std::optional<ExpectedLinks> expected_links(const Gpu& gpu, const HealthCase& machine) {
+  const Accelerator* entry = catalog_entry(gpu, machine.catalog);
+  const bool switched = entry != nullptr && entry->scale_up.kind == ScaleUpKind::kSwitch;
+  if (switched && entry->scale_up.links) return ExpectedLinks{*entry->scale_up.links, "catalog: " + entry->name};
+  int most = 0;
+  for (const Gpu& other : machine.record.gpus) {
+    if (other.name == gpu.name) most = std::max(most, other.nvlinks.value_or(0));
+  }
+  // A card for bridges without one has links that lead nowhere.
+  const bool is_joined = switched || most > 0;
+  if (gpu.nvlinks_expected && is_joined) return ExpectedLinks{*gpu.nvlinks_expected, "the board"};
+  if (most > gpu.nvlinks.value_or(0)) return ExpectedLinks{most, "the GPUs like it in this node"};
+  return std::nullopt;
+}
+
+// Behind switches a device without any link reaches no other. A card for bridges beside a pair that has one may be meant to have none.
+Health health_of_links(const Gpu& gpu, const HealthCase& machine) {
+  const Accelerator* entry = catalog_entry(gpu, machine.catalog);
+  if (entry == nullptr || *gpu.nvlinks > 0) return Health::kDegraded;
+  if (entry->scale_up.kind == ScaleUpKind::kBridge) return Health::kSuspect;
+  const bool has_others = machine.record.gpus.size() > 1;
+  return entry->scale_up.kind == ScaleUpKind::kSwitch && has_others ? Health::kFailed : Health::kDegraded;
+}
+
+void judge_nvlinks(const Gpu& gpu, const HealthCase& machine, Findings& findings) {
+  const std::optional<ExpectedLinks> expected = expected_links(gpu, machine);
+  if (!gpu.nvlinks || !expected || *gpu.nvlinks >= expected->count) return;
   findings.push_back(
       {.rule = "probe.nvlink",
-       .health = Health::kDegraded,
+       .health = health_of_links(gpu, machine),
        .device = gpu.device,
        .what = "NVLink",
        .measured = fmt::format("{} links", *gpu.nvlinks),
-       .expected = fmt::format("{} links", *expected),
-       .source = source,
+       .expected = fmt::format("{} links", expected->count),
+       .source = expected->source,
        .next = "nvidia-smi nvlink -s and -e show which are down; look at the fabric manager, then at the board"});
 }
 
@@ -215,10 +256,9 @@ void judge_devices(const HealthCase& machine, Findings& findings) {
     judge_memory(gpu, machine.catalog, findings);
     judge_clock(gpu, machine.record, findings);
     judge_temperature(gpu, machine.record, findings);
-    judge_slot(gpu, findings);
-    judge_nvlinks(gpu, machine.catalog, findings);
+    judge_slot(gpu, machine.record, findings);
+    judge_nvlinks(gpu, machine, findings);
   }
-  judge_identities(machine.record, findings);
   judge_links(machine.record, findings);
 }
 

@@ -69,7 +69,8 @@ PeerKey key_of(const Result& r, const MachineRecord& record) {
           key_of(r.unit)};
 }
 
-double goodness(const Result& r) { return more_is_better(r.unit) ? r.figure->median : 1 / r.figure->median; }
+double goodness(Unit unit, double figure) { return more_is_better(unit) ? figure : 1 / figure; }
+double goodness(const Result& r) { return goodness(r.unit, r.figure->median); }
 
 PeerLines lines_of(const Result& r) {
   const std::optional<Seconds> time = time_of(r, r.figure->median, operators_of(r).list);
@@ -94,8 +95,10 @@ std::optional<Health> verdict(double one, std::vector<double> others, const Peer
 }
 
 std::optional<HealthFinding> compared(const Result& r, const std::vector<double>& others) {
-  const std::optional<Health> health = others.empty() ? std::nullopt : verdict(goodness(r), others, lines_of(r));
+  std::optional<Health> health = others.empty() ? std::nullopt : verdict(goodness(r), others, lines_of(r));
   if (!health) return std::nullopt;
+  if (health == Health::kDegraded && verdict(goodness(r.unit, surely(r)), others, lines_of(r)) != Health::kDegraded)
+    health = Health::kSuspect;
   const double median = median_of(others);
   return HealthFinding{
       .rule = {},
@@ -180,33 +183,34 @@ struct Shapes {
   }
 };
 
-void compare_with(const std::vector<const Result*>& peers, const Result& one, Shapes& shapes) {
-  std::vector<double> others;
-  for (const Result* r : peers) {
-    if (r->device != one.device) others.push_back(goodness(*r));
-  }
-  if (others.empty()) return;
+// The figures that one is held against, and how a finding about it reads.
+struct Others {
+  std::vector<double> figures;
+  const char* rule;
+  std::string source;
+  const char* next;
+};
+
+void compare_with(const Others& others, const Result& one, Shapes& shapes) {
+  if (others.figures.empty()) return;
   const std::vector<std::string> kinds = kinds_of(one);
-  std::optional<HealthFinding> finding = compared(one, others);
+  std::optional<HealthFinding> finding = compared(one, others.figures);
   const auto count = [&](Shapes::Count& c) { ++c.compared, c.slower += finding ? 1 : 0; };
   count(shapes.all);
   for (const std::string& kind : kinds) count(shapes.of_kind[kind]);
   if (!finding) return;
-  finding->rule = "probe.slower-than-peers";
-  finding->source = "peers in this node";
-  finding->share = goodness(one) / median_of(others);
-  finding->next = "swap it with a healthy one: the figure moves with the part or stays with the place";
-  const bool by_far = goodness(one) < lines_of(one).by_far() * median_of(others);
+  const double median = median_of(others.figures);
+  finding->rule = others.rule;
+  finding->source = others.source;
+  finding->share = goodness(one) / median;
+  finding->next = others.next;
+  const bool by_far = goodness(one) < lines_of(one).by_far() * median;
   shapes.slower.push_back({*std::move(finding), by_far, kinds});
 }
 
-}  // namespace
+using Cases = std::map<std::pair<std::string, std::string>, Shapes>;  // of a device
 
-void judge_peers(const HealthCase& machine, Findings& findings) {
-  std::map<std::pair<std::string, std::string>, Shapes> cases;
-  for (const auto& [key, peers] : groups_of(machine)) {
-    for (const Result* one : peers) compare_with(peers, *one, cases[{one->name, one->device}]);
-  }
+void add_findings(Cases cases, Findings& findings) {
   for (auto& [which, shapes] : cases) {
     for (Slower& slower : shapes.slower) {
       if (shapes.is_finding(slower)) findings.push_back(std::move(slower.finding));
@@ -214,23 +218,48 @@ void judge_peers(const HealthCase& machine, Findings& findings) {
   }
 }
 
-std::vector<HeldAgainst> held_against(const HealthCase& machine, const std::vector<MachineRecord>& nodes) {
-  std::set<PeerKey> elsewhere;
-  for (const MachineRecord& node : nodes) {
-    for (const auto& [key, results] : groups_of({node, machine.catalog})) elsewhere.insert(key);
-  }
-  std::set<const Result*> with_peers;
+}  // namespace
+
+void judge_peers(const HealthCase& machine, Findings& findings) {
+  Cases cases;
   for (const auto& [key, peers] : groups_of(machine)) {
     for (const Result* one : peers) {
-      const auto is_another = [&](const Result* r) { return r->device != one->device; };
-      if (elsewhere.contains(key) || std::any_of(peers.begin(), peers.end(), is_another)) with_peers.insert(one);
+      Others others{.figures = {},
+                    .rule = "probe.slower-than-peers",
+                    .source = "peers in this node",
+                    .next = "swap it with a healthy one: the figure moves with the part or stays with the place"};
+      for (const Result* r : peers) {
+        if (r->device != one->device) others.figures.push_back(goodness(*r));
+      }
+      compare_with(others, *one, cases[{one->name, one->device}]);
+    }
+  }
+  add_findings(std::move(cases), findings);
+}
+
+std::vector<HeldAgainst> held_against(const HealthCase& machine, const std::vector<MachineRecord>& nodes) {
+  std::map<PeerKey, int> elsewhere;
+  for (const MachineRecord& node : nodes) {
+    for (const auto& [key, results] : groups_of({node, machine.catalog}))
+      elsewhere[key] += static_cast<int>(results.size());
+  }
+  std::map<const Result*, int> peers_of;
+  for (const auto& [key, peers] : groups_of(machine)) {
+    const auto there = elsewhere.find(key);
+    for (const Result* one : peers) {
+      const auto here =
+          std::count_if(peers.begin(), peers.end(), [&](const Result* r) { return r->device != one->device; });
+      peers_of[one] = static_cast<int>(here) + (there == elsewhere.end() ? 0 : there->second);
     }
   }
   std::vector<HeldAgainst> held;
   for (const Result& r : machine.record.results) {
     HeldAgainst& one = held.emplace_back();
-    one.peers = with_peers.contains(&r);
-    const auto reference = is_usable(r, machine) ? reference_of(r, machine.record, machine.catalog) : std::nullopt;
+    if (!is_usable(r, machine)) continue;
+    const auto peers = peers_of.find(&r);
+    one.peers = peers == peers_of.end() ? 0 : peers->second;
+    one.limit = peak_of(r, machine.record, machine.catalog).has_value();
+    const auto reference = reference_of(r, machine.record, machine.catalog);
     if (!reference) continue;
     const double share = r.figure->median / reference->value;
     one.reference = more_is_better(r.unit) ? share : 1 / share;
@@ -240,74 +269,60 @@ std::vector<HeldAgainst> held_against(const HealthCase& machine, const std::vect
 
 namespace {
 
-std::map<std::string, int> counted(const MachineRecord& record) {
-  std::map<std::string, int> gpus;
-  for (const Gpu& gpu : record.gpus) ++gpus[gpu.name];
-  return gpus;
-}
-
-// A record that another host sent, or was copied, would stand for a node that nobody measured.
-void judge_shared_devices(const MachineRecord& record, const std::vector<MachineRecord>& nodes, Findings& findings) {
-  for (const Gpu& gpu : record.gpus) {
-    for (const MachineRecord& node : nodes) {
-      const auto same = std::find_if(node.gpus.begin(), node.gpus.end(),
-                                     [&](const Gpu& other) { return !gpu.uuid.empty() && other.uuid == gpu.uuid; });
-      if (same == node.gpus.end()) continue;
-      findings.push_back({.rule = "probe.same-device",
-                          .health = Health::kUnknown,
-                          .device = gpu.device,
-                          .what = "UUID",
-                          .measured = fmt::format("{}, which is {}'s of {}", gpu.uuid, same->device, node.node),
-                          .expected = "one of its own",
-                          .source = "the record of " + node.node,
-                          .next = "find out which host was measured under which name, then measure the other"});
-      break;
-    }
+// Cases that both measured, each by kernels or a library of its own: "gpu.linear (fathom kernels 3a5bb8cb there)".
+std::string told_by_others(const Groups& own, const Groups& there) {
+  const auto who = [](const Groups& groups) {
+    std::map<std::string, std::set<std::string>> engines;
+    for (const auto& [key, results] : groups) engines[results.front()->name].insert(results.front()->protocol.engine);
+    return engines;
+  };
+  const auto here = who(own);
+  std::string text;
+  for (const auto& [name, engines] : who(there)) {
+    const auto found = here.find(name);
+    const bool differ = found != here.end() && std::none_of(engines.begin(), engines.end(), [&](const std::string& e) {
+                          return found->second.contains(e);
+                        });
+    if (differ) text += fmt::format("{}{} ({} there)", text.empty() ? "" : ", ", name, *engines.begin());
   }
+  return text;
 }
 
 }  // namespace
 
 std::vector<std::string> judge_fleet(const HealthCase& machine, const std::vector<MachineRecord>& nodes,
                                      Findings& findings) {
-  judge_shared_devices(machine.record, nodes, findings);
   struct Elsewhere {
     std::vector<double> figures;
     int nodes = 0;
   };
   const Groups own = groups_of(machine);
-  const std::map<std::string, int> own_gpus = counted(machine.record);
   std::map<PeerKey, Elsewhere> elsewhere;
   std::vector<std::string> notes;
   for (const MachineRecord& node : nodes) {
     bool is_comparable = false;
-    for (const auto& [key, results] : groups_of({node, machine.catalog})) {
+    const Groups of_node = groups_of({node, machine.catalog});
+    for (const auto& [key, results] : of_node) {
       is_comparable |= own.contains(key);
       ++elsewhere[key].nodes;
       for (const Result* r : results) elsewhere[key].figures.push_back(goodness(*r));
     }
-    if (!is_comparable) {
+    if (!is_comparable)
       notes.push_back(fmt::format("no figure of {} is comparable: other devices, shapes or protocols", node.node));
-    }
-    for (const auto& [name, there] : counted(node)) {
-      const auto here = own_gpus.find(name);
-      const int count = here == own_gpus.end() ? 0 : here->second;
-      if (is_comparable && there > count)
-        notes.push_back(fmt::format("{} has {} {}, this node {}", node.node, there, name, count));
+    if (const std::string others = told_by_others(own, of_node); is_comparable && !others.empty()) {
+      notes.push_back(fmt::format("{} was measured by other versions, and is not compared: {}", node.node, others));
     }
   }
+  Cases cases;
   for (const auto& [key, results] : own) {
-    for (const Result* one : results) {
-      const Elsewhere& others = elsewhere[key];
-      std::optional<HealthFinding> finding = compared(*one, others.figures);
-      if (!finding) continue;
-      finding->rule = "probe.slower-than-fleet";
-      finding->share = goodness(*one) / median_of(others.figures);
-      finding->source = fmt::format("{} other node{}", others.nodes, others.nodes == 1 ? "" : "s");
-      finding->next = "compare clocks, settings and firmware with a node that is as fast as the others";
-      findings.push_back(*std::move(finding));
-    }
+    const Elsewhere& there = elsewhere[key];
+    const Others others{.figures = there.figures,
+                        .rule = "probe.slower-than-fleet",
+                        .source = fmt::format("{} other node{}", there.nodes, there.nodes == 1 ? "" : "s"),
+                        .next = "compare clocks, settings and firmware with a node that is as fast as the others"};
+    for (const Result* one : results) compare_with(others, *one, cases[{one->name, one->device}]);
   }
+  add_findings(std::move(cases), findings);
   return notes;
 }
 

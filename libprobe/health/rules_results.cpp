@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "health/limits_of_parts.h"
 #include "health/references.h"
@@ -83,10 +82,12 @@ std::optional<HealthFinding> against_reference(const Result& r, const HealthCase
   const std::optional<Reference> reference = reference_of(r, machine.record, machine.catalog);
   if (!reference) return std::nullopt;
   const double median = r.figure->median;
-  const auto short_of = [&](double line) { return more_is_better(r.unit) ? median < line : median > line; };
-  if (!short_of(reference->suspect)) return std::nullopt;
-  HealthFinding f =
-      finding_of(r, "probe.below-reference", short_of(reference->degraded) ? Health::kDegraded : Health::kSuspect);
+  const auto short_of = [&](double figure, double line) {
+    return more_is_better(r.unit) ? figure < line : figure > line;
+  };
+  if (!short_of(median, reference->suspect)) return std::nullopt;
+  HealthFinding f = finding_of(r, "probe.below-reference",
+                               short_of(surely(r), reference->degraded) ? Health::kDegraded : Health::kSuspect);
   f.expected = text_of(r.unit, reference->value);
   f.source = reference->source;
   f.next = "compare clocks, power limit, ECC and the slot with a node that reaches it";
@@ -108,9 +109,7 @@ std::optional<HealthFinding> judge(const Result& r, const HealthCase& machine) {
 // Of launches one by one, what scatters is the host's share, on a machine that others use, too: no fault of a device.
 bool is_unstable(const Result& r) {
   if (r.protocol.launch == "eager") return false;
-  if (!r.figure || !has_data(r.status)) return false;
-  return r.status == Status::kUnstable || r.figure->flutter() > kMostFlutter ||
-         std::abs(r.figure->drift) > kMostFlutter;
+  return has_data(r.status) && is_unsteady(r);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "harness/case_units.h"
 #include "importers/importers.h"
 #include "importers/tool_json.h"
 #include "units/number.h"
@@ -32,8 +33,6 @@ std::string option(const Node& root, const Node& job, const char* key) {
   return own ? own.text() : root.find({"global options", key}).text();
 }
 
-constexpr double kSmallBlock = 65536;  // up to here operations count, above it bytes
-
 Result fio_result(const Node& root, const Node& job, const char* direction) {
   const Node side = job.need({direction});
   const std::string pattern = option(root, job, "rw"), block = block_bytes(option(root, job, "bs"));
@@ -47,10 +46,8 @@ Result fio_result(const Node& root, const Node& job, const char* direction) {
   }
   if (const std::string size = block_bytes(option(root, job, "size")); scan_number(size) && size.back() != '%')
     r.shape["file_bytes"] = size;
-  const auto bytes = scan_number(block);
-  const bool small = !bytes || bytes->value <= kSmallBlock;
-  r.unit = small ? Unit::kOperationsPerSecond : Unit::kBytesPerSecond;
-  sum_up(r, {small ? side.need({"iops"}).number() : side.need({"bw_bytes"}).number()});
+  r.unit = unit_of(r).value_or(Unit::kOperationsPerSecond);
+  sum_up(r, {side.need({r.unit == Unit::kOperationsPerSecond ? "iops" : "bw_bytes"}).number()});
   r.protocol.engine = root.find({"fio version"}).text();
   r.protocol.statistic = "mean";
   r.protocol.cache = option(root, job, "direct") == "1" ? "O_DIRECT" : "page cache";
@@ -91,7 +88,8 @@ Result iperf3_result(const Node& root, const std::string& engine, bool reverse) 
   r.protocol.engine = engine;
   r.protocol.launch = "tcp";
   const auto retransmits = root.find({"end", "sum_sent", "retransmits"}).maybe_number();
-  if (retransmits && *retransmits > 0) r.notes.push_back(whole(*retransmits) + " segments sent again");
+  if (retransmits && *retransmits > 0)
+    r.notes.push_back(whole(*retransmits) + (*retransmits == 1 ? " segment" : " segments") + " sent again");
   return r;
 }
 
@@ -159,7 +157,7 @@ std::vector<Result> results_of_perftest(const Document& perftest) {
     Result r = without_figure(bandwidth ? "host.rdma" : "host.rdma.latency", "host", Status::kPassed, "");
     if (!test.empty()) r.shape["test"] = test;
     if (const auto size = row.find({"MsgSize"}).maybe_number()) r.shape["bytes"] = whole(*size);
-    r.unit = bandwidth ? Unit::kBytesPerSecond : Unit::kTime;
+    r.unit = unit_of(r).value_or(Unit::kTime);
     if (!bandwidth && !typical) row.fail("expected \"BW_average\" or \"t_typical\" here");
     sum_up(r, {bandwidth ? bandwidth_of(row, r).value : typical.number() * 1e-6});
     r.protocol.engine = "perftest";

@@ -1,5 +1,9 @@
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
+#include "harness/contradictions.h"
 #include "importers/importers.h"
 #include "importers/tool_json.h"
 #include "input/content.h"
@@ -51,6 +55,23 @@ void import_json(const Document& json, MachineRecord& record) {
   }
 }
 
+// What was damaged on its way here, or edited: sizes and groups that cannot be.
+void check_results(const std::vector<Result>& results, const std::string& file) {
+  for (const Result& r : results) {
+    const std::string contradiction = contradiction_in(r);
+    if (!contradiction.empty()) throw InputError(file, {}, fmt::format("of {}: {}", r.name, contradiction));
+  }
+}
+
+// Tools measure one thing again (cycles of nccl-tests, jobs of fio beside each other), and so do people: all figures stay, and the later
+// ones are told apart by the number of their run.
+void number_runs(std::vector<Result>& results) {
+  for (Result& r : results) r.shape.erase("run");
+  std::map<std::size_t, int> runs;  // by the first of them
+  for (const auto& [first, later] : find_twins(results))
+    results[later].shape["run"] = fmt::format("{}", ++runs[first] + 1);
+}
+
 }  // namespace
 
 MachineRecord import_text(const std::string& text, const std::string& file_name) {
@@ -77,6 +98,8 @@ MachineRecord import_text(const std::string& text, const std::string& file_name)
     record.gpus.push_back(std::move(gpu));
   }
   if (record.results.empty()) throw InputError(file_name, {}, "there is no measurement in it");
+  check_results(record.results, file_name);
+  number_runs(record.results);
   return record;
 }
 
@@ -90,6 +113,7 @@ void join(MachineRecord& record, const MachineRecord& more) {
       throw InputError(more.node, {}, "its figure of " + r.name + " is there already: the file is imported twice");
   }
   record.results.insert(record.results.end(), more.results.begin(), more.results.end());
+  number_runs(record.results);
   for (const Gpu& gpu : more.gpus) {
     const auto same =
         std::find_if(record.gpus.begin(), record.gpus.end(), [&](const Gpu& g) { return g.device == gpu.device; });

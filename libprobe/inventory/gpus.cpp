@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace fathom::probe {
 
 namespace {
@@ -20,6 +22,7 @@ void add_what_nvml_tells(const NvmlDevice& device, Gpu& gpu) {
   gpu.memory_peak = as<BytesPerSecond>(device.memory_peak_bytes_per_s());
   gpu.clock_max = as<Hertz>(device.clock_max_hz());
   gpu.power_limit = as<Watts>(device.power_limit_w());
+  gpu.power_limit_default = as<Watts>(device.power_limit_default_w());
   gpu.temperature_slowdown = device.temperature_slowdown_c();
   gpu.pcie_generation_max = device.pcie_generation_max();
   gpu.pcie_width_max = device.pcie_width_max();
@@ -27,10 +30,24 @@ void add_what_nvml_tells(const NvmlDevice& device, Gpu& gpu) {
   gpu.nvlinks_expected = device.nvlinks_on_board();
   gpu.ecc_uncorrected = device.ecc_uncorrected();
   gpu.remap_pending = device.remap_pending();
+  gpu.remap_failed = device.remap_failed();
+  gpu.ecc = device.ecc();
+  gpu.persistence = device.persistence();
+  gpu.mig = device.mig();
 }
 
 std::string kind_of_link(const NvmlDevice& from, const NvmlDevice& to) {
   return from.nvlink_to(to).value_or(false) ? "nvlink" : from.path_to(to);
+}
+
+void keep_the_worse(const NvmlDevice& device, Gpu& gpu) {
+  const auto larger = [](auto& kept, const auto& now) { kept = std::max(kept, now); };  // nothing is less than anything
+  larger(gpu.ecc_uncorrected, device.ecc_uncorrected());
+  larger(gpu.remap_pending, device.remap_pending());
+  larger(gpu.remap_failed, device.remap_failed());
+  if (const std::optional<int> links = device.nvlinks(); links && gpu.nvlinks) {
+    gpu.nvlinks = std::min(*gpu.nvlinks, *links);
+  }
 }
 
 }  // namespace
@@ -61,6 +78,7 @@ void find_gpus(const std::vector<CudaGpu>& gpus, const Nvml& nvml, const PeerAcc
 }
 
 void conclude_gpu(const GpuUnderLoad& seen, Gpu& gpu) {
+  if (seen.device != nullptr) keep_the_worse(*seen.device, gpu);
   gpu.clock = as<Hertz>(seen.watch.mean_clock_hz);
   gpu.temperature = seen.watch.most_celsius;
   gpu.throttle_reasons = seen.watch.event_reasons;

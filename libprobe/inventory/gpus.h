@@ -22,9 +22,10 @@ struct CudaGpu {
 using PeerAccess = std::function<bool(int from, int to)>;
 void find_gpus(const std::vector<CudaGpu>& gpus, const Nvml& nvml, const PeerAccess& peers, MachineRecord& record);
 
-// What was seen while cases ran.
+// What was seen while cases ran, and what the driver tells now: errors that the load brought about, links that it lost.
 struct GpuUnderLoad {
   DeviceWatch watch;
+  const NvmlDevice* device = nullptr;                        // null where NVML does not know it
   std::optional<int> pcie_generation = {}, pcie_width = {};  // while something was copied
 };
 void conclude_gpu(const GpuUnderLoad& seen, Gpu& gpu);

@@ -76,6 +76,18 @@ Ups parse_ups(const std::string& name, const std::string& text) {
   return ups;
 }
 
+// Display controllers of NVIDIA, whatever its driver says: one that fell off the bus since the start stays listed.
+int pci_gpus(const System& system) {
+  int gpus = 0;
+  const std::string devices = "/sys/bus/pci/devices";
+  for (const std::string& name : system.names_in(devices)) {
+    const std::string folder = devices + "/" + name;
+    const bool displays = line_of_file(system, folder + "/class").value_or("").starts_with("0x03");
+    gpus += displays && line_of_file(system, folder + "/vendor") == "0x10de" ? 1 : 0;
+  }
+  return gpus;
+}
+
 }  // namespace
 
 std::vector<Setting> find_settings(const System& system) {
@@ -100,6 +112,8 @@ std::vector<Setting> find_settings(const System& system) {
   const std::vector<std::string> load = words_of(line_of_file(system, "/proc/loadavg").value_or(""));
   if (!load.empty()) add("load_average", load.front());
   add_file("smt", "/sys/devices/system/cpu/smt/control");
+  add_file("boot_id", "/proc/sys/kernel/random/boot_id");  // one for each start of a kernel: which machine it was
+  if (const int gpus = pci_gpus(system); gpus > 0) add("pci_gpus", std::to_string(gpus));
   return settings;
 }
 

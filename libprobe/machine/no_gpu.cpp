@@ -3,8 +3,6 @@
 
 namespace fathom::probe {
 
-std::unique_ptr<Machine> gpu_machine(const Catalog&, const ProbeOptions&) {
-  return without_gpus("this program was built without CUDA");
-}
+std::unique_ptr<Machine> gpu_machine(const Catalog&, const ProbeOptions&) { return without_gpus(kBuiltWithoutCuda); }
 
 }  // namespace fathom::probe

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <new>
 #include <stdexcept>
@@ -24,6 +25,10 @@ void check_names(const std::vector<Case>& cases, const ProbeOptions& options) {
     for (const Case& c : cases) known += (known.empty() ? "" : ", ") + c.name;
     throw std::invalid_argument(fmt::format("there is no case {}; there are {}", in_quotes(name), known));
   }
+}
+
+Seconds since(std::chrono::steady_clock::time_point start) {
+  return Seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
 const char* device_of(const Case& c) { return c.name.starts_with("host.") ? "host" : "gpu"; }
@@ -52,15 +57,19 @@ MachineRecord run_probe(const std::vector<const Machine*>& machines, const Probe
     for (Case& c : machine->cases()) cases.push_back(std::move(c));
   }
   check_names(cases, options);
+  const auto start = std::chrono::steady_clock::now();
   MachineRecord record;
   record.profile = to_string(options.depth);
   for (const Machine* machine : machines) machine->describe(record);
   for (const Case& c : cases) {
     if (!is_wanted(c.name, options)) continue;
     if (progress) progress(c.name);
+    const auto case_start = std::chrono::steady_clock::now();
     for (Result& result : run(c)) record.results.push_back(std::move(result));
+    record.case_times.push_back({.name = c.name, .time = since(case_start)});
   }
   for (const Machine* machine : machines) machine->conclude(record);
+  record.duration = since(start);
   return record;
 }
 

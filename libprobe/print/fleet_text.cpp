@@ -48,7 +48,8 @@ class FleetWriter : private Page {
   void network() {
     if (r_.links == 0 && r_.not_measured.empty()) return;
     section("Network between them");
-    if (r_.links > 0) item(fmt::format("{} links, typically {}", r_.links, to_string(BytesPerSecond(r_.typical))));
+    if (r_.links > 0)
+      item(fmt::format("{}, typically {}", counted(r_.links, "link"), to_string(BytesPerSecond(r_.typical))));
     for (const HealthFinding& f : r_.network) finding(f.device, f);
     for (const std::string& pair : r_.not_measured) item("not measured: " + pair);
   }

@@ -36,14 +36,18 @@ std::string probe_json(const ProbeReport& report) {
             {"node", report.record.node},
             {"date", report.record.date},
             {"passed", report.passed()}};
+  if (report.record.duration) json["duration_s"] = report.record.duration->value;
   if (report.health) {
     json["health"] = to_string(report.health->health);
     json["findings"] = Json::parse(findings_json(report.health->findings));
     json["notes"] = report.health->notes;
     json["held_against"] = {{"figures", report.health->figures},
                             {"reference", report.health->held_by_reference},
-                            {"peers_alone", report.health->held_by_peers_alone}};
+                            {"peers_alone", report.health->held_by_peers_alone},
+                            {"limits_alone", report.health->held_by_limits_alone},
+                            {"nothing", report.health->held_by_nothing}};
   }
+  if (!report.health && !report.record.notes.empty()) json["notes"] = report.record.notes;
   if (report.checklist) {
     for (const ChecklistLine& l : *report.checklist) json["checklist"].push_back(line_json(l));
   }

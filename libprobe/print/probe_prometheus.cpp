@@ -1,10 +1,11 @@
-// For node_exporter's textfile collector: one HELP and TYPE per family, base units, no timestamps, a newline at the end. Few
-// labels, because each shape is a series: the shape is one of them.
+// For node_exporter's textfile collector: one HELP and TYPE per family, base units, no timestamps, no series twice, a newline at
+// the end. Few labels, because each shape is a series: the shape is one of them, and its protocol where two would be one series.
 #include <fmt/format.h>
 
 #include <map>
 
 #include "print/probe_report.h"
+#include "print/told_apart.h"
 
 namespace fathom::probe {
 
@@ -74,10 +75,20 @@ std::string probe_prometheus(const ProbeReport& report) {
     family.samples += fmt::format("{}{{node=\"{}\"{}}} {}\n", name, node, labels, value);
   };
   add("fathom_probe_build_info", "Version of the probe.", fmt::format(",version=\"{}\"", label(report.version)), 1);
-  for (const Result& r : report.record.results) {
-    const std::string labels =
+  const std::vector<std::string> protocols = told_apart(report.record.results);
+  for (std::size_t i = 0; i < protocols.size(); ++i) {
+    const Result& r = report.record.results[i];
+    std::string labels =
         fmt::format(",case=\"{}\",device=\"{}\",shape=\"{}\"", label(r.name), label(r.device), label(r.shape_text()));
+    if (!protocols[i].empty()) labels += fmt::format(",protocol=\"{}\"", label(protocols[i]));
     if (r.figure && has_data(r.status)) add(name_of(r.unit), help_of(r.unit), labels, r.figure->median);
+  }
+  if (report.record.duration) {
+    add("fathom_probe_duration_seconds", "Time that the whole probe took.", "", report.record.duration->value);
+    for (const CaseTime& t : report.record.case_times) {
+      add("fathom_probe_case_duration_seconds", "Time that a case took, with all that it needs beside its samples.",
+          fmt::format(",case=\"{}\"", label(t.name)), t.time.value);
+    }
   }
   if (report.health) {
     for (int i = 0; i <= static_cast<int>(Health::kFailed); ++i) {

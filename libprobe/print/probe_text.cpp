@@ -18,7 +18,23 @@ std::string words_of(Status status) {
 
 std::string words_of(const HeldAgainst& held) {
   if (held.reference) return percent(*held.reference);
-  return held.peers ? "peers alone" : "no reference";
+  return held.peers > 0 ? "peers alone" : "no reference";
+}
+
+// What stands beside the verdict's word, because the word alone would say more than was judged.
+std::string reserve_of(const HealthReport& health) {
+  constexpr const char* kNoReference = "no reference for its speed";
+  if (!health.host_alone) return health.speed_unjudged ? fmt::format(" ({})", kNoReference) : "";
+  return health.speed_unjudged ? fmt::format(" (the host alone; {})", kNoReference) : " (the host alone)";
+}
+
+std::string held_text(const HealthReport& health) {
+  return fmt::format(
+      "held against a reference of the catalogs: {} of {}; against devices like theirs alone {} more, against what "
+      "hardware "
+      "can do at most {}, against nothing {}",
+      health.held_by_reference, counted(health.figures, "figure"), health.held_by_peers_alone,
+      health.held_by_limits_alone, health.held_by_nothing);
 }
 
 class ProbeWriter : private Page {
@@ -57,21 +73,33 @@ class ProbeWriter : private Page {
     for (const Gpu& gpu : m.gpus) {
       item(fmt::format("{}: {}{}", gpu.device, gpu.name, gpu.memory ? ", " + to_string_binary(*gpu.memory) : ""));
     }
+    if (m.duration) item(duration());
+    for (const std::string& note : m.notes) {
+      if (!r_.health) item("note: " + note);  // else among its notes
+    }
+  }
+
+  // "probed in 71.2 s, longest gpu.gemm 30.1 s, collective 20.3 s": what took a hundredth at least.
+  std::string duration() const {
+    constexpr std::size_t kMostNamed = 3;
+    std::vector<CaseTime> times = r_.record.case_times;
+    std::erase_if(times, [&](const CaseTime& t) { return t.time < 0.01 * *r_.record.duration; });
+    std::stable_sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.time > b.time; });
+    times.resize(std::min(times.size(), kMostNamed));
+    std::string text = "probed in " + to_string(*r_.record.duration);
+    for (std::size_t i = 0; i < times.size(); ++i)
+      text += fmt::format("{} {} {}", i == 0 ? ", longest" : ",", times[i].name, to_string(times[i].time));
+    return text;
   }
 
   void health() {
     const Health node = r_.health->health;
     std::string word = to_string(node);
     std::transform(word.begin(), word.end(), word.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
-    verdict(word + (r_.health->host_alone ? " (the host alone)" : ""), node == Health::kHealthy);
+    verdict(word + reserve_of(*r_.health), node == Health::kHealthy);
     if (r_.health->findings.empty()) item(node == Health::kHealthy ? "no finding" : "nothing was measured");
     for (const HealthFinding& f : r_.health->findings) finding(f);
-    if (r_.health->figures > 0) {
-      item(
-          fmt::format("{} of {} figures are held against a reference, {} more against devices like theirs; the rest "
-                      "against what hardware can do at most",
-                      r_.health->held_by_reference, r_.health->figures, r_.health->held_by_peers_alone));
-    }
+    if (r_.health->figures > 0) item(held_text(*r_.health));
     for (const std::string& note : r_.health->notes) item("note: " + note);
   }
 

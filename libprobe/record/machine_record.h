@@ -39,14 +39,15 @@ struct Gpu {
   std::optional<Bytes> memory;
   std::optional<BytesPerSecond> memory_peak;  // bus width x memory clock, as the device tells
   std::optional<Hertz> clock, clock_max;      // of the multiprocessors: median under load, and the highest it may have
-  std::optional<Watts> power_limit;
-  std::optional<double> temperature;           // C, under load
-  std::optional<double> temperature_slowdown;  // from which on the hardware slows down, as the device tells
+  std::optional<Watts> power_limit, power_limit_default;  // in force, and as the board came
+  std::optional<double> temperature;                      // C, under load
+  std::optional<double> temperature_slowdown;             // from which on the hardware slows down, as the device tells
   std::optional<int> pcie_generation, pcie_generation_max, pcie_width, pcie_width_max;  // now, under load
   std::optional<int> nvlinks, nvlinks_expected;                                         // active, and on the board
   std::optional<unsigned> throttle_reasons;  // NVML's event reasons, or-ed over the run
   std::optional<std::int64_t> ecc_uncorrected;
-  std::optional<bool> remap_pending;
+  std::optional<bool> remap_pending, remap_failed;
+  std::optional<bool> ecc, persistence, mig;  // modes that are on or off
 };
 
 // Between two devices, in one direction.
@@ -110,14 +111,26 @@ struct Setting {
   std::string name, value;
 };
 
+// Why a record has no GPU that was written by a program without CUDA: nobody looked for one.
+inline constexpr const char* kBuiltWithoutCuda = "this program was built without CUDA";
+
+// How long a case took, with all that it needs beside its samples.
+struct CaseTime {
+  std::string name;  // "gpu.gemm"
+  Seconds time;
+};
+
 struct MachineRecord {
-  std::string file;        // it was read from; empty of this machine
-  std::string node;        // name
-  std::string date;        // ISO 8601
-  std::string tool;        // "fathom 0.1.0"
-  std::string profile;     // "quick"
-  std::string system;      // "Linux 6.1.0-18-amd64"
-  std::string hypervisor;  // "" when none was seen
+  std::string file;                  // it was read from; empty of this machine
+  std::vector<std::string> notes;    // of whoever read it: what is unread of a newer one
+  std::string node;                  // name
+  std::string date;                  // ISO 8601
+  std::string tool;                  // "fathom 0.1.0"
+  std::string profile;               // "quick"
+  std::string system;                // "Linux 6.1.0-18-amd64"
+  std::string hypervisor;            // "" when none was seen
+  std::optional<Seconds> duration;   // of the whole probe
+  std::vector<CaseTime> case_times;  // of its parts, in their order
   std::optional<Processor> processor;
   std::optional<Bytes> memory, memory_limit;  // of the machine, and of this process's group
   std::vector<NumaNode> numa;
@@ -143,13 +156,17 @@ std::optional<std::chrono::sys_days> day_of(const std::string& date);
 // Texts are printed on terminals, which control characters would drive: throws InputError with the place of the first.
 void check_texts(const std::string& file, const Value& value);
 
+// Of the records that are written: "1.2". The minor number grows with new keys, the major one with changed ones.
+inline constexpr int kRecordMajor = 1, kRecordMinor = 2;
+
 inline constexpr int kMostFileResults = 100000;
 // Eight GPUs measured in full are about 14,000 results of 70 values each.
 inline constexpr std::size_t kMostRecordValues = 4'000'000;
 
 std::string record_json(const MachineRecord& record);  // ends with a newline
 
-// Throws InputError for a file that is not a machine's record, with the place of what is wrong.
+// Throws InputError for a file that is not a machine's record, with the place of what is wrong. Of a newer minor version what is
+// not known is left unread, and a note says so.
 MachineRecord read_record(const std::filesystem::path& path);
 MachineRecord parse_record(std::string text, const std::string& file_name);
 

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <set>
-#include <sstream>
+#include <utility>
 
 #include "input/content.h"
 #include "input/reader.h"
 #include "input/utf8.h"
+#include "record/check_record.h"
 #include "record/machine_record.h"
+#include "record/record_version.h"
 #include "units/number.h"
 
 namespace fathom::probe {
@@ -17,6 +19,7 @@ namespace fathom::probe {
 namespace {
 
 constexpr double kLargest = kLargestFigure;
+constexpr double kLongest = 1e12;  // s
 
 double number(MapReader& reader, const std::string& key, double lowest, double highest) {
   const Context at = reader.context(reader.need(key));
@@ -66,7 +69,7 @@ auto list(MapReader& reader, const std::string& key, ReadOne read_one) {
 // Results
 
 Statistics read_figure(const Context& at) {
-  MapReader reader(at.file, at.value, "a figure");
+  MapReader reader(at, "a figure");
   Statistics s = single_figure(number(reader, "median", -kLargest, kLargest));
   s.samples = maybe_whole(reader, "samples", 1, 1'000'000'000).value_or(1);
   const auto take = [&](const char* key, double& out) {
@@ -86,7 +89,7 @@ Statistics read_figure(const Context& at) {
 }
 
 Protocol read_protocol(const Context& at) {
-  MapReader reader(at.file, at.value, "a protocol");
+  MapReader reader(at, "a protocol");
   Protocol p;
   p.engine = reader.get<std::string>("engine", {});
   p.kernel = reader.get<std::string>("kernel", {});
@@ -109,7 +112,7 @@ Protocol read_protocol(const Context& at) {
 }
 
 Correctness read_correctness(const Context& at) {
-  MapReader reader(at.file, at.value, "what was compared");
+  MapReader reader(at, "what was compared");
   Correctness c;
   c.method = reader.required<std::string>("method");
   c.worst_error = maybe_number(reader, "worst_error", 0, kLargest).value_or(0);
@@ -140,7 +143,7 @@ void read_figures(MapReader& reader, Result& result) {
 }
 
 Result read_result(const Context& at) {
-  MapReader reader(at.file, at.value, "a result");
+  MapReader reader(at, "a result");
   Result result;
   result.name = reader.required<std::string>("case");
   result.device = reader.required<std::string>("device");
@@ -169,7 +172,7 @@ Result read_result(const Context& at) {
 // Inventory
 
 Processor read_processor(const Context& at) {
-  MapReader reader(at.file, at.value, "a processor");
+  MapReader reader(at, "a processor");
   Processor p;
   p.name = reader.required<std::string>("name");
   p.sockets = maybe_whole(reader, "sockets", 1, 1024);
@@ -183,7 +186,7 @@ Processor read_processor(const Context& at) {
 }
 
 NumaNode read_numa(const Context& at) {
-  MapReader reader(at.file, at.value, "a NUMA node");
+  MapReader reader(at, "a NUMA node");
   NumaNode n;
   n.node = whole(reader, "node", 0, 1'000'000);
   n.cpus = reader.get<std::string>("cpus", {});
@@ -194,7 +197,7 @@ NumaNode read_numa(const Context& at) {
 }
 
 Gpu read_gpu(const Context& at) {
-  MapReader reader(at.file, at.value, "a GPU");
+  MapReader reader(at, "a GPU");
   Gpu g;
   g.device = reader.required<std::string>("device");
   g.name = reader.required<std::string>("name");
@@ -205,6 +208,7 @@ Gpu read_gpu(const Context& at) {
   g.clock = maybe<Hertz>(reader, "clock_hz");
   g.clock_max = maybe<Hertz>(reader, "clock_max_hz");
   g.power_limit = maybe<Watts>(reader, "power_limit_w");
+  g.power_limit_default = maybe<Watts>(reader, "power_limit_default_w");
   g.temperature = maybe_number(reader, "temperature_c", -100, 1000);
   g.temperature_slowdown = maybe_number(reader, "temperature_slowdown_c", -100, 1000);
   g.pcie_generation = maybe_whole(reader, "pcie_generation", 0, 20);
@@ -220,12 +224,16 @@ Gpu read_gpu(const Context& at) {
     g.ecc_uncorrected = static_cast<std::int64_t>(*errors);
   }
   g.remap_pending = reader.optional<bool>("remap_pending");
+  g.remap_failed = reader.optional<bool>("remap_failed");
+  g.ecc = reader.optional<bool>("ecc");
+  g.persistence = reader.optional<bool>("persistence");
+  g.mig = reader.optional<bool>("mig");
   reader.finish();
   return g;
 }
 
 Link read_link(const Context& at) {
-  MapReader reader(at.file, at.value, "a link");
+  MapReader reader(at, "a link");
   Link l;
   l.from = reader.required<std::string>("from");
   l.to = reader.required<std::string>("to");
@@ -236,8 +244,15 @@ Link read_link(const Context& at) {
   return l;
 }
 
+CaseTime read_case_time(const Context& at) {
+  MapReader reader(at, "the time of a case");
+  CaseTime t{.name = reader.required<std::string>("case"), .time = Seconds(number(reader, "duration_s", 0, kLongest))};
+  reader.finish();
+  return t;
+}
+
 void read_inventory(const Context& at, MachineRecord& record) {
-  MapReader reader(at.file, at.value, "the inventory");
+  MapReader reader(at, "the inventory");
   if (const Value* value = reader.take("processor")) record.processor = read_processor(reader.context(*value));
   record.memory = maybe<Bytes>(reader, "memory_bytes");
   record.memory_limit = maybe<Bytes>(reader, "memory_limit_bytes");
@@ -257,8 +272,7 @@ void read_inventory(const Context& at, MachineRecord& record) {
 // Environment
 
 ClockState read_clock(const Context& at) {
-  constexpr double kLongest = 1e12;
-  MapReader reader(at.file, at.value, "a clock's state");
+  MapReader reader(at, "a clock's state");
   ClockState c;
   c.tool = reader.required<std::string>("tool");
   c.reference_id = reader.required<std::string>("reference_id");
@@ -275,7 +289,7 @@ ClockState read_clock(const Context& at) {
 }
 
 StoragePlace read_storage(const Context& at) {
-  MapReader reader(at.file, at.value, "a place of storage");
+  MapReader reader(at, "a place of storage");
   StoragePlace place{.path = reader.required<std::string>("path"),
                      .file_system = reader.required<std::string>("file_system")};
   reader.finish();
@@ -283,7 +297,7 @@ StoragePlace read_storage(const Context& at) {
 }
 
 Ups read_ups(const Context& at) {
-  MapReader reader(at.file, at.value, "a UPS");
+  MapReader reader(at, "a UPS");
   Ups u;
   u.name = reader.required<std::string>("name");
   u.status = reader.required<std::string>("status");
@@ -296,7 +310,7 @@ Ups read_ups(const Context& at) {
 }
 
 PowerSupply read_supply(const Context& at) {
-  MapReader reader(at.file, at.value, "a power supply");
+  MapReader reader(at, "a power supply");
   PowerSupply s;
   s.name = reader.required<std::string>("name");
   s.state = reader.get<std::string>("state", {});
@@ -308,7 +322,7 @@ PowerSupply read_supply(const Context& at) {
 }
 
 SupplyGroup read_group(const Context& at) {
-  MapReader reader(at.file, at.value, "a group of power supplies");
+  MapReader reader(at, "a group of power supplies");
   SupplyGroup g;
   g.kind = reader.required<std::string>("kind");
   g.health = reader.get<std::string>("health", {});
@@ -319,14 +333,14 @@ SupplyGroup read_group(const Context& at) {
 }
 
 NodePower read_power(const Context& at) {
-  MapReader reader(at.file, at.value, "the power");
+  MapReader reader(at, "the power");
   NodePower power{.supplies = list(reader, "supplies", read_supply), .groups = list(reader, "groups", read_group)};
   reader.finish();
   return power;
 }
 
 Attestation read_attestation(const Context& at) {
-  MapReader reader(at.file, at.value, "an attestation");
+  MapReader reader(at, "an attestation");
   Attestation a{.date = reader.required<std::string>("date"),
                 .person = reader.required<std::string>("person"),
                 .evidence = reader.required<std::string>("evidence")};
@@ -341,7 +355,7 @@ std::vector<Setting> read_settings(const Context& at) {
 }
 
 void read_environment(const Context& at, MachineRecord& record) {
-  MapReader reader(at.file, at.value, "the environment");
+  MapReader reader(at, "the environment");
   if (const Value* value = reader.take("settings")) record.settings = read_settings(reader.context(*value));
   if (const Value* value = reader.take("clock")) record.clock = read_clock(reader.context(*value));
   record.no_clock = reader.get<std::string>("no_clock", {});
@@ -355,38 +369,45 @@ void read_environment(const Context& at, MachineRecord& record) {
   reader.finish();
 }
 
-// Every figure is of a part that the inventory has; "2 nodes" and other words are nobody's key.
-void check_devices(const MachineRecord& record, const Context& results) {
-  const auto is_key = [](const std::string& device) {
-    return device.size() > 3 && device.starts_with("gpu") &&
-           device.find_first_not_of("0123456789", 3) == std::string::npos;
-  };
-  for (std::size_t i = 0; i < record.results.size() && !record.gpus.empty(); ++i) {
-    std::string device = record.results[i].device;
-    std::replace(device.begin(), device.end(), '>', ',');
-    std::istringstream parts(device);
-    for (std::string part; std::getline(parts, part, ',');) {
-      if (!is_key(part) || record.gpu(part) != nullptr) continue;
-      Context{results.file, results.value.items[i]}.fail("the inventory has no " + in_quotes(part));
-    }
-  }
+// ---------------------------------------------------------------------------------------------------------------------
+// The record
+
+MachineRecord read_known(const Document& document, std::vector<std::string>* unread) {
+  const Context at{document.file, document.root, unread};
+  MapReader root(at, "the record");
+  root.take("format");
+  root.take("format_version");
+  MachineRecord record;
+  record.file = document.file;
+  record.node = root.required<std::string>("node");
+  record.date = root.required<std::string>("date");
+  if (!day_of(record.date)) root.context(root.need("date")).fail("the date is no day", "write it as 2026-06-01");
+  record.tool = root.get<std::string>("tool", {});
+  record.profile = root.get<std::string>("profile", {});
+  record.system = root.get<std::string>("system", {});
+  record.hypervisor = root.get<std::string>("hypervisor", {});
+  record.duration = maybe<Seconds>(root, "duration_s");
+  record.case_times = list(root, "case_durations", read_case_time);
+  if (const Value* value = root.take("inventory")) read_inventory(root.context(*value), record);
+  if (const Value* value = root.take("environment")) read_environment(root.context(*value), record);
+  root.need("results");
+  record.results = list(root, "results", read_result);
+  root.finish();
+  check_record(record, at);
+  return record;
 }
 
-void check_format(const Document& document) {
-  const Value* format = document.root.find("format");
-  if (format == nullptr || format->text != "fathom-machine") {
+// What this program refuses may be right in the record's own version.
+MachineRecord read_newer(const Document& document, int minor) {
+  std::vector<std::string> unread;
+  try {
+    MachineRecord record = read_known(document, &unread);
+    record.notes.push_back(left_unread(minor, std::move(unread), record));
+    return record;
+  } catch (const InputError& error) {
     throw InputError(
-        document.file, format != nullptr ? format->at : document.root.at, "this is no machine's record",
-        "expected \"format\": \"fathom-machine\"; fathom probe -o FILE writes one, and fathom probe --import "
-        "FILE reads the output of other tools");
-  }
-  const Value* version = document.root.find("format_version");
-  if (version == nullptr || !version->text.starts_with("1.")) {
-    throw InputError(document.file, version != nullptr ? version->at : document.root.at,
-                     version == nullptr
-                         ? "the record does not say its format_version"
-                         : "this program reads records of format_version 1.x, found " + in_quotes(version->text),
-                     "expected \"format_version\": \"1.0\"");
+        error.file(), error.at(), error.message(),
+        fmt::format("{}{}{}: update it", error.hint(), error.hint().empty() ? "" : "; ", newer_than_known(minor)));
   }
 }
 
@@ -426,26 +447,9 @@ void check_texts(const std::string& file, const Value& value) {
 MachineRecord parse_record(std::string text, const std::string& file_name) {
   const Document document = parse_yaml(std::move(text), file_name, kMostRecordValues);
   check_format(document);
+  const int minor = check_version(document);
   check_texts(document.file, document.root);
-  MapReader root(document.file, document.root, "the record");
-  root.take("format");
-  root.take("format_version");
-  MachineRecord record;
-  record.file = document.file;
-  record.node = root.required<std::string>("node");
-  record.date = root.required<std::string>("date");
-  if (!day_of(record.date)) root.context(root.need("date")).fail("the date is no day", "write it as 2026-06-01");
-  record.tool = root.get<std::string>("tool", {});
-  record.profile = root.get<std::string>("profile", {});
-  record.system = root.get<std::string>("system", {});
-  record.hypervisor = root.get<std::string>("hypervisor", {});
-  if (const Value* value = root.take("inventory")) read_inventory(root.context(*value), record);
-  if (const Value* value = root.take("environment")) read_environment(root.context(*value), record);
-  root.need("results");
-  record.results = list(root, "results", read_result);
-  check_devices(record, root.context(root.need("results")));
-  root.finish();
-  return record;
+  return minor > kRecordMinor ? read_newer(document, minor) : read_known(document, nullptr);
 }
 
 MachineRecord read_record(const std::filesystem::path& path) { return parse_record(text_of_file(path), path.string()); }

@@ -1,4 +1,6 @@
 // A record as JSON: SI numbers, the unit last in the key; what is not known is left out.
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "record/machine_record.h"
@@ -103,6 +105,7 @@ Json gpu_json(const Gpu& g) {
   put(json, "clock_hz", g.clock);
   put(json, "clock_max_hz", g.clock_max);
   put(json, "power_limit_w", g.power_limit);
+  put(json, "power_limit_default_w", g.power_limit_default);
   put(json, "temperature_c", g.temperature);
   put(json, "temperature_slowdown_c", g.temperature_slowdown);
   put(json, "pcie_generation", g.pcie_generation);
@@ -114,6 +117,10 @@ Json gpu_json(const Gpu& g) {
   put(json, "throttle_reasons", g.throttle_reasons);
   put(json, "ecc_uncorrected", g.ecc_uncorrected);
   put(json, "remap_pending", g.remap_pending);
+  put(json, "remap_failed", g.remap_failed);
+  put(json, "ecc", g.ecc);
+  put(json, "persistence", g.persistence);
+  put(json, "mig", g.mig);
   return json;
 }
 
@@ -169,6 +176,8 @@ void put_list(Json& json, const char* key, const std::vector<T>& items, Json (*o
   for (const T& item : items) json[key].push_back(one(item));
 }
 
+Json case_time_json(const CaseTime& t) { return {{"case", t.name}, {"duration_s", t.time.value}}; }
+
 Json inventory_json(const MachineRecord& r) {
   Json json = Json::object();
   if (r.processor) json["processor"] = processor_json(*r.processor);
@@ -203,11 +212,16 @@ Json environment_json(const MachineRecord& r) {
 }  // namespace
 
 std::string record_json(const MachineRecord& r) {
-  Json json{{"format", "fathom-machine"}, {"format_version", "1.1"}, {"node", r.node}, {"date", r.date}};
+  Json json{{"format", "fathom-machine"},
+            {"format_version", fmt::format("{}.{}", kRecordMajor, kRecordMinor)},
+            {"node", r.node},
+            {"date", r.date}};
   put(json, "tool", r.tool);
   put(json, "profile", r.profile);
   put(json, "system", r.system);
   put(json, "hypervisor", r.hypervisor);
+  put(json, "duration_s", r.duration);
+  put_list(json, "case_durations", r.case_times, case_time_json);
   json["inventory"] = inventory_json(r);
   json["environment"] = environment_json(r);
   json["results"] = Json::array();

@@ -8,6 +8,8 @@
 #include "cases/host_products.h"
 #include "cases/network.h"
 #include "cases/storage.h"
+#include "harness/case_units.h"
+#include "harness/contradictions.h"
 #include "host/matmul_paths.h"
 #include "input/content.h"
 #include "support/fake_system.h"
@@ -27,6 +29,8 @@ HostRules quick() {
 void expect_measured(const Result& r) {
   ASSERT_TRUE(r.figure) << r.name << ": " << r.why;
   EXPECT_GT(r.figure->median, 0) << r.name;
+  EXPECT_EQ(unit_of(r), r.unit) << r.name;
+  EXPECT_EQ(contradiction_in(r), "") << r.name;
   EXPECT_EQ(r.figure->samples, 3);
   EXPECT_TRUE(r.correctness->correct) << r.name << ": " << r.why;
   EXPECT_EQ(r.protocol.engine, "builtin");
@@ -39,6 +43,7 @@ TEST(HostCases, MemoryIsReadCopiedAndAddedByEveryNumberOfThreads) {
   const std::vector<Result> results = measure_host_memory(quick(), FakeSystem());
   ASSERT_EQ(results.size(), 6u);
   for (const Result& r : results) expect_measured(r);
+  EXPECT_TRUE(find_twins(results).empty());
   EXPECT_EQ(results[3].shape.at("threads"), "2");
   EXPECT_EQ(results[5].name, "host.memory.triad");
 }
@@ -88,6 +93,7 @@ TEST(HostCases, StorageIsReadPastTheCacheOrSaysWhyNot) {
   for (const Result& r : results) {
     EXPECT_EQ(r.protocol.engine, "builtin");
     EXPECT_TRUE(r.correctness->correct);
+    EXPECT_EQ(unit_of(r), r.unit) << r.name;
     EXPECT_NE(r.status, Status::kIncorrect);
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder.path())) << "the file is removed";
@@ -170,7 +176,10 @@ TEST(HostCases, TheNetworkIsMeasuredBothWays) {
   const std::string out = between_two_nodes(own);
   system.answers["iperf3 -J -c fd00::2 -P 8 -t 10 -O 3 -p 5999"] = out;
   system.answers["iperf3 -J -c node2 -P 8 -t 10 -O 3"] = out;
-  EXPECT_EQ(measure_network({}, "node2", system).size(), 2u);
+  const std::vector<Result> both = measure_network({}, "node2", system);
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].shape.at("direction"), "send");
+  EXPECT_EQ(both[1].shape.at("direction"), "receive") << "though iperf3 does not say so";
   EXPECT_EQ(measure_network({}, "[fd00::2]:5999", system).size(), 2u);
   EXPECT_EQ(measure_network({}, "fd00::3", system).at(0).status, Status::kUnknown) << "asked for, and no iperf3";
   system.answers["iperf3 -J -c localhost"] = own;

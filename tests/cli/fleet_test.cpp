@@ -73,6 +73,34 @@ TEST_F(FleetVerb, WhatIsPrintedRunsInAShellAndIsJudged) {
   EXPECT_NE(answer.out.find("Verdict: HEALTHY"), std::string::npos);
 }
 
+// The script says what came out of it, with the exit code of the verdict, and writes over no other run.
+TEST_F(FleetVerb, WhatIsPrintedEndsWithTheVerdict) {
+  machine("n2", R"("gpu.gemm", "device": "gpu2")", {R"("median": 7.69e+14)", R"("median": 6.2e+14)"});
+  const fs::path script = folder_.write("launch.sh", run("[n1, n2]", "").out), out = folder_.path() / "out";
+  const std::string command = "PATH='" + folder_.path().string() +
+                              "':\"$PATH\" FATHOM_DATA_DIR='" FATHOM_SOURCE_DIR "/catalogs' sh " + script.string() +
+                              " > " + out.string() + " 2>&1";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1);
+  EXPECT_NE(text_of_file(out).find("n2 gpu2"), std::string::npos) << text_of_file(out);
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 2) << "the records of the first run are there";
+  EXPECT_NE(text_of_file(out).find("not an empty folder"), std::string::npos) << text_of_file(out);
+}
+
+// A launcher that never ends is ended, here after three seconds, and the others have their verdict.
+TEST_F(FleetVerb, AHostThatHangsHoldsUpNoOther) {
+  program("ssh",
+          "case \"$*\" in *hangs*) sleep 600;; esac\nfor word in \"$@\"; do command=$word; done\neval \"$command\"\n");
+  program("timeout", "shift 3\nexec /usr/bin/timeout -k 1 3 \"$@\"\n");
+  const fs::path script = folder_.write("launch.sh", run("[n1, hangs, n2]", "").out), out = folder_.path() / "out";
+  const std::string command = "PATH='" + folder_.path().string() +
+                              "':\"$PATH\" FATHOM_DATA_DIR='" FATHOM_SOURCE_DIR "/catalogs' sh " + script.string() +
+                              " > " + out.string() + " 2>&1";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1);
+  const std::string said = text_of_file(out);
+  EXPECT_NE(said.find("Verdict: UNKNOWN"), std::string::npos) << said;
+  EXPECT_NE(said.find("n2     healthy"), std::string::npos) << said;
+}
+
 TEST_F(FleetVerb, GathersRecordsAndNamesTheHostsThatGaveNone) {
   const Answer answer = run("[n1, refuses, half, n2]", "--run -f json");
   EXPECT_EQ(answer.code, 1) << answer.err;

@@ -53,6 +53,103 @@ TEST(ProbeVerb, PrintsATextfileThatPrometheusReads) {
   EXPECT_TRUE(families.contains("fathom_probe_health"));
 }
 
+// A case of two kernels would be one series twice, for which the whole file is refused.
+TEST(ProbeVerb, PrintsNoSeriesAndNoTestTwice) {
+  const ScratchFolder folder;
+  probe::MachineRecord record = probe::invented_machine();
+  for (int i = 0; i < 2; ++i) {
+    probe::Result other = record.results.front();
+    other.protocol.kernel = fmt::format("kernel \"{}\"", i);
+    record.results.push_back(other);
+    record.results.push_back(
+        probe::without_figure("host.network", "host", probe::Status::kUnknown, "no answer"));  // each way
+  }
+  const std::string file = folder.write("two.json", record_json(record));
+  for (const char* format : {"prometheus", "junit"}) {
+    std::istringstream lines(run_program(fmt::format("probe --replay {} -f {}", file, format)).out);
+    std::set<std::string> seen;
+    int named = 0;
+    for (std::string line; std::getline(lines, line);) {
+      const bool is_test = line.find("<testcase") != std::string::npos;
+      if (!is_test && !line.starts_with("fathom_probe")) continue;
+      const std::string name = line.substr(0, is_test ? line.find(" classname") : line.rfind(' '));
+      EXPECT_TRUE(seen.insert(name).second) << name;
+      named += name.find("kernel") != std::string::npos ? 1 : 0;
+    }
+    EXPECT_EQ(named, 2) << format;
+  }
+}
+
+// As CI sees them: a slow part has failed, and what could not be told is an error.
+TEST(ProbeVerb, JunitTellsWhatFailedFromWhatCouldNotBeTold) {
+  const ScratchFolder folder;
+  const fs::path slow = folder.write(
+      "slow.json",
+      probe::edited_machine(R"("gpu.gemm", "device": "gpu2")", R"("median": 7.69e+14)", R"("median": 6.2e+14)"));
+  const std::string failed = run_program("probe -f junit --replay " + slow.string()).out;
+  EXPECT_NE(failed.find(R"(classname="invented-4-gpus.health"><failure message="measured 620 TFLOPS, expected )"),
+            std::string::npos)
+      << failed.substr(0, 2000);
+  EXPECT_NE(failed.find("&#10;next: "), std::string::npos);
+  EXPECT_NE(failed.find(R"(failures="0" errors="0" skipped="0">)"), std::string::npos) << "of what was measured";
+  const fs::path zeros =
+      folder.write("zeros.json", probe::edited_machine(R"("gpu.memory.read", "device": "gpu1")",
+                                                       R"("median": 4.56e+12)", R"("median": 6.08e+12)"));
+  const std::string untold = run_program("probe -f junit --replay " + zeros.string()).out;
+  EXPECT_NE(untold.find("<error message=\"measured 6.08 TB/s, expected at most"), std::string::npos)
+      << untold.substr(0, 2000);
+  EXPECT_EQ(untold.find("<failure"), std::string::npos);
+  const std::string lines = run_program("probe --checklist -f junit --replay " + std::string(FATHOM_SOURCE_DIR) +
+                                        "/tests/data/machines/h200x1.json")
+                                .out;
+  EXPECT_NE(lines.find("errors=\"4\""), std::string::npos) << lines.substr(0, 500);
+  EXPECT_EQ(lines.find("measured: &#10;"), std::string::npos) << "nothing is said of what is not known";
+}
+
+TEST(ProbeVerb, SaysHowLongItTook) {
+  const ScratchFolder folder;
+  probe::MachineRecord record = probe::invented_machine();
+  record.duration = Seconds(71.5);
+  record.case_times = {{.name = "host.gemm", .time = Seconds(1)},
+                       {.name = "gpu.gemm", .time = Seconds(30)},
+                       {.name = "gpu.copy", .time = Seconds(2)},
+                       {.name = "gpu.peer", .time = Seconds(3)},
+                       {.name = "collective", .time = Seconds(20.5)}};
+  const std::string file = folder.write("timed.json", record_json(record));
+  EXPECT_NE(run_program("probe --replay " + file)
+                .out.find("probed in 1.19 min, longest gpu.gemm 30 s, collective 20.5 s, gpu.peer 3 s\n"),
+            std::string::npos)
+      << run_program("probe --replay " + file).out.substr(0, 800);
+  const Json json = Json::parse(run_program("probe -f json --replay " + file).out);
+  EXPECT_EQ(json["duration_s"], 71.5);
+  EXPECT_EQ(json["machine"]["case_durations"][1]["case"], "gpu.gemm");
+  EXPECT_NE(run_program("probe -f prometheus --replay " + file)
+                .out.find("fathom_probe_case_duration_seconds{node=\"invented-4-gpus\",case=\"collective\"} 20.5"),
+            std::string::npos);
+  EXPECT_NE(run_program("probe -f junit --replay " + file).out.find("time=\"71.500\""), std::string::npos);
+}
+
+// What it says of a record that a later program wrote, wherever records are read.
+TEST(ProbeVerb, ReadsWhatItKnowsOfANewerRecord) {
+  const ScratchFolder folder;
+  std::string text = probe::edited_machine("\"format_version\"", "1.0", "1.9");
+  text.replace(text.find("\"results\""), 0, "\"novel\": 1, ");
+  const std::string file = folder.write("newer.json", text);
+  const std::string note = "1.9 is newer than the 1.2 that this program knows: left unread: \"novel\" in the record";
+  for (const std::string& arguments : {"--replay " + file, "--checklist --replay " + file, "-f md --replay " + file,
+                                       "--replay " + kMachine + " --peers " + file}) {
+    const Answer run = run_program("probe " + arguments);
+    EXPECT_NE(run.code, 2) << run.err;
+    const std::size_t at = run.out.find(note);
+    ASSERT_NE(at, std::string::npos) << arguments << run.out.substr(0, 800);
+    EXPECT_EQ(run.out.find(note, at + 1), std::string::npos) << arguments;
+  }
+  for (const std::string& arguments : {"--replay " + file, "--checklist --replay " + file}) {
+    const Json json = Json::parse(run_program("probe -f json " + arguments).out);
+    EXPECT_NE(json["notes"].dump().find("1.9 is newer"), std::string::npos) << arguments;
+  }
+}
+
 TEST(ProbeVerb, AFindingIsExitCodeOneInEveryFormat) {
   const ScratchFolder folder;
   const fs::path sick = folder.write(
@@ -108,6 +205,21 @@ TEST(ProbeVerb, TakesAnAttestationForARecordedMachine) {
       fmt::format("probe --checklist --replay {} --attestation {} -o {}", unattested.string(), drill.string(), record));
   EXPECT_EQ(run.code, 0) << run.out << run.err;
   EXPECT_NE(content_of(record).find("B. Tester"), std::string::npos);
+}
+
+TEST(ProbeVerb, CountsTheGpusThatAreRequired) {
+  EXPECT_EQ(run_program("probe --require-gpus 4 --replay " + kMachine).code, 0);
+  const Answer fewer = run_program("probe --require-gpus 8 --replay " + kMachine);
+  EXPECT_EQ(fewer.code, 1);
+  EXPECT_NE(fewer.out.find("Verdict: FAILED"), std::string::npos);
+  EXPECT_NE(fewer.out.find("failed [probe.gpus-missing] host"), std::string::npos) << fewer.out;
+  for (const char* wrong : {"probe --require-gpus 0 --replay ", "probe --require-gpus x --replay ",
+                            "probe --require-gpus 4 --checklist --replay "}) {
+    EXPECT_EQ(run_program(wrong + kMachine).code, 2) << wrong;
+  }
+  const Answer unseen = run_program("probe --require-gpus 4 --only host.memory");
+  EXPECT_EQ(unseen.code, 2);
+  EXPECT_NE(unseen.err.find("no case of GPUs"), std::string::npos) << unseen.err;
 }
 
 TEST(ProbeVerb, HoldsANodeAgainstOthers) {
@@ -220,6 +332,15 @@ TEST(ProbeVerb, MeasuresThisMachineWithWhatItHas) {
   EXPECT_TRUE(measured);
   EXPECT_TRUE(gpus_missing);
   EXPECT_TRUE(network_not_run);
+  EXPECT_GT(json["duration_s"], 0);
+  double cases = 0;
+  std::set<std::string> timed;
+  for (const Json& one : json["case_durations"]) {
+    cases += one["duration_s"].get<double>();
+    EXPECT_TRUE(timed.insert(one["case"]).second);
+  }
+  EXPECT_TRUE(timed.contains("host.gemm"));
+  EXPECT_LE(cases, json["duration_s"].get<double>());
   const Answer again = run_program("probe --replay " + file);
   EXPECT_EQ(again.code, run.code);
 }

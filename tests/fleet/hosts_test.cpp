@@ -43,6 +43,17 @@ TEST(Hosts, EveryKeyIsRead) {
   EXPECT_EQ(fleet.name_space, "ai");
 }
 
+TEST(Hosts, SayHowManyGpusTheyHave) {
+  const Fleet fleet = parse("gpus: 8\nhosts: [a, {name: b, gpus: 4}, {name: c, gpus: 0}]\n");
+  EXPECT_EQ(fleet.gpus, 8);
+  EXPECT_FALSE(fleet.hosts[0].gpus);
+  EXPECT_EQ(fleet.hosts[1].gpus, 4);
+  EXPECT_EQ(fleet.hosts[2].gpus, 0);
+  EXPECT_FALSE(parse("hosts: [a]\n").gpus);
+  for (const char* wrong : {"-1", "1025", "2.5", "eight"})
+    EXPECT_EQ(refused("gpus: " + std::string(wrong) + "\nhosts: [a]\n").at().line, 2) << wrong;
+}
+
 TEST(Hosts, WhatCouldBeAnotherWordIsRefusedAtItsPlace) {
   for (const char* name : {"-oProxyCommand=x", "a b", "a;b", "../a", ".hidden", "a/b", "$(x)", "a'b", "\"\""}) {
     const InputError error = refused("hosts:\n  - good\n  - " + std::string(name) + "\n");

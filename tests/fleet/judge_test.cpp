@@ -87,6 +87,62 @@ TEST(FleetVerdict, AStragglerIsFoundAmongItsPeers) {
   EXPECT_EQ(report.nodes[0].health.health, Health::kHealthy);
 }
 
+void lose_a_gpu(MachineRecord& record) {
+  record.gpus.pop_back();
+  std::erase_if(record.links, [](const Link& l) { return l.from == "gpu3" || l.to == "gpu3"; });
+  std::erase_if(record.results, [](const Result& r) { return r.device.find("gpu3") != std::string::npos; });
+}
+
+std::string rules_of(const FleetNode& node) {
+  std::string rules;
+  for (const HealthFinding& f : node.health.findings) rules += f.rule + " " + to_string(f.health) + "\n";
+  return rules;
+}
+
+TEST(FleetVerdict, ANodeThatLostAGpuIsFoundByTheOthersAndByWhatIsRequired) {
+  FleetAnswers all = answers(3);
+  lose_a_gpu(*all.nodes[1].record);
+  Fleet of = fleet(3);
+  EXPECT_EQ(rules_of(judge_nodes(of, all, shipped()).nodes[1]), "probe.gpus-missing degraded\n");
+  of.gpus = 4;
+  const FleetReport report = judge_nodes(of, all, shipped());
+  EXPECT_EQ(rules_of(report.nodes[1]), "probe.gpus-missing failed\n");
+  EXPECT_EQ(report.nodes[1].health.findings.at(0).source, "hosts.yaml");
+  EXPECT_EQ(report.nodes[0].health.health, Health::kHealthy);
+  of.hosts[1].gpus = 3;  // so it was bought
+  EXPECT_TRUE(judge_nodes(of, all, shipped()).passed());
+}
+
+TEST(FleetVerdict, TwoNamesOfOneHostAreUnknown) {
+  FleetAnswers all = answers(3);
+  for (Answer& answer : all.nodes) answer.record->settings.push_back({"boot_id", answer.host});
+  EXPECT_TRUE(judge_nodes(fleet(3), all, shipped()).passed());
+  all.nodes[2].record->settings.back().value = "n0";
+  const FleetReport report = judge_nodes(fleet(3), all, shipped());
+  EXPECT_EQ(rules_of(report.nodes[0]), "probe.same-host unknown\n");
+  EXPECT_EQ(rules_of(report.nodes[1]), "");
+  EXPECT_EQ(rules_of(report.nodes[2]), "probe.same-host unknown\n");
+}
+
+// Nodes are held against 64 others; whoever is another under a second name is found among all.
+TEST(FleetVerdict, TwoNamesOfOneHostAreFoundInALargeFleet) {
+  FleetAnswers all = answers(80);
+  for (Answer& answer : all.nodes) {
+    answer.record->gpus.clear();
+    answer.record->links.clear();
+    std::erase_if(answer.record->results, [](const Result& r) { return r.device != "host"; });
+    answer.record->settings.push_back({"boot_id", answer.host});
+  }
+  for (std::size_t other = 60; other < 70; ++other) {
+    FleetAnswers planted = all;
+    planted.nodes[other].record->settings.back().value = "n3";
+    const FleetReport report = judge_nodes(fleet(80), planted, shipped());
+    EXPECT_EQ(rules_of(report.nodes[3]), "probe.same-host unknown\n") << other;
+    EXPECT_EQ(rules_of(report.nodes[other]), "probe.same-host unknown\n") << other;
+    EXPECT_EQ(rules_of(report.nodes[4]), "") << other;
+  }
+}
+
 TEST(FleetVerdict, AHostWithoutARecordIsUnknownAndNamed) {
   FleetAnswers all = answers(3);
   all.nodes[1].record.reset();
@@ -197,6 +253,27 @@ TEST(FleetAnswer, ARecordOfAnotherNodeIsNone) {
   EXPECT_FALSE(read_answers(plan, folder.path().string()).nodes[0].record);
   folder.write("n0.json", record_json(node("n0")));
   EXPECT_TRUE(read_answers(plan, folder.path().string()).nodes[0].record);
+}
+
+// n1 was silent, and what it wrote days ago is still there. A run may go past midnight.
+TEST(FleetAnswer, ARecordOfAnotherRunIsNone) {
+  const FleetPlan plan = plan_fleet(fleet(3), {.pairs = true, .folder = "fleet", .job_template = {}});
+  const ScratchFolder folder;
+  const auto write = [&](const std::string& file, const std::string& name, const std::string& date) {
+    MachineRecord record = node(name);
+    record.date = date;
+    folder.write(file, record_json(record));
+  };
+  write("n0.json", "n0", "2026-12-01");
+  write("n1.json", "n1", "2026-11-28");
+  write("n2.json", "n2", "2026-11-30");
+  write("pairs/n0~n1.json", "n0", "2026-11-22");
+  const FleetAnswers answers = read_answers(plan, folder.path().string());
+  EXPECT_TRUE(answers.nodes[0].record && answers.nodes[2].record);
+  EXPECT_FALSE(answers.nodes[1].record);
+  EXPECT_NE(answers.nodes[1].trouble.find("2026-11-28, and the newest of 2026-12-01"), std::string::npos)
+      << answers.nodes[1].trouble;
+  for (const Answer& pair : answers.pairs) EXPECT_FALSE(pair.record) << pair.host;
 }
 
 TEST(FleetAnswer, WhatWasEndedOverThereWasTooLate) {

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <sstream>
 
 #include "input/content.h"
 #include "input/error.h"
@@ -30,8 +32,8 @@ TEST(Launch, EachLauncherHasItsWords) {
       line(fleet("mpirun")),
       "mpirun --host n1 -np 1 --bind-to none timeout -k 10 300 fathom -q probe --name n1 --profile quick -f json");
   EXPECT_EQ(line(fleet("srun", "options: [--partition, gpu]\n")),
-            "srun --overlap --nodelist n1 --nodes 1 --ntasks 1 --partition gpu timeout -k 10 300 fathom -q probe "
-            "--name n1 --profile quick -f json");
+            "srun --overlap --job-name fathom-n1 --nodelist n1 --nodes 1 --ntasks 1 --partition gpu "
+            "timeout -k 10 300 fathom -q probe --name n1 --profile quick -f json");
 }
 
 // What a shell makes of a line of words is those words.
@@ -66,7 +68,7 @@ TEST(Launch, AJobOfKubernetesIsYamlWithTheWordsInIt) {
   const FleetPlan plan = plan_fleet(of, {.folder = "fleet", .job_template = job_template()});
   const Launch& launch = plan.nodes[1];
   ASSERT_EQ(launch.steps.size(), 4u);
-  EXPECT_EQ(shell_line(launch.steps[0].words), "kubectl --namespace default apply -f fleet/jobs/n2.yaml");
+  EXPECT_EQ(shell_line(launch.steps[0].words), "kubectl --namespace default create -f fleet/jobs/n2.yaml");
   EXPECT_TRUE(launch.steps[2].answers);
   EXPECT_TRUE(launch.steps[3].always);
   EXPECT_EQ(launch.manifest.find("{{"), std::string::npos);
@@ -84,6 +86,48 @@ TEST(Launch, AJobOfKubernetesIsYamlWithTheWordsInIt) {
   EXPECT_EQ(name_of("20261122"), "fathom-probe-20261122-1");  // a job of another run does not answer for it
   EXPECT_NE(name_of("20261122"), name_of("20261123"));
   EXPECT_THROW(plan_fleet(of, {.pairs = true, .folder = "fleet", .job_template = job_template()}), InputError);
+}
+
+// Whatever starts a program over there may hang here, and so may what waits for it; then comes the verdict.
+TEST(Launch, TheScriptEndsEveryLaunchAndThenJudges) {
+  for (const std::string launcher : {"ssh", "mpirun", "srun", "kubernetes"}) {
+    const bool jobs = launcher == "kubernetes";
+    const FleetOrder order{.pairs = !jobs,
+                           .folder = "fleet",
+                           .job_template = job_template(),
+                           .judge = {"fathom", "probe", "--fleet", "my hosts.yaml", "--judge"}};
+    const FleetPlan plan = plan_fleet(fleet(launcher, jobs ? "kubernetes: {image: a}\n" : "limit: 60 s\n"), order);
+    const std::string script = script_of(plan, order);
+    EXPECT_TRUE(script.ends_with("\nfathom probe --fleet 'my hosts.yaml' --judge\n")) << script;
+    const std::string name = jobs ? "kubectl" : launcher;
+    std::size_t launches = 0, ended = 0;
+    for (std::size_t at = 0; (at = script.find(name + " --", at)) != std::string::npos; ++at) ++launches;
+    for (std::size_t at = 0; (at = script.find(name + " -o", at)) != std::string::npos; ++at) ++launches;
+    for (std::size_t at = 0; (at = script.find(" " + name + " -", at)) != std::string::npos; ++at) {
+      const std::string before = script.substr(script.rfind("timeout", at), at - script.rfind("timeout", at));
+      ended += std::count(before.begin(), before.end(), ' ') == 3;  // timeout -k 10 SECONDS
+    }
+    EXPECT_EQ(launches, jobs ? 16u : 4u + 4u + 6u) << launcher;  // four steps of each job; nodes, servers, pairs
+    EXPECT_EQ(ended, launches) << script;
+  }
+  EXPECT_EQ(launch_limit(60_s), 75_s);
+}
+
+// As --run does: 64 side by side.
+TEST(Launch, TheScriptStartsNoMoreAtOnceThanARun) {
+  std::string hosts = "hosts: [n0";
+  for (int i = 1; i < 130; ++i) hosts += ", n" + std::to_string(i);
+  const FleetPlan plan = plan_fleet(parse_hosts("format: fathom-hosts/1\n" + hosts + "]\n", "hosts.yaml"), {});
+  const std::string script = script_of(plan, {.folder = "fleet", .job_template = {}});
+  std::istringstream lines(script);
+  std::size_t running = 0, most = 0, all = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with(" &")) most = std::max(most, ++running), ++all;
+    if (line == "wait") running = 0;
+  }
+  EXPECT_EQ(all, 130u);
+  EXPECT_EQ(most, kMostAtOnce);
+  EXPECT_EQ(running, 0u);
 }
 
 TEST(Launch, TheScriptIsOneOfAShell) {

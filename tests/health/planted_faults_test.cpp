@@ -82,6 +82,16 @@ INSTANTIATE_TEST_SUITE_P(
               R"("pcie_width": 8)"},
         Fault{"OldSlot", "probe.pcie", Health::kDegraded, "gpu3", R"({"device": "gpu3")", R"("pcie_generation": 5)",
               R"("pcie_generation": 3)"},
+        Fault{"LowPowerLimit", "probe.power-limit", Health::kSuspect, "gpu2", R"({"device": "gpu2")",
+              R"("power_limit_w": 700)", R"("power_limit_w": 450)"},
+        Fault{"PowerLimitBelowItsDefault", "probe.power-limit", Health::kSuspect, "gpu2", R"({"device": "gpu2")",
+              R"("power_limit_w": 700)", R"("power_limit_w": 710, "power_limit_default_w": 750)"},
+        Fault{"NoLinks", "probe.nvlink", Health::kFailed, "gpu0", R"({"device": "gpu0")", R"("nvlinks": 18)",
+              R"("nvlinks": 0)"},
+        Fault{"LinksThatDoNotAnswer", "probe.nvlink", Health::kDegraded, "gpu0", R"({"device": "gpu0")",
+              R"("nvlinks": 18, "nvlinks_expected": 18)", R"("nvlinks": 12, "nvlinks_expected": 12)"},
+        Fault{"NoSpareRows", "probe.memory-errors", Health::kFailed, "gpu1", R"({"device": "gpu1")",
+              R"("remap_pending": false)", R"("remap_pending": false, "remap_failed": true)"},
         Fault{"HalfTheLinks", "probe.nvlink", Health::kDegraded, "gpu0", R"({"device": "gpu0")", R"("nvlinks": 18)",
               R"("nvlinks": 9)"},
         Fault{"NoPeerAccess", "probe.peer-access", Health::kDegraded, "gpu0>gpu1", R"({"from": "gpu0", "to": "gpu1")",
@@ -269,6 +279,24 @@ TEST(Health, AProcessorMayRunAboveItsBaseClock) {
   EXPECT_EQ(judge_health(record, shipped()).health, Health::kHealthy);
   record.results.back().figure = single_figure(32e12);
   EXPECT_EQ(judge_health(record, shipped()).health, Health::kUnknown);
+}
+
+// A fifth slower, and its better samples are not: that may be the measurement. Where they are, it is the device.
+TEST(Health, WhatScattersIsASuspectAtMostUnlessAllOfItIsSlow) {
+  for (const auto& [upper_quartile, health] :
+       {std::pair(4.55e12, Health::kSuspect), std::pair(3.8e12, Health::kDegraded)}) {
+    MachineRecord record = invented_machine();
+    for (Result& r : record.results) {
+      if (r.name != "gpu.memory.read" || r.device != "gpu2") continue;
+      r.figure = single_figure(3.64e12);
+      r.figure->q1 = 3.3e12;
+      r.figure->q3 = upper_quartile;
+      r.status = Status::kUnstable;
+    }
+    const HealthReport report = judge_health(record, shipped());
+    EXPECT_EQ(report.health, health) << listed(report);
+    EXPECT_EQ(report.findings.size(), 2u) << listed(report);  // by the catalog and by its peers
+  }
 }
 
 // With two of a kind the slower one is to blame, not the faster.

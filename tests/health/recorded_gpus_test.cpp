@@ -84,6 +84,23 @@ TEST(RecordedGpus, AreAlike) {
                            [](const std::string& note) { return note.starts_with("no figure of"); }));
 }
 
+// Kernels that were mended since are no peers, and cuBLASLt's products still are.
+TEST(RecordedGpus, OtherKernelsAreNamedAndNotCompared) {
+  MachineRecord slow = recorded("h200x1");
+  for (Result& r : slow.results) {
+    if (r.name != "gpu.linear" || !r.figure) continue;
+    r.figure = single_figure(r.figure->median * 1.3);
+    r.protocol.engine = "fathom kernels 01234567";
+  }
+  const HealthReport report = judge_health(slow, shipped(), {recorded("h200x2")});
+  for (const HealthFinding& f : report.findings) EXPECT_NE(f.rule, "probe.slower-than-fleet") << f.what;
+  const auto told = std::find_if(report.notes.begin(), report.notes.end(), [](const std::string& note) {
+    return note.starts_with("h200x2 was measured by other versions, and is not compared: gpu.linear (fathom kernels");
+  });
+  ASSERT_NE(told, report.notes.end());
+  EXPECT_EQ(told->find("gpu.gemm"), std::string::npos);
+}
+
 // 1,500 figures of each of two H200 that were well.
 MachineRecord standard() {
   return read_record(std::filesystem::path(FATHOM_SOURCE_DIR) /
@@ -128,6 +145,34 @@ TEST(RecordedShapes, OneOfHundredsThatIsSlowerIsNoFinding) {
                 record, [&](const Result&) { return std::exchange(first, false); }, 0.82),
             1);
   EXPECT_EQ(listed(judged_by_peers(record)), "");
+}
+
+// One of the two H200 as a node.
+MachineRecord half(const std::string& device) {
+  MachineRecord record = standard();
+  record.node = device;
+  record.links.clear();
+  std::erase_if(record.gpus, [&](const Gpu& gpu) { return gpu.device != device; });
+  std::erase_if(record.results, [&](const Result& r) { return r.device != device; });
+  return record;
+}
+
+std::vector<HealthFinding> found_by_fleet(const MachineRecord& record, const std::vector<MachineRecord>& others) {
+  std::vector<HealthFinding> findings = judge_health(record, shipped(), others).findings;
+  std::erase_if(findings, [](const HealthFinding& f) { return f.rule != "probe.slower-than-fleet"; });
+  return findings;
+}
+
+// Between nodes as within one: of 1,500 shapes of each seven and thirteen were beyond the line, by chance.
+TEST(RecordedShapes, OneOfHundredsThatIsSlowerThanInOtherNodesIsNoFinding) {
+  MachineRecord first = half("gpu0"), second = half("gpu1");
+  EXPECT_EQ(found_by_fleet(first, {second}).size(), 0u);
+  EXPECT_EQ(found_by_fleet(second, {first}).size(), 0u);
+  const int planted = plant(second, [](const Result& r) { return shows(r, "n", "28672"); });
+  ASSERT_GT(planted, 10);
+  int figures = 0;
+  for (const HealthFinding& f : found_by_fleet(second, {first})) figures += f.figures;
+  EXPECT_GT(figures, 0.8 * planted);
 }
 
 // Few among all products, and all of their kind.
@@ -283,6 +328,15 @@ INSTANTIATE_TEST_SUITE_P(
                 with_figure("gpu.memory.read", "gpu1", [](Result& r) { r.figure = single_figure(0); })},
         Planted{"FasterThanTheBus", "probe.implausible", Health::kUnknown, "gpu0",
                 with_figure("gpu.memory.read", "gpu0", [](Result& r) { r.figure = single_figure(5.2e12); })},
+        Planted{"FasterThanTheCache", "probe.implausible", Health::kUnknown, "gpu1",
+                [](MachineRecord& record) {
+                  for (Result& r : record.results) {
+                    const bool cached = r.name == "gpu.memory.read" && r.shape.at("bytes") == "16777216";
+                    if (cached && r.device == "gpu1") r.figure = single_figure(4e13);
+                  }
+                }},
+        Planted{"ExpertsInNoTime", "probe.implausible", Health::kUnknown, "gpu1",
+                with_figure("gpu.experts", "gpu1", [](Result& r) { r.figure = single_figure(r.figure->median / 10); })},
         Planted{"FasterThanTheLinks", "probe.implausible", Health::kUnknown, "gpu0>gpu1",
                 with_figure("gpu.peer.read", "gpu0>gpu1", [](Result& r) { r.figure = single_figure(6e11); })},
         Planted{"WrongSums", "probe.incorrect", Health::kFailed, "gpu0,gpu1",

@@ -150,6 +150,34 @@ TEST(Importers, CopiesOfNvbandwidthGoWhereTheDataWent) {
   EXPECT_DOUBLE_EQ(written.figure->median, 198.1e9);
 }
 
+// nccl-tests go over the sizes again with -N, and people run them twice: no figure is lost, and the record can be read.
+TEST(Importers, WhatIsMeasuredAgainIsAnotherRun) {
+  std::string text = text_of_file(kTools / "all_reduce.txt");
+  const std::size_t row = text.find("     1048576"), end = text.find('\n', row) + 1;
+  text.insert(end, text.substr(row, end - row));
+  MachineRecord record = import_text(text, "all_reduce.txt");
+  ASSERT_EQ(record.results.size(), 8u);
+  EXPECT_FALSE(record.results[2].shape.contains("run"));
+  EXPECT_EQ(record.results[4].shape.at("run"), "2");
+  std::string later = text;
+  for (const char* time : {"10.20", "10.10", "21.00", "20.90", "4400.0", "4390.0"}) {
+    for (std::size_t at = later.find(time); at != std::string::npos; at = later.find(time)) later[at] = '9';
+  }
+  join(record, import_text(later, "all_reduce.txt"));
+  ASSERT_EQ(record.results.size(), 16u);
+  EXPECT_EQ(record.results[8].shape.at("run"), "2");
+  EXPECT_EQ(record.results[12].shape.at("run"), "4") << "the second of the second file";
+  record.date = "2026-11-22";
+  EXPECT_EQ(parse_record(record_json(record), "record.json").results.size(), 16u);
+}
+
+TEST(Importers, SizesThatCannotBeAreRefused) {
+  std::string bench = text_of_file(kTools / "llama-bench.json");
+  bench.replace(bench.find("\"n_prompt\": 512"), 15, "\"n_prompt\": -12");
+  EXPECT_NE(refusal_of(bench, "llama-bench.json").find("\"prompt_tokens\" of a shape is a whole number"),
+            std::string::npos);
+}
+
 // nvbandwidth does not tell the names of GPUs; nccl-tests does.
 TEST(Importers, SeveralOutputsAreOneMachine) {
   MachineRecord record = imported("nvbandwidth.json");

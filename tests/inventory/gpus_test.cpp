@@ -29,7 +29,14 @@ int bus_width(void* device, unsigned* bits) { return *bits = 6144, number_of(dev
 int clock(void*, int which, unsigned* mhz) { return *mhz = which == 2 ? 3201 : 1755, kOk; }
 int clock_max(void*, int which, unsigned* mhz) { return *mhz = which == 2 ? 3201 : 1980, kOk; }
 int power(void*, unsigned* milliwatts) { return *milliwatts = 612'500, kOk; }
-int power_limit(void*, unsigned* milliwatts) { return *milliwatts = 700'000, kOk; }
+int power_limit(void*, unsigned* milliwatts) { return *milliwatts = 650'000, kOk; }
+int default_limit(void*, unsigned* milliwatts) { return *milliwatts = 700'000, kOk; }
+int persistence(void*, unsigned* is_on) { return *is_on = 1, kOk; }
+int ecc_mode(void* device, unsigned* now, unsigned* later) {
+  *now = number_of(device) == 2 ? 0 : 1, *later = 1;
+  return number_of(device) == 3 ? kNotSupported : kOk;
+}
+int mig_mode(void*, unsigned* now, unsigned* later) { return *now = 0, *later = 1, kOk; }
 int temperature(void*, int, unsigned* celsius) { return *celsius = 57, kOk; }
 int threshold(void*, int which, unsigned* celsius) { return *celsius = which == 1 ? 87u : 92u, kOk; }
 int reasons(void*, unsigned long long* mask) { return *mask = 4, kOk; }
@@ -44,7 +51,9 @@ int ecc(void* device, int kind, int since, unsigned long long* errors) {
   *errors = number_of(device) == 2 ? 3 : 0;
   return kOk;
 }
-int remapped(void*, unsigned*, unsigned*, unsigned* pending, unsigned*) { return *pending = 0, kOk; }
+int remapped(void* device, unsigned*, unsigned*, unsigned* pending, unsigned* failed) {
+  return *pending = 0, *failed = number_of(device) == 2 ? 1 : 0, kOk;
+}
 int peers(void* a, void* b, int, int* status) {
   *status = number_of(a) == 3 || number_of(b) == 3 ? 1 : 0;
   return kOk;
@@ -57,23 +66,28 @@ void* any(Function* function) {
 }
 
 Nvml::Find invented_library() {
-  static const std::map<std::string, void*> kFunctions = {{"nvmlInit_v2", any(init)},
-                                                          {"nvmlDeviceGetHandleByPciBusId_v2", any(by_bus)},
-                                                          {"nvmlDeviceGetName", any(name)},
-                                                          {"nvmlDeviceGetMemoryBusWidth", any(bus_width)},
-                                                          {"nvmlDeviceGetClockInfo", any(clock)},
-                                                          {"nvmlDeviceGetMaxClockInfo", any(clock_max)},
-                                                          {"nvmlDeviceGetPowerUsage", any(power)},
-                                                          {"nvmlDeviceGetEnforcedPowerLimit", any(power_limit)},
-                                                          {"nvmlDeviceGetTemperature", any(temperature)},
-                                                          {"nvmlDeviceGetTemperatureThreshold", any(threshold)},
-                                                          {"nvmlDeviceGetCurrentClocksThrottleReasons", any(reasons)},
-                                                          {"nvmlDeviceGetMaxPcieLinkWidth", any(width)},
-                                                          {"nvmlDeviceGetNvLinkState", any(nvlink)},
-                                                          {"nvmlDeviceGetTotalEccErrors", any(ecc)},
-                                                          {"nvmlDeviceGetRemappedRows", any(remapped)},
-                                                          {"nvmlDeviceGetP2PStatus", any(peers)},
-                                                          {"nvmlDeviceGetTopologyCommonAncestor", any(ancestor)}};
+  static const std::map<std::string, void*> kFunctions = {
+      {"nvmlInit_v2", any(init)},
+      {"nvmlDeviceGetHandleByPciBusId_v2", any(by_bus)},
+      {"nvmlDeviceGetName", any(name)},
+      {"nvmlDeviceGetMemoryBusWidth", any(bus_width)},
+      {"nvmlDeviceGetClockInfo", any(clock)},
+      {"nvmlDeviceGetMaxClockInfo", any(clock_max)},
+      {"nvmlDeviceGetPowerUsage", any(power)},
+      {"nvmlDeviceGetEnforcedPowerLimit", any(power_limit)},
+      {"nvmlDeviceGetTemperature", any(temperature)},
+      {"nvmlDeviceGetTemperatureThreshold", any(threshold)},
+      {"nvmlDeviceGetPowerManagementDefaultLimit", any(default_limit)},
+      {"nvmlDeviceGetPersistenceMode", any(persistence)},
+      {"nvmlDeviceGetEccMode", any(ecc_mode)},
+      {"nvmlDeviceGetMigMode", any(mig_mode)},
+      {"nvmlDeviceGetCurrentClocksThrottleReasons", any(reasons)},
+      {"nvmlDeviceGetMaxPcieLinkWidth", any(width)},
+      {"nvmlDeviceGetNvLinkState", any(nvlink)},
+      {"nvmlDeviceGetTotalEccErrors", any(ecc)},
+      {"nvmlDeviceGetRemappedRows", any(remapped)},
+      {"nvmlDeviceGetP2PStatus", any(peers)},
+      {"nvmlDeviceGetTopologyCommonAncestor", any(ancestor)}};
   return [](const char* symbol) {
     const auto found = kFunctions.find(symbol);
     return found == kFunctions.end() ? nullptr : found->second;
@@ -97,12 +111,33 @@ TEST(Gpus, AreToldInTheRecordsUnits) {
   EXPECT_EQ(gpu.memory, Bytes(1e9));  // NVML does not tell: CUDA does
   EXPECT_DOUBLE_EQ(gpu.memory_peak->value, 6144 / 8 * 3201e6 * 2);
   EXPECT_EQ(gpu.clock_max, Hertz(1980e6));
-  EXPECT_EQ(gpu.power_limit, Watts(700));
+  EXPECT_EQ(gpu.power_limit, Watts(650));
+  EXPECT_EQ(gpu.power_limit_default, Watts(700));
+  EXPECT_EQ(gpu.ecc, true);
+  EXPECT_EQ(gpu.persistence, true);
+  EXPECT_EQ(gpu.mig, false) << "as it is now, not after a reset";
   EXPECT_EQ(gpu.nvlinks, 18);
   EXPECT_EQ(gpu.temperature_slowdown, 87);
   EXPECT_EQ(gpu.pcie_width_max, 16);
   EXPECT_EQ(gpu.remap_pending, false);
+  EXPECT_EQ(gpu.remap_failed, false);
   EXPECT_FALSE(gpu.clock || gpu.temperature || gpu.pcie_width || gpu.throttle_reasons);  // at rest they say nothing
+}
+
+// Errors and lost links of the run count, and what was there before it is not forgotten.
+TEST(Gpus, WhatTheLoadBroughtAboutIsKept) {
+  const Nvml nvml(invented_library());
+  const std::optional<NvmlDevice> broken = nvml.device("0000:29:00.0");
+  ASSERT_TRUE(broken);
+  Gpu gpu{.ecc_uncorrected = 0, .remap_pending = true};
+  gpu.nvlinks = 18;
+  conclude_gpu({.watch = {}, .device = &*broken}, gpu);
+  EXPECT_EQ(gpu.ecc_uncorrected, 3);
+  EXPECT_EQ(gpu.remap_pending, true);
+  EXPECT_EQ(gpu.remap_failed, true);
+  EXPECT_EQ(gpu.nvlinks, 12);
+  conclude_gpu({.watch = {}}, gpu);
+  EXPECT_EQ(gpu.ecc_uncorrected, 3) << "nobody asked";
 }
 
 TEST(Gpus, WhatIsBrokenIsSeen) {
@@ -112,12 +147,15 @@ TEST(Gpus, WhatIsBrokenIsSeen) {
   EXPECT_EQ(record.gpus[1].nvlinks, 12);
   EXPECT_EQ(record.gpus[1].nvlinks_expected, 18);
   EXPECT_EQ(record.gpus[1].ecc_uncorrected, 3);
+  EXPECT_EQ(record.gpus[1].remap_failed, true);
+  EXPECT_EQ(record.gpus[1].ecc, false);
 }
 
 TEST(Gpus, WhatIsNotToldIsAbsent) {
   MachineRecord record;
   find_gpus(
       three(), Nvml(invented_library()), [](int, int) { return true; }, record);
+  EXPECT_FALSE(record.gpus[2].ecc);
   EXPECT_FALSE(record.gpus[2].memory_peak || record.gpus[2].nvlinks || record.gpus[2].nvlinks_expected);
 }
 

@@ -102,6 +102,24 @@ TEST(Inventory, SettingsAreTheSoftLimitsAndWhatStandsInBrackets) {
   EXPECT_EQ(record.setting("governor"), nullptr);
 }
 
+TEST(Inventory, GpusOfTheBusAreThoseThatDisplay) {
+  FakeSystem system;
+  const auto add = [&](const std::string& bus, const char* vendor, const char* kind) {
+    system.files["/sys/bus/pci/devices/" + bus + "/vendor"] = std::string(vendor) + "\n";
+    system.files["/sys/bus/pci/devices/" + bus + "/class"] = std::string(kind) + "\n";
+  };
+  add("0000:19:00.0", "0x10de", "0x030200");  // 3D
+  add("0000:29:00.0", "0x10de", "0x030000");  // VGA
+  add("0000:29:00.1", "0x10de", "0x040300");  // its sound
+  add("0000:39:00.0", "0x10de", "0x068000");  // a switch of NVLink
+  add("0000:03:00.0", "0x1a03", "0x030000");  // the board's own graphics
+  system.files["/proc/sys/kernel/random/boot_id"] = "0b1c\n";
+  MachineRecord record;
+  record.settings = find_settings(system);
+  EXPECT_EQ(record.setting("pci_gpus")->value, "2");
+  EXPECT_EQ(record.setting("boot_id")->value, "0b1c");
+}
+
 TEST(Inventory, TheFileSystemIsThatOfTheNearestMount) {
   FakeSystem system;
   system.files["/proc/self/mountinfo"] =

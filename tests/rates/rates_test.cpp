@@ -180,7 +180,7 @@ TEST(RatesOfARecord, ExpertsAreTwoProducts) {
                               {"chosen", "6"},
                               {"hidden", "2048"},
                               {"inner", "1408"}},
-                             Unit::kTime, 30e-6));
+                             Unit::kTime, 300e-6));
   }
   const RecordRates rates = rates_of(with(results), shipped());
   ASSERT_EQ(rates.measurements.operators.size(), 8u);
@@ -190,7 +190,7 @@ TEST(RatesOfARecord, ExpertsAreTwoProducts) {
     EXPECT_EQ(sample.weights, Format::kFp8Block128);
     sum += sample.time.value;
   }
-  EXPECT_NEAR(sum, 4 * 30e-6, 1e-9);
+  EXPECT_NEAR(sum, 4 * 300e-6, 1e-9);
 }
 
 TEST(RatesOfARecord, WhatAPlanHasNoUseForIsNamed) {

@@ -57,6 +57,19 @@ TEST(MachineRecord, KeepsEveryPartOfTheMachine) {
   EXPECT_TRUE(first.correctness->correct);
 }
 
+TEST(MachineRecord, KeepsWhatIsSetOnAGpu) {
+  MachineRecord record = invented_machine();
+  record.gpus[1].power_limit_default = Watts(750);
+  record.gpus[1].remap_failed = record.gpus[1].ecc = true;
+  record.gpus[1].persistence = record.gpus[1].mig = false;
+  const Gpu gpu = parse_record(record_json(record), "again.json").gpus[1];
+  EXPECT_EQ(gpu.power_limit_default, Watts(750));
+  EXPECT_EQ(gpu.remap_failed, true);
+  EXPECT_EQ(gpu.ecc, true);
+  EXPECT_EQ(gpu.persistence, false);
+  EXPECT_EQ(gpu.mig, false);
+}
+
 TEST(MachineRecord, WritesNothingThatIsNotKnown) {
   MachineRecord record;
   record.node = "a";

@@ -6,6 +6,8 @@
 #include "executor/cuda/emulated/launches.h"
 #include "gpu_cases/cuda/emulated/faults.h"
 #include "gpu_cases/gpu_cases.h"
+#include "harness/case_units.h"
+#include "harness/contradictions.h"
 
 namespace fathom::probe {
 namespace {
@@ -52,7 +54,11 @@ TEST_F(EmulatedCases, MemoryHasFiguresWithTheirProtocol) {
   EXPECT_GE(read.protocol.repeats, 9);
   EXPECT_FALSE(read.protocol.power) << "nobody watched";
   EXPECT_EQ(find(results, "gpu.memory.copy").protocol.launch, "eager, held");
-  for (const Result& r : results) EXPECT_TRUE(r.correctness && r.correctness->correct) << r.name;
+  for (const Result& r : results) {
+    EXPECT_TRUE(r.correctness && r.correctness->correct) << r.name;
+    EXPECT_EQ(unit_of(r), r.unit) << r.name;
+  }
+  EXPECT_TRUE(find_twins(results).empty());
 }
 
 TEST_F(EmulatedCases, AReadThatMissesAWordIsWrong) {
@@ -93,6 +99,7 @@ TEST_F(EmulatedCases, ASampleHasItsLeastRuns) {
   EXPECT_GE(timed.repeated.seconds.size(), 9u);
   EXPECT_EQ(*std::max_element(seen.begin(), seen.end()), 6);
   EXPECT_EQ(seen.back(), 6);
+  EXPECT_EQ(timed.last_run, 6) << "whose output is checked";
 }
 
 TEST_F(EmulatedCases, AFailureIsAResultOfItsCard) {
