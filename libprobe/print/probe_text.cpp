@@ -31,10 +31,9 @@ std::string reserve_of(const HealthReport& health) {
 std::string held_text(const HealthReport& health) {
   return fmt::format(
       "held against a reference of the catalogs: {} of {}; against devices like theirs alone {} more, against what "
-      "hardware "
-      "can do at most {}, against nothing {}",
-      health.held_by_reference, counted(health.figures, "figure"), health.held_by_peers_alone,
-      health.held_by_limits_alone, health.held_by_nothing);
+      "hardware can do at most {}, against nothing {}",
+      grouped(health.held_by_reference), counted(health.figures, "figure"), grouped(health.held_by_peers_alone),
+      grouped(health.held_by_limits_alone), grouped(health.held_by_nothing));
 }
 
 class ProbeWriter : private Page {

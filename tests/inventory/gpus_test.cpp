@@ -129,14 +129,18 @@ TEST(Gpus, WhatTheLoadBroughtAboutIsKept) {
   const Nvml nvml(invented_library());
   const std::optional<NvmlDevice> broken = nvml.device("0000:29:00.0");
   ASSERT_TRUE(broken);
-  Gpu gpu{.ecc_uncorrected = 0, .remap_pending = true};
+  Gpu gpu;
+  gpu.ecc_uncorrected = 0;
+  gpu.remap_pending = true;
   gpu.nvlinks = 18;
-  conclude_gpu({.watch = {}, .device = &*broken}, gpu);
+  GpuUnderLoad seen;
+  seen.device = &*broken;
+  conclude_gpu(seen, gpu);
   EXPECT_EQ(gpu.ecc_uncorrected, 3);
   EXPECT_EQ(gpu.remap_pending, true);
   EXPECT_EQ(gpu.remap_failed, true);
   EXPECT_EQ(gpu.nvlinks, 12);
-  conclude_gpu({.watch = {}}, gpu);
+  conclude_gpu({}, gpu);
   EXPECT_EQ(gpu.ecc_uncorrected, 3) << "nobody asked";
 }
 

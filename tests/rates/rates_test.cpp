@@ -286,11 +286,11 @@ TEST(RatesOfARecord, WattsAreTheMedianOverTheCards) {
   const RecordRates rates = rates_of(read_record(kMachines / "h200x2.json"), shipped());
   const std::optional<ProfileWatts>& watts = rates.measurements.watts;
   ASSERT_TRUE(watts);
-  EXPECT_NEAR(watts->idle.value, (120.157 + 116.632) / 2, 1e-9);
-  EXPECT_NEAR(watts->reading.value, (699.453 + 698.72) / 2, 1e-9);
-  EXPECT_NEAR(watts->multiplying.value, (699.556 + 689.519) / 2, 1e-9);
+  EXPECT_NEAR(watts->idle.value, (129.522 + 126.129) / 2, 1e-9);
+  EXPECT_NEAR(watts->reading.value, (693.628 + 692.96) / 2, 1e-9);
+  EXPECT_NEAR(watts->multiplying.value, (683.055 + 681.595) / 2, 1e-9);
   EXPECT_NEAR(watts->memory.value, 4.5e12, 0.1e12);
-  EXPECT_NEAR(watts->compute.value, 680e12, 20e12);
+  EXPECT_NEAR(watts->compute.value, 655e12, 20e12);
   EXPECT_FALSE(says(rates, "gpu.power"));
 }
 
