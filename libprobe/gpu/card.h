@@ -95,4 +95,7 @@ class Card {
   cuda::Workspace workspace_;
 };
 
+// Every byte, in the order of the card's stream: cudaMemset() has a stream of its own, which nothing waits for.
+void clear(const Card& card, const CardMemory& memory, int byte);
+
 }  // namespace fathom::probe

@@ -103,4 +103,8 @@ void Card::look_at_slot() {
   pcie_width_ = nvml_->pcie_width();
 }
 
+void clear(const Card& card, const CardMemory& memory, int byte) {
+  cuda_ok(cudaMemsetAsync(memory.as<void>(), byte, memory.bytes(), card.stream()), "cudaMemsetAsync");
+}
+
 }  // namespace fathom::probe

@@ -138,6 +138,7 @@ void TimedOnCard::add(const TimedOnCard& more) {
   repeated.warm_up_runs += more.repeated.warm_up_runs;
   repeated.warm_up += more.repeated.warm_up;
   last_run = more.last_run;
+  alike = std::max(alike, more.alike);
   if (!more.seen) return;
   if (!seen) seen.emplace();
   seen->add(*more.seen);

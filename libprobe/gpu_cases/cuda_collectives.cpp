@@ -197,7 +197,8 @@ class Collectives {
   void take(Case& one, const RepeatRules& rules) const {
     for (const Room& room : rooms_) {
       room.card->use();
-      cuda_ok(cudaMemset(room.in(), 0xff, std::min(room.receive.bytes(), bytes_of(one))), "cudaMemset");
+      cuda_ok(cudaMemsetAsync(room.in(), 0xff, std::min(room.receive.bytes(), bytes_of(one)), room.card->stream()),
+              "cudaMemsetAsync");
     }
     one.timed.launches = one.launches;
     one.timed.add(time_on_cards(cards_, {.repeat = rules, .launches = one.launches}, body_of(one.operation, one.part)));

@@ -22,7 +22,7 @@ std::vector<std::size_t> sizes_of(const GpuRules& rules) {
 // Words of `memory` that are not what was sent.
 double others(const Card& card, const CardMemory& memory, std::size_t bytes) {
   const CardMemory count(sizeof(unsigned long long));
-  cuda_ok(cudaMemset(count.as<void>(), 0, count.bytes()), "cudaMemset");
+  clear(card, count, 0);
   cuda::count_others({.stream = card.stream()}, memory.as<void>(), bytes, kSeed, count.as<unsigned long long>());
   card.stream().wait();
   return static_cast<double>(on_host<unsigned long long>(count.as<void>(), 1)[0]);
@@ -39,6 +39,7 @@ class Copies {
   // From the card, then back to another place of it, where all of it must be what it was.
   std::vector<Result> measure(std::size_t bytes) {
     forget();
+    std::memset(host_.as<void>(), 2, to_.bytes());
     Result d2h = one_way("gpu.copy.d2h", bytes, host_.as<void>(), from_.as<void>(), cudaMemcpyDeviceToHost);
     Result h2d = one_way("gpu.copy.h2d", bytes, to_.as<void>(), host_.as<void>(), cudaMemcpyHostToDevice);
     card_.look_at_slot();
@@ -58,7 +59,7 @@ class Copies {
  private:
   // What was copied before would pass for what is copied next.
   void forget() {
-    cuda_ok(cudaMemset(to_.as<void>(), 0, to_.bytes()), "cudaMemset");
+    clear(card_, to_, 0);
     std::memset(back_.as<void>(), 1, to_.bytes());
   }
 
@@ -125,8 +126,8 @@ Result together(const char* name, const Cards& cards, const GpuRules& rules, cud
     cuda_ok(cudaMemcpy(on_host.back().as<void>(), on_cards.back().as<void>(), kLarge, cudaMemcpyDeviceToHost),
             "a copy");
     const bool up = kind == cudaMemcpyHostToDevice;  // where it goes, nothing is left of it
-    up ? cuda_ok(cudaMemset(on_cards.back().as<void>(), 0, kLarge), "cudaMemset")
-       : static_cast<void>(std::memset(on_host.back().as<void>(), 0, kLarge));
+    if (up) clear(*card, on_cards.back(), 0);
+    if (!up) std::memset(on_host.back().as<void>(), 0, kLarge);
   }
   const GroupBody body{
       .launch =

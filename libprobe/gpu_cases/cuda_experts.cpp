@@ -103,9 +103,7 @@ class Experts {
     const Step step(shape_, tokens);
     cuda::fill_normal({.stream = card_.stream()}, step.x.as<void>(), step.x.bytes() / 2, cuda::NumberType::kBf16, 7);
     card_.stream().wait();
-    for (const CardMemory* written : {&step.inner, &step.y}) {
-      cuda_ok(cudaMemset(written->as<void>(), 0xff, written->bytes()), "cudaMemset");
-    }
+    for (const CardMemory* written : {&step.inner, &step.y}) clear(card_, *written, 0xff);
     const RepeatRules repeat = tokens == kTokens[0]   ? rules_.repeat_first()
                                : tokens < kManyTokens ? rules_.repeat_point()
                                                       : rules_.repeat_heavy(tokens == kManyTokens);

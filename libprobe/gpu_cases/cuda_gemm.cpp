@@ -76,9 +76,9 @@ struct Operands {
                       std::uint64_t{1} << 40);
     card.stream().wait();
   }
-  void put_in_zeros() const {
-    cuda_ok(cudaMemset(w.as<void>(), 0, w.bytes()), "cudaMemset");
-    cuda_ok(cudaMemset(x.as<void>(), 0, x.bytes()), "cudaMemset");
+  void put_in_zeros(const Card& card) const {
+    clear(card, w, 0);
+    clear(card, x, 0);
   }
 };
 
@@ -134,7 +134,7 @@ class Gemm {
                             {"m", fmt::format("{}", m_)},
                             {"n", fmt::format("{}", of_.n)},
                             {"k", fmt::format("{}", of_.k)}});
-    cuda_ok(cudaMemset(of_.y.as<void>(), 0xff, of_.y.bytes()), "cudaMemset");
+    clear(card_, of_.y, 0xff);
     rules.least_runs = of_.copies;
     const TimedOnCard timed = time_on_card(card_, rules, product());
     const double products = static_cast<double>(m_) * static_cast<double>(of_.n) * static_cast<double>(of_.k);
@@ -216,7 +216,7 @@ class Square {
     results.push_back(burst("normal"));
     if (operands_.type.type != NumberType::kBf16) return;
     if (rules_.sustained > Seconds(0)) results.push_back(sustained());
-    operands_.put_in_zeros();  // what the power of real numbers costs
+    operands_.put_in_zeros(card_);  // what the power of real numbers costs
     results.push_back(burst("zeros"));
     results.back().shape["numbers"] = "zeros";
   }

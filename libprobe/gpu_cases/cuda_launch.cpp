@@ -59,7 +59,7 @@ Result captured(Card& card, const GpuRules& rules, bool overlap) {
 
 double counted_wrongly(Card& card, const CardMemory& counter) {
   constexpr std::uint32_t kLaunches = 1000;
-  cuda_ok(cudaMemset(counter.as<void>(), 0, sizeof(std::uint32_t)), "cudaMemset");
+  clear(card, counter, 0);
   for (std::uint32_t i = 0; i < kLaunches; ++i) {
     cuda::do_nothing({.stream = card.stream()}, counter.as<std::uint32_t>());
   }

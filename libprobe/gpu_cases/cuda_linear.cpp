@@ -109,7 +109,7 @@ class Products {
                             {"n", fmt::format("{}", n_)},
                             {"k", fmt::format("{}", k_)}});
     if (is_gated() && !is_large(m)) r.shape["gated"] = "yes";
-    cuda_ok(cudaMemset(y_.as<void>(), 0xff, y_.bytes()), "cudaMemset");
+    clear(card_, y_, 0xff);
     const bool heavy = m >= kManyTokens;
     const RepeatRules repeat = heavy             ? rules_.repeat_heavy(!was_heavy_)
                                : m == tokens_[0] ? rules_.repeat_first()

@@ -86,7 +86,7 @@ class Memory {
 
   // What a launch adds up to, against the same numbers made anew.
   double sum_is_off(const std::function<void()>& read, const std::function<void(unsigned long long*)>& expected) {
-    cuda_ok(cudaMemset(sum_.as<void>(), 0, sum_.bytes()), "cudaMemset");
+    clear(card_, sum_, 0);
     read();
     expected(sum_.as<unsigned long long>() + 1);
     card_.stream().wait();
@@ -137,7 +137,7 @@ class Memory {
                   "cudaMemcpyAsync");
         },
         "cudaMemcpyAsync; bytes read and written", Launches::kEager);
-    cuda_ok(cudaMemset(sum_.as<void>(), 0, sum_.bytes()), "cudaMemset");
+    clear(card_, sum_, 0);
     cuda::count_others(how(), to_.as<void>(), bytes_, seed_, sum_.as<unsigned long long>());
     card_.stream().wait();
     check(r, "words that differ", static_cast<double>(on_host<unsigned long long>(sum_.as<void>(), 1)[0]), 0);

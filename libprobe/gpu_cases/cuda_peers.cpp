@@ -75,7 +75,7 @@ class Pair {
     const bool is_latency = bytes <= kMostTimedBytes;
     from.card.use();
     Result r = result_of("gpu.peer.copy", from, to, is_latency ? Unit::kTime : Unit::kBytesPerSecond, bytes, 1);
-    clear(to);
+    forget(to);
     fill(r, {.amount = static_cast<double>(bytes), .engine = "builtin", .kernel = "cudaMemcpyPeerAsync", .cache = ""},
          time_on_card(from.card, {.repeat = rules_.repeat(), .launches = Launches::kEager},
                       [&](const cuda::Launch& how, int) { copy(from, to, bytes, how.stream); }));
@@ -93,8 +93,8 @@ class Pair {
                                copy(b_, a_, kLarge, b_.card.stream());
                              },
                          .prepare = {}};
-    clear(a_);
-    clear(b_);
+    forget(a_);
+    forget(b_);
     fill(r,
          {.amount = 2.0 * static_cast<double>(kLarge),
           .engine = "builtin",
@@ -119,7 +119,7 @@ class Pair {
           .kernel = "16 B loads of the other's memory",
           .cache = ""},
          time_on_card(to.card, {.repeat = rules_.repeat()}, run));
-    cuda_ok(cudaMemset(to.sum.as<void>(), 0, to.sum.bytes()), "cudaMemset");
+    clear(to.card, to.sum, 0);
     run({.stream = to.card.stream()}, 0);
     cuda::sum_random({.stream = to.card.stream()}, kLarge, kSeed, to.sum.as<unsigned long long>() + 1);
     to.card.stream().wait();
@@ -129,14 +129,15 @@ class Pair {
   }
 
   // What was copied before would pass for what is copied next.
-  static void clear(End& at) {
+  static void forget(const End& at) {
     at.card.use();
-    cuda_ok(cudaMemset(at.in.as<void>(), 0, at.in.bytes()), "cudaMemset");
+    clear(at.card, at.in, 0);
+    at.card.stream().wait();  // the copies are in the other card's stream
   }
 
   static double differing(End& at, std::size_t bytes) {
     at.card.use();
-    cuda_ok(cudaMemset(at.sum.as<void>(), 0, at.sum.bytes()), "cudaMemset");
+    clear(at.card, at.sum, 0);
     cuda::count_others({.stream = at.card.stream()}, at.in.as<void>(), bytes, kSeed, at.sum.as<unsigned long long>());
     at.card.stream().wait();
     return static_cast<double>(on_host<unsigned long long>(at.sum.as<void>(), 1)[0]);

@@ -33,9 +33,7 @@ struct Share {
         flights(cuda::peer_flight_bytes(ranks, rows, width)),
         residual(partial.bytes() * 2),
         trouble(sizeof(cuda::PeerTrouble)) {
-    for (const CardMemory* zeros : {&flags, &before, &packets}) {
-      cuda_ok(cudaMemset(zeros->as<void>(), 0, zeros->bytes()), "cudaMemset");
-    }
+    for (const CardMemory* zeros : {&flags, &before, &packets}) clear(c, *zeros, 0);
     std::memset(trouble.as<void>(), 0, sizeof(cuda::PeerTrouble));
     // Eighths between 1 and 2: their sums are exact.
     cuda::fill_random({.stream = c.stream()}, partial.as<void>(), partial.bytes(), 0x0070, 0x3f80,
@@ -61,7 +59,7 @@ class SmallSum {
     const GroupBody body{.launch = [&](int run) { launch(run); }, .prepare = [&](int runs) { count_calls(runs); }};
     for (const Share& share : shares_) {
       share.card->use();
-      cuda_ok(cudaMemset(share.residual.as<void>(), 0xff, share.residual.bytes()), "cudaMemset");
+      clear(*share.card, share.residual, 0xff);
     }
     fill(r, {.engine = our_kernels(), .kernel = "peer_reduce", .cache = ""},
          time_on_cards(cards_, {.repeat = rules.repeat()}, body));

@@ -108,6 +108,9 @@ std::optional<Peak> gross_limit(const Result& result) {
   if (device && result.unit == Unit::kTime) return Peak{5e-8, "what anything on a device takes at least"};
   if (device && result.unit == Unit::kBytesPerSecond) return Peak{1e14, "what any cache of a device gives"};
   if (device && result.unit == Unit::kWatts) return Peak{5e3, "what any device may draw"};
+  if (result.name.starts_with("host.memory") || result.name.starts_with("host.gemv")) {
+    return Peak{1e14, "what the memory of any host gives"};
+  }
   const bool storage = result.name.starts_with("host.storage");
   const bool network = result.name.starts_with("host.network") || result.name.starts_with("host.rdma");
   if (!storage && !network) return std::nullopt;

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
+#include "harness/case_units.h"
 #include "health/rules.h"
 #include "units/number.h"
 #include "units/text.h"
@@ -84,6 +86,21 @@ std::vector<std::string> notes_of(const MachineRecord& record) {
   if (record.memory && record.memory_limit && *record.memory_limit < *record.memory) {
     notes.push_back(fmt::format("this process may use {} of {} of memory (cgroup)",
                                 to_string_binary(*record.memory_limit), to_string_binary(*record.memory)));
+  }
+  const auto outside = std::count_if(record.results.begin(), record.results.end(), [](const Result& r) {
+    return r.figure && (r.figure->median < r.figure->min || r.figure->median > r.figure->max);
+  });
+  if (outside > 0) {
+    notes.push_back(fmt::format("the median of {} figure{} lies outside of its own samples: somebody edited the record",
+                                outside, outside == 1 ? "" : "s"));
+  }
+  std::set<std::string> unknown;
+  for (const Result& r : record.results) {
+    if (r.figure && !unit_of(r)) unknown.insert(in_quotes(r.name));
+  }
+  if (!unknown.empty()) {
+    notes.push_back(
+        fmt::format("no case of this program is called {}: held against nothing", fmt::join(unknown, ", ")));
   }
   const Setting* load = record.setting("load_average");
   const auto busy = load == nullptr ? std::nullopt : scan_number(load->value);

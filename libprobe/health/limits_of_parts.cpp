@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "operators/operator.h"
 #include "shapes/case_operators.h"
@@ -36,9 +37,8 @@ std::optional<Dtype> dtype_of(const Result& result) {
 }
 
 std::optional<Peak> host_peak(const Result& result, const MachineRecord& record, const Catalog& catalog) {
-  if (const std::optional<Peak> gross = gross_limit(result)) return gross;
   const Cpu* cpu = record.processor ? catalog_entry(*record.processor, catalog) : nullptr;
-  if (cpu == nullptr) return std::nullopt;
+  if (cpu == nullptr) return gross_limit(result);
   // A virtual machine may spread over more sockets than it shows.
   const int sockets =
       record.hypervisor.empty() ? record.processor->sockets.value_or(cpu->max_sockets) : cpu->max_sockets;
@@ -56,7 +56,7 @@ std::optional<Peak> host_peak(const Result& result, const MachineRecord& record,
     return Peak{fp32->high_or_value().value * boost * sockets,
                 origin_text(fp32->origin, catalog.sources<Cpu>(), name + " at its highest clock")};
   }
-  return std::nullopt;
+  return gross_limit(result);
 }
 
 std::optional<Peak> memory_peak(const Result& result, const Gpu& gpu, const Catalog& catalog) {
@@ -70,12 +70,17 @@ std::optional<Peak> memory_peak(const Result& result, const Gpu& gpu, const Cata
   return Peak{gpu.memory_peak->value, "bus width x memory clock of the device"};
 }
 
+// The data sheet's FLOP are those of its boost clock. Boards with fans go beyond it as long as they are cool, a 2080 Ti of 1.545 GHz to 1.9;
+// modules of servers do not.
+double most_of_boost(const Accelerator& entry) { return entry.form_factor.starts_with("SXM") ? 1 : 1.25; }
+
 std::optional<Peak> compute_peak(const Result& result, const Gpu& gpu, const Catalog& catalog) {
   const Accelerator* entry = catalog_entry(gpu, catalog);
   const auto dtype = dtype_of(result);
   const Fact<FlopsPerSecond>* fact = entry != nullptr && dtype ? peak(*entry, *dtype) : nullptr;
   if (fact == nullptr) return std::nullopt;
-  return Peak{fact->high_or_value().value, origin_text(fact->origin, catalog.sources<Accelerator>(), entry->name)};
+  return Peak{fact->high_or_value().value * most_of_boost(*entry),
+              origin_text(fact->origin, catalog.sources<Accelerator>(), entry->name)};
 }
 
 std::optional<Peak> slot_peak(const Gpu& gpu, const Catalog& catalog) {
@@ -126,7 +131,7 @@ std::optional<Peak> products_peak(const Result& result, const Gpu& gpu, const Ca
   const std::optional<Peak> memory =
       result.protocol.cache == "beyond L2" ? memory_peak(result, gpu, catalog) : std::nullopt;
   Peak shortest{memory ? weights.value / memory->value : 0, memory ? memory->source : ""};
-  const double computing = rate != nullptr ? computed.value / rate->high_or_value().value : 0;
+  const double computing = rate != nullptr ? computed.value / (rate->high_or_value().value * most_of_boost(*entry)) : 0;
   if (computing > shortest.value) {
     shortest = {computing, origin_text(rate->origin, catalog.sources<Accelerator>(), entry->name)};
   }
@@ -156,9 +161,35 @@ std::optional<BytesPerSecond> bus_bandwidth(const Result& result) {
   return BytesPerSecond(ring_share(name, *ranks) * *bytes / result.figure->median);
 }
 
+namespace {
+
+// Of cards of one name the memory tells which it is: 40 or 80 GB, or chips that somebody exchanged.
+bool has_memory_of(const Accelerator& entry, const Gpu& gpu) {
+  return gpu.memory && *gpu.memory >= entry.memory.low_or_value() * 0.85 &&
+         *gpu.memory <= entry.memory.high_or_value() * 1.15;
+}
+
+const Accelerator* with_other_memory(const Accelerator& entry, const Gpu& gpu, const Catalog& catalog) {
+  const std::string stem = entry.id.substr(0, entry.id.find_last_of('-', entry.id.rfind("gb")) + 1);
+  for (const Accelerator& other : catalog.all<Accelerator>()) {
+    if (!stem.empty() && other.id.starts_with(stem) && has_memory_of(other, gpu)) return &other;
+  }
+  return &entry;
+}
+
+}  // namespace
+
 const Accelerator* catalog_entry(const Gpu& gpu, const Catalog& catalog) {
-  const std::vector<const Accelerator*> meant = catalog.meant_by<Accelerator>(gpu.name);
-  if (meant.size() == 1) return meant.front();
+  std::vector<const Accelerator*> meant = catalog.meant_by<Accelerator>(gpu.name);
+  if (meant.size() == 1) {
+    const bool is_larger = gpu.memory && *gpu.memory > meant.front()->memory.high_or_value() * 1.15;
+    return is_larger ? with_other_memory(*meant.front(), gpu, catalog) : meant.front();
+  }
+  std::vector<const Accelerator*> fitting;
+  std::copy_if(meant.begin(), meant.end(), std::back_inserter(fitting),
+               [&](const Accelerator* a) { return has_memory_of(*a, gpu); });
+  if (fitting.size() == 1) return fitting.front();
+  if (!fitting.empty()) meant = std::move(fitting);
   const auto sxm =
       std::find_if(meant.begin(), meant.end(), [](const Accelerator* a) { return a->form_factor.starts_with("SXM"); });
   return sxm == meant.end() ? nullptr : *sxm;
@@ -215,6 +246,10 @@ std::optional<Peak> peak_of(const Result& result, const MachineRecord& record, c
   }
   if (result.name == "gpu.linear" || result.name == "gpu.gemm" || result.name == "gpu.experts") {
     if (const std::optional<Peak> products = products_peak(result, *gpu, catalog)) return products;
+  }
+  if (result.unit == Unit::kWatts && gpu->power_limit) {
+    constexpr double kRegulated = 1.1;  // the limit is kept over a second, not in each moment
+    return Peak{gpu->power_limit->value * kRegulated, "the device's power limit"};
   }
   if (result.unit == Unit::kFlopsPerSecond) return compute_peak(result, *gpu, catalog);
   return gross_limit(result);

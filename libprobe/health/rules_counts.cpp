@@ -62,6 +62,14 @@ std::string count_text(const MachineRecord& record) {
   return kinds + bus;
 }
 
+// None of several is the driver's fault before it is the cards'.
+constexpr const char* kNextOfDriver =
+    "nvidia-smi -L, and where it fails modprobe nvidia and dmesg | grep -i nvrm: the cards are there, so look at the "
+    "driver, CUDA_VISIBLE_DEVICES and what a container hands on";
+constexpr const char* kNextOfCards =
+    "dmesg | grep -i xid (79: a GPU fell off the bus), lspci -d 10de: and nvidia-smi -L show which; start the node "
+    "anew without power, then reseat the card";
+
 HealthFinding missing_gpus(const MachineRecord& record, Health health) {
   return {.rule = "probe.gpus-missing",
           .health = health,
@@ -70,9 +78,7 @@ HealthFinding missing_gpus(const MachineRecord& record, Health health) {
           .measured = count_text(record),
           .expected = {},
           .source = {},
-          .next =
-              "dmesg | grep -i xid (79: a GPU fell off the bus), lspci -d 10de: and nvidia-smi -L show which; start "
-              "the node anew without power, then reseat the card"};
+          .next = record.gpus.empty() && gpus_of_bus(record) > 0 ? kNextOfDriver : kNextOfCards};
 }
 
 std::string of_gpus(int count) { return fmt::format("{} GPU{}", count, count == 1 ? "" : "s"); }
@@ -127,14 +133,20 @@ std::optional<Health> verdict(const Usual& usual, int on_bus) {
   return agreed || on_bus >= usual.count ? std::optional(Health::kSuspect) : std::nullopt;
 }
 
-// Nobody said how many there should be, and whoever hides one on purpose knows.
-std::vector<std::string> notes_of_bus(const MachineRecord& record) {
+// Nobody said how many there should be: whether the others are lost, or hidden by a container, cannot be told. Whoever set
+// CUDA_VISIBLE_DEVICES knows.
+std::vector<std::string> judge_bus(const MachineRecord& record, Findings& findings) {
   const int here = gpus_of(record), bus = gpus_of_bus(record);
   if (bus <= here || !were_looked_for(record)) return {};
-  return {
-      fmt::format("the PCI bus shows {} of NVIDIA, and {} could be used: one may be lost, or hidden by "
-                  "CUDA_VISIBLE_DEVICES or a container",
-                  of_gpus(bus), here)};
+  const Setting* environment = record.setting("gpu_environment");
+  if (environment != nullptr && environment->value.find("CUDA_VISIBLE_DEVICES=") != std::string::npos) {
+    return {fmt::format("the PCI bus shows {} of NVIDIA, and CUDA_VISIBLE_DEVICES leaves {}", of_gpus(bus), here)};
+  }
+  HealthFinding finding = missing_gpus(record, Health::kUnknown);
+  finding.expected = fmt::format("{}, or --require-gpus", of_gpus(bus));
+  finding.source = "the PCI bus";
+  findings.push_back(std::move(finding));
+  return {};
 }
 
 std::vector<std::string> judge_by_others(const MachineRecord& record, const std::vector<MachineRecord>& nodes,
@@ -146,7 +158,8 @@ std::vector<std::string> judge_by_others(const MachineRecord& record, const std:
     alike.push_back(&node);
     if (record.gpus.empty()) names.merge(names_of(node));
   }
-  std::vector<std::string> notes = notes_of_bus(record);
+  std::vector<std::string> notes;
+  const std::size_t before = findings.size();
   for (const std::string& name : names) {
     const Usual usual = usual_count(name, alike);
     const int count = gpus_of(record, name);
@@ -163,6 +176,8 @@ std::vector<std::string> judge_by_others(const MachineRecord& record, const std:
       notes.push_back(fmt::format("{} {} {}, this node {}", have(nodes_there), there, name, count));
     }
   }
+  if (findings.size() > before) return notes;
+  for (std::string& note : judge_bus(record, findings)) notes.push_back(std::move(note));
   return notes;
 }
 
@@ -207,12 +222,23 @@ void judge_shared_devices(const MachineRecord& record, const std::vector<Machine
   }
 }
 
+// Pods and jobs may have a part of a host each: its kernel is the same, and no GPU of theirs is.
+bool are_parts(const MachineRecord& a, const MachineRecord& b) {
+  const auto tell = [](const MachineRecord& r) {
+    return !r.gpus.empty() && std::none_of(r.gpus.begin(), r.gpus.end(), [](const Gpu& g) { return g.uuid.empty(); });
+  };
+  const auto is_shared = [&](const Gpu& gpu) {
+    return std::any_of(b.gpus.begin(), b.gpus.end(), [&](const Gpu& other) { return other.uuid == gpu.uuid; });
+  };
+  return tell(a) && tell(b) && std::none_of(a.gpus.begin(), a.gpus.end(), is_shared);
+}
+
 void judge_shared_host(const MachineRecord& record, const std::vector<MachineRecord>& nodes, Findings& findings) {
   const Setting* boot = record.setting("boot_id");
   if (boot == nullptr) return;
   for (const MachineRecord& node : nodes) {
     const Setting* other = node.setting("boot_id");
-    if (other == nullptr || other->value != boot->value) continue;
+    if (other == nullptr || other->value != boot->value || are_parts(record, node)) continue;
     findings.push_back(another_name("probe.same-host", "host", "boot id of the kernel",
                                     fmt::format("{}, which is {}'s", boot->value, node.node),
                                     "the record of " + node.node, kWhichHost));

@@ -45,7 +45,8 @@ unsigned reasons_of(const Gpu& gpu, const MachineRecord& record) {
 // On products of large matrices the power cap is how the card works. Arithmetic draws the power that a cap is for; a cap that copies or waiting run into holds a card down.
 bool is_capped_by_work(const Gpu& gpu, const MachineRecord& record) {
   return std::any_of(record.results.begin(), record.results.end(), [&](const Result& r) {
-    const bool computes = r.name.starts_with("gpu.gemm") || r.name.starts_with("gpu.attention");
+    const bool computes = r.name == "gpu.gemm" || r.name.starts_with("gpu.attention") || r.name == "gpu.linear" ||
+                          r.name == "gpu.experts" || r.name == "gpu.power";
     return computes && is_of(gpu, r) && was_capped(r);
   });
 }
@@ -219,9 +220,17 @@ Health health_of_links(const Gpu& gpu, const HealthCase& machine) {
   return entry->scale_up.kind == ScaleUpKind::kSwitch && has_others ? Health::kFailed : Health::kDegraded;
 }
 
+// A virtual machine with some GPUs of a board has the links between those: none with one, some of them with two and four (NVIDIA's guide to
+// the fabric manager, full passthrough). Whoever has fewer than the others there is short of some all the same.
+bool are_handed_on(const MachineRecord& record) {
+  const auto as_the_first = [&](const Gpu& gpu) { return gpu.nvlinks == record.gpus.front().nvlinks; };
+  return !record.hypervisor.empty() && std::all_of(record.gpus.begin(), record.gpus.end(), as_the_first) &&
+         (record.gpus.size() == 1 || record.gpus.front().nvlinks.value_or(0) > 0);
+}
+
 void judge_nvlinks(const Gpu& gpu, const HealthCase& machine, Findings& findings) {
   const std::optional<ExpectedLinks> expected = expected_links(gpu, machine);
-  if (!gpu.nvlinks || !expected || *gpu.nvlinks >= expected->count) return;
+  if (!gpu.nvlinks || !expected || *gpu.nvlinks >= expected->count || are_handed_on(machine.record)) return;
   findings.push_back(
       {.rule = "probe.nvlink",
        .health = health_of_links(gpu, machine),

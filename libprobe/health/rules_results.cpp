@@ -90,7 +90,11 @@ std::optional<HealthFinding> against_reference(const Result& r, const HealthCase
                                short_of(surely(r), reference->degraded) ? Health::kDegraded : Health::kSuspect);
   f.expected = text_of(r.unit, reference->value);
   f.source = reference->source;
-  f.next = "compare clocks, power limit, ECC and the slot with a node that reaches it";
+  constexpr double kUnitSlip = 100;  // 1000 and 1e6 are such; a slot with one lane of sixteen is not
+  const bool by_far =
+      more_is_better(r.unit) ? median * kUnitSlip < reference->value : median > reference->value * kUnitSlip;
+  f.next = by_far ? "less than a hundredth: look for a wrong unit first, then measure again"
+                  : "compare clocks, power limit, ECC and the slot with a node that reaches it";
   return f;
 }
 

@@ -238,6 +238,9 @@ Link read_link(const Context& at) {
   l.from = reader.required<std::string>("from");
   l.to = reader.required<std::string>("to");
   l.kind = reader.get<std::string>("kind", {});
+  if (!l.kind.empty() && l.kind != "nvlink" && l.kind != "pcie" && l.kind != "sys") {
+    reader.fail("a link is \"nvlink\", \"pcie\" (one host bridge) or \"sys\" (beyond it), found " + in_quotes(l.kind));
+  }
   l.peer_access = reader.optional<bool>("peer_access");
   l.peer_access_expected = reader.optional<bool>("peer_access_expected");
   reader.finish();

@@ -84,18 +84,33 @@ TEST(RequiredGpus, NoneIsAFailureWhereSomebodyLooked) {
   EXPECT_EQ(missing(judged(node_without("the driver shows no device"), {}, RequiredGpus{0, "hosts.yaml"})).size(), 0u);
 }
 
-// The bus still lists what the driver lost.
-TEST(GpusOfTheBus, AreANoteWhereNobodySaysHowManyThereShouldBe) {
+// The bus still lists what the driver lost, and what somebody hides: which of the two, nobody tells but who hides.
+TEST(GpusOfTheBus, AreMissedWhereNobodySaysHowManyThereShouldBe) {
   MachineRecord record = node_with(3);
   record.settings.push_back({"pci_gpus", "4"});
   const HealthReport report = judged(record, {});
-  EXPECT_EQ(report.health, Health::kHealthy);
-  ASSERT_EQ(report.notes.size(), 1u);
-  EXPECT_NE(report.notes[0].find("the PCI bus shows 4 GPUs of NVIDIA, and 3 could be used"), std::string::npos);
+  EXPECT_EQ(report.health, Health::kUnknown);
+  ASSERT_EQ(missing(report).size(), 1u);
+  EXPECT_EQ(missing(report)[0].expected, "4 GPUs, or --require-gpus");
   EXPECT_EQ(missing(judged(record, {}, RequiredGpus{4, "--require-gpus"})).at(0).measured,
             "3 x NVIDIA H200; the PCI bus shows 4");
+  EXPECT_TRUE(missing(judged(record, {}, RequiredGpus{3, "--require-gpus"})).empty());
+  MachineRecord hidden = record;
+  hidden.settings.push_back({"gpu_environment", "CUDA_VISIBLE_DEVICES=0,1,2 NCCL_ALGO=Ring"});
+  EXPECT_TRUE(missing(judged(hidden, {})).empty());
+  EXPECT_NE(judged(hidden, {}).notes.back().find("CUDA_VISIBLE_DEVICES leaves 3"), std::string::npos);
   record.settings.back().value = "3";
-  EXPECT_TRUE(judged(record, {}).notes.empty());
+  EXPECT_TRUE(missing(judged(record, {})).empty());
+}
+
+TEST(GpusOfTheBus, WithoutADriverAreItsFaultFirst) {
+  MachineRecord lost = node_without("there is no driver of NVIDIA");
+  lost.settings.push_back({"pci_gpus", "8"});
+  const HealthReport report = judged(lost, {});
+  EXPECT_EQ(report.health, Health::kUnknown);
+  EXPECT_NE(missing(report).at(0).next.find("modprobe nvidia"), std::string::npos);
+  EXPECT_NE(missing(judged(node_with(3), {}, RequiredGpus{4, "--require-gpus"})).at(0).next.find("xid"),
+            std::string::npos);
 }
 
 TEST(GpusOfOtherNodes, TwoThatAgreeTellThatOneIsMissing) {

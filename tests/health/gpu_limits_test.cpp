@@ -26,6 +26,70 @@ Health with(const Result& result) {
   return judge_health(record, shipped()).health;
 }
 
+// As cudaDeviceProp.name has them, with the memory that the driver leaves.
+TEST(CatalogEntry, IsFoundByTheDriversNames) {
+  struct Known {
+    const char* name;
+    double gb;
+    const char* id;
+  };
+  for (const Known& known :
+       {Known{"NVIDIA H200", 150.8, "nvidia-h200-sxm5-141gb"},
+        {"NVIDIA H200 NVL", 150.8, "nvidia-h200-nvl-141gb"},
+        {"NVIDIA H100 80GB HBM3", 85.0, "nvidia-h100-sxm5-80gb"},
+        {"NVIDIA H100 PCIe", 85.0, "nvidia-h100-pcie-80gb"},
+        {"NVIDIA H20", 102.0, "nvidia-h20-sxm5-96gb"},
+        {"NVIDIA A100-SXM4-80GB", 85.0, "nvidia-a100-sxm4-80gb"},
+        {"NVIDIA A100-SXM4-40GB", 42.4, "nvidia-a100-sxm4-40gb"},
+        {"NVIDIA A100 80GB PCIe", 85.0, "nvidia-a100-pcie-80gb"},
+        {"NVIDIA L40S", 47.8, "nvidia-l40s-48gb"},
+        {"NVIDIA B200", 191.5, "nvidia-b200-sxm-180gb"},
+        {"NVIDIA B300 SXM6 AC", 288.0, "nvidia-b300-sxm-288gb"},
+        {"Tesla V100-SXM2-32GB", 34.1, "nvidia-v100-sxm2-32gb"},
+        {"Tesla T4", 15.8, "nvidia-t4-16gb"},
+        {"NVIDIA GeForce RTX 2080 Ti", 11.6, "nvidia-rtx-2080ti-11gb"},
+        {"NVIDIA GeForce RTX 2080 Ti", 23.6, "nvidia-rtx-2080ti-22gb-mod"},
+        {"NVIDIA GeForce RTX 3090", 25.3, "nvidia-rtx-3090-24gb"},
+        {"NVIDIA GeForce RTX 4090", 25.3, "nvidia-rtx-4090-24gb"},
+        {"NVIDIA GeForce RTX 4090", 51.0, "nvidia-rtx-4090-48gb-mod"},
+        {"NVIDIA GeForce RTX 4090 D", 25.3, "nvidia-rtx-4090d-24gb"},
+        {"NVIDIA GeForce RTX 5090", 33.7, "nvidia-rtx-5090-32gb"},
+        {"NVIDIA RTX 6000 Ada Generation", 51.0, "nvidia-rtx-6000-ada-48gb"},
+        {"NVIDIA RTX A6000", 51.0, "nvidia-rtx-a6000-48gb"},
+        {"NVIDIA RTX PRO 6000 Blackwell Server Edition", 102.0, "nvidia-rtx-pro-6000-blackwell-96gb"}}) {
+    Gpu gpu;
+    gpu.name = known.name;
+    gpu.memory = Bytes(known.gb * 1e9);
+    const Accelerator* entry = catalog_entry(gpu, shipped());
+    ASSERT_NE(entry, nullptr) << known.name;
+    EXPECT_EQ(entry->id, known.id);
+  }
+}
+
+// A 2080 Ti at 1.86 GHz: its 53.8 TFLOPS are those of 1.545.
+TEST(GpuLimits, BoardsWithFansGoBeyondTheirBoost) {
+  MachineRecord record = invented_machine();
+  for (Gpu& gpu : record.gpus) {
+    gpu.name = "NVIDIA GeForce RTX 2080 Ti";
+    gpu.memory = Bytes(11.6e9);
+  }
+  const Result fast = figure_of("gpu.gemm", "gpu0", Unit::kFlopsPerSecond,
+                                {{"dtype", "fp16"}, {"m", "4096"}, {"n", "4096"}, {"k", "4096"}}, 58e12);
+  const std::optional<Peak> peak = peak_of(fast, record, shipped());
+  ASSERT_TRUE(peak);
+  EXPECT_FALSE(exceeds(fast, *peak));
+  Result h200 = fast;
+  h200.figure = single_figure(1.03e15);
+  EXPECT_TRUE(exceeds(h200, *peak_of(h200, invented_machine(), shipped()))) << "989 TFLOPS, whatever the clock";
+}
+
+TEST(GpuLimits, WattsAreThoseOfTheLimit) {
+  MachineRecord record = invented_machine();
+  record.gpus[0].power_limit = Watts(700);
+  const Result load = figure_of("gpu.power", "gpu0", Unit::kWatts, {{"load", "arithmetic"}}, 1400);
+  EXPECT_TRUE(exceeds(load, *peak_of(load, record, shipped())));
+}
+
 // 28672 x 4096 values of two bytes at 4.8 TB/s are 48.9 us; in a cache they may be faster.
 TEST(GpuLimits, AProductReadsItsWeights) {
   Result r = figure_of("gpu.linear", "gpu0", Unit::kTime,

@@ -239,6 +239,14 @@ TEST(Health, FiguresOfAnotherProtocolAreNotCompared) {
   }
 }
 
+TEST(Health, AMedianOutsideOfItsSamplesIsNamed) {
+  MachineRecord record = invented_machine();
+  record.results.front().figure->max = record.results.front().figure->median * 0.9;
+  const HealthReport report = judge_health(record, shipped());
+  ASSERT_FALSE(report.notes.empty());
+  EXPECT_NE(report.notes.back().find("the median of 1 figure lies outside"), std::string::npos);
+}
+
 TEST(Health, NodesThatCannotBeComparedAreNamed) {
   MachineRecord other = another_node(), slow = invented_machine();
   other.node = "node9";

@@ -84,6 +84,27 @@ TEST(RecordedGpus, AreAlike) {
                            [](const std::string& note) { return note.starts_with("no figure of"); }));
 }
 
+// A virtual machine has the links between its own GPUs, and with one none; one that has fewer than the other lost some.
+TEST(RecordedGpus, LinksThatAProviderKeepsAreNotMissed) {
+  const auto with_links = [](const char* name, int first, int others) {
+    MachineRecord record = recorded(name);
+    for (Gpu& gpu : record.gpus) gpu.nvlinks = others;
+    record.gpus[0].nvlinks = first;
+    return listed(judge_health(record, shipped()));
+  };
+  EXPECT_EQ(with_links("h200x1", 0, 0), "");
+  EXPECT_EQ(with_links("h200x2", 12, 12), "");
+  EXPECT_NE(with_links("h200x2", 12, 18).find("probe.nvlink"), std::string::npos);
+  EXPECT_NE(with_links("h200x2", 0, 0).find("probe.nvlink"), std::string::npos);
+}
+
+// Products of models and the load that power is measured under run into the cap as squares do.
+TEST(RecordedGpus, ACapOfAnyArithmeticExcusesTheClock) {
+  MachineRecord record = recorded("h200x1");
+  std::erase_if(record.results, [](const Result& r) { return r.name != "gpu.power" && r.name != "gpu.linear"; });
+  for (const HealthFinding& f : judge_health(record, shipped()).findings) EXPECT_NE(f.rule, "probe.throttled");
+}
+
 // Kernels that were mended since are no peers, and cuBLASLt's products still are.
 TEST(RecordedGpus, OtherKernelsAreNamedAndNotCompared) {
   MachineRecord slow = recorded("h200x1");

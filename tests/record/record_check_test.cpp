@@ -67,6 +67,16 @@ TEST(RecordCheck, SizesDecideTheUnitOfMessagesAndBlocks) {
   refusal_of(with_results({figure("host.storage.random_read", "bytes_per_s", R"({"block_bytes": 4096})")}));
 }
 
+TEST(RecordCheck, ALinkIsOfAKindThatIsKnown) {
+  const std::string gpus = R"({"gpus": [{"device": "gpu0", "name": "A"}, {"device": "gpu1", "name": "A"}], "links": [
+{"from": "gpu0", "to": "gpu1", "kind": "carrier pigeon"}]})";
+  const InputError error =
+      refusal_of(R"({"format": "fathom-machine", "format_version": "1.2", "node": "a", "date": "2026-11-22",
+"inventory": )" + gpus +
+                 "}");
+  EXPECT_TRUE(says(error, "found \"carrier pigeon\"")) << error.message();
+}
+
 TEST(RecordCheck, ACaseThatNobodyKnowsMayCountAnything) {
   parse_record(with_results({figure("other.tool", "power_w")}), "a.json");
 }

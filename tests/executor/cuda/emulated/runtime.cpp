@@ -63,6 +63,10 @@ cudaError_t cudaFreeHost(void* data) { return cudaFree(data); }
 cudaError_t cudaMemset(void* data, int value, std::size_t bytes) {
   return std::memset(data, value, bytes), cudaSuccess;
 }
+cudaError_t cudaMemsetAsync(void* data, int value, std::size_t bytes, cudaStream_t) {
+  must_not_be_captured();
+  return cudaMemset(data, value, bytes);
+}
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
   return std::memcpy(to, from, bytes), cudaSuccess;
 }
