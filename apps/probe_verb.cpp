@@ -40,7 +40,7 @@ struct ProbeVerbOptions {
   FleetOptions fleet;
   probe::RedfishAccess redfish;
   std::optional<int> required_gpus;
-  bool checklist = false, fits = false;
+  bool checklist = false, fits = false, all_figures = false;
   probe::ProbeOptions probe;
 };
 
@@ -200,6 +200,7 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
 
   probe::ProbeReport report;
   report.version = FATHOM_VERSION;
+  report.all_figures = options.all_figures;
   report.record = machine_of(options, session, catalog);
   if (options.fits) {
     const int code = print_fits(report.record, catalog);
@@ -287,6 +288,9 @@ void add_probe_verb(CLI::App& program, Session& session) {
       })
       ->excludes(replay)
       ->excludes(import);
+  verb->add_flag("--all", options->all_figures,
+                 "in text, a row for each figure instead of one for a case's many shapes")
+      ->excludes(checklist);
   verb->add_flag("--fits", options->fits, "instead of a verdict, how well plan --profile predicts from this record")
       ->excludes(checklist)
       ->excludes(format);  // lines of text alone

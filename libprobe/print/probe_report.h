@@ -15,7 +15,8 @@ struct ProbeReport {
   MachineRecord record;
   std::optional<HealthReport> health;                   // judged unless only the checklist was asked for
   std::optional<std::vector<ChecklistLine>> checklist;  // with --checklist
-  std::string version;                                  // of the program
+  std::string version = {};                             // of the program
+  bool all_figures = false;  // for people: a row for each, instead of one for many of a case on one device
 
   bool passed() const;  // no finding, and every line of the checklist passed
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "print/figure_rows.h"
 #include "print/probe_report.h"
 #include "report/page.h"
 #include "units/text.h"
@@ -14,11 +15,6 @@ std::string words_of(Status status) {
   std::string words = to_string(status);
   std::replace(words.begin(), words.end(), '_', ' ');
   return words;
-}
-
-std::string words_of(const HeldAgainst& held) {
-  if (held.reference) return percent(*held.reference);
-  return held.peers > 0 ? "peers alone" : "no reference";
 }
 
 // What stands beside the verdict's word, because the word alone would say more than was judged.
@@ -137,19 +133,18 @@ class ProbeWriter : private Page {
                  {"by", Align::kLeft},
                  {"of reference", Align::kRight},
                  {"status", Align::kLeft}});
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      const Result& r = all[i];
-      if (!r.figure) continue;
-      const Statistics& s = *r.figure;
-      const std::string interval =
-          s.samples < 2 ? "" : fmt::format("{} to {}", text_of(r.unit, s.low), text_of(r.unit, s.high));
-      t.row({r.name, r.device, r.shape_text(), text_of(r.unit, s.median), interval, fmt::format("{}", s.samples),
-             r.protocol.engine, words_of(r_.health->held.at(i)),
-             r.status == Status::kPassed ? "" : words_of(r.status)});
+    std::size_t figures = 0;
+    for (const Result& r : all) figures += r.figure.has_value() ? 1 : 0;
+    const std::vector<FigureRow> rows = figure_rows(r_, r_.all_figures);
+    for (const FigureRow& row : rows) {
+      t.row(
+          {row.name, row.device, row.shape, row.median, row.interval, row.samples, row.by, row.reference, row.status});
     }
     table(t);
     gap();
+    if (rows.size() < figures) item("each figure: --all, or -f json");
     for (const Result& r : all) {
+      if (!r_.all_figures && r.device != "host") continue;
       for (const std::string& note : r.notes) item(fmt::format("{} {}: {}", r.name, r.device, note));
     }
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -104,6 +105,17 @@ TEST(ProbeVerb, JunitTellsWhatFailedFromWhatCouldNotBeTold) {
                                 .out;
   EXPECT_NE(lines.find("errors=\"4\""), std::string::npos) << lines.substr(0, 500);
   EXPECT_EQ(lines.find("measured: &#10;"), std::string::npos) << "nothing is said of what is not known";
+}
+
+// 1,338 figures of two GPUs: nobody reads each, and none is lost.
+TEST(ProbeVerb, ShowsManyShapesInOneRow) {
+  const std::string replay = "probe --replay tests/data/machines/h200x2.json";
+  const std::string brief = run_program(replay).out, all = run_program(replay + " --all").out;
+  EXPECT_LT(std::count(brief.begin(), brief.end(), '\n'), 130);
+  EXPECT_GT(std::count(all.begin(), all.end(), '\n'), 1338);
+  EXPECT_NE(brief.find("482 shapes"), std::string::npos);
+  EXPECT_NE(brief.find("each figure: --all, or -f json"), std::string::npos);
+  EXPECT_EQ(all.find("--all"), std::string::npos);
 }
 
 TEST(ProbeVerb, SaysHowLongItTook) {

@@ -36,7 +36,7 @@ TEST(ProbeMutation, RecordsAreReadOrRefused) {
   std::mt19937 random(41);
   const std::string original = record_json(invented_machine());
   int refused = 0, read = 0;
-  for (int round = 0; round < 1500 / kThinning; ++round) {
+  for (int round = 0; round < 2400 / kThinning; ++round) {
     std::string text = original;
     for (auto edits = 1 + random() % 3; edits > 0; --edits) text = mutated(std::move(text), random);
     SCOPED_TRACE(round);
