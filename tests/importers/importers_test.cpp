@@ -1,6 +1,7 @@
 // What each tool's output becomes. tests/data/tools has the files.
 #include "importers/importers.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "input/content.h"
@@ -111,6 +112,52 @@ TEST(Importers, NcclTestsTextHasBothPlacesOfEverySize) {
   EXPECT_FALSE(record.results.at(5).correctness) << "N/A was not compared";
   ASSERT_EQ(record.gpus.size(), 4u);
   EXPECT_EQ(record.gpus[2].name, "NVIDIA H200");
+}
+
+// Whatever stands in a row, it does not vanish: "21,00" is no figure, and only "N/A" is a result that nobody compared.
+TEST(Importers, NcclTestsTextWithCellsThatCannotBeReadIsRefused) {
+  const std::string text = text_of_file(kTools / "all_reduce.txt");
+  for (const auto& [cell, found, place] :
+       {std::tuple("   21.00", "   21,00", "16:57"), std::tuple("   20.90", "     nan", "16:92"),
+        std::tuple("74.90       0", "74.90      ??", "16:84"), std::tuple("  1048576  ", "  1048,76  ", "16:6")}) {
+    std::string edited = text;
+    edited.replace(edited.find(cell), std::string(cell).size(), found);
+    try {
+      import_text(edited, "all_reduce.txt");
+      ADD_FAILURE() << "was imported: " << found;
+    } catch (const InputError& error) {
+      EXPECT_NE(error.message().find("expected "), std::string::npos) << error.message();
+      EXPECT_EQ(fmt::format("{}:{}", error.at().line, error.at().column), place) << found;
+    }
+  }
+}
+
+// Of several processes one may see what no row tells. Old versions print deviations, which are no numbers of elements.
+TEST(Importers, NcclTestsThatSayTheyFailedAreIncorrect) {
+  std::string text = text_of_file(kTools / "all_reduce.txt");
+  text.replace(text.find(": 0 OK"), 6, ": 3 FAILED");
+  const MachineRecord failed = import_text(text, "all_reduce.txt");
+  for (const Result& r : failed.results) EXPECT_EQ(r.status, Status::kIncorrect);
+  EXPECT_NE(failed.results[0].why.find("3 FAILED"), std::string::npos);
+  text.replace(text.find("74.90       0"), 13, "74.90       3");
+  const MachineRecord placed = import_text(text, "all_reduce.txt");
+  EXPECT_EQ(placed.results[2].status, Status::kIncorrect);
+  EXPECT_EQ(placed.results[3].status, Status::kPassed) << "its row says that it is right";
+  std::string json = text_of_file(kTools / "all_gather.json");
+  json.replace(json.find("\"nwrong\":3.0"), 12, "\"nwrong\":0.0");
+  EXPECT_EQ(import_text(json, "all_gather.json").results[0].status, Status::kIncorrect);
+  std::string old = text_of_file(kTools / "all_reduce.txt");
+  for (std::size_t at; (at = old.find("#wrong")) != std::string::npos;) old.replace(at, 6, " error");
+  old.replace(old.find("74.90       0"), 13, "74.90   4e-07");
+  EXPECT_EQ(import_text(old, "all_reduce.txt").results[2].status, Status::kPassed);
+}
+
+TEST(Importers, NcclTestsThatDidNotConcludeSaySo) {
+  const std::string text = text_of_file(kTools / "all_reduce.txt");
+  EXPECT_TRUE(imported("all_reduce.txt").results[0].notes.empty());
+  const MachineRecord cut = import_text(text.substr(0, text.find("# Out of bounds")), "all_reduce.txt");
+  ASSERT_EQ(cut.results[0].notes.size(), 1u);
+  EXPECT_NE(cut.results[0].notes[0].find("did not conclude"), std::string::npos);
 }
 
 TEST(Importers, NcclTestsJsonKeepsWrongElementsAndNoEnvironment) {
