@@ -67,8 +67,8 @@ std::string today() { return fmt::format("{:%F}", fmt::gmtime(std::chrono::syste
 probe::MachineRecord imported(const std::vector<fs::path>& files) {
   probe::MachineRecord record = probe::import_file(files.front());
   for (std::size_t i = 1; i < files.size(); ++i) join(record, probe::import_file(files[i]));
+  if (files.size() > 1) record.file.clear();
   record.tool = fmt::format("fathom {}", FATHOM_VERSION);
-  record.date = today();
   return record;
 }
 

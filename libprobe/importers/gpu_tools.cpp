@@ -120,7 +120,7 @@ std::vector<Result> collectives(const std::string& operation, const RankDevices&
   for (Result& r : results) {
     if (!summary.told) r.notes.emplace_back("the test did not conclude: nobody summed up what was out of bounds");
     if (summary.out_of_bounds.empty() || placed) continue;
-    r.correctness = Correctness{.method = "out of bounds values", .worst_error = 0, .correct = false};
+    r.correctness.reset();
     r.status = Status::kIncorrect;
     r.why = fmt::format("out of bounds values: {}, and no row tells where", summary.out_of_bounds);
   }

@@ -236,7 +236,44 @@ TEST(Importers, SeveralOutputsAreOneMachine) {
 
 TEST(Importers, AFileCountsOnce) {
   MachineRecord record = imported("all_reduce.txt");
-  EXPECT_THROW(join(record, imported("all_reduce.txt")), InputError);
+  try {
+    join(record, imported("all_reduce.txt"));
+    ADD_FAILURE() << "counted twice";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find((kTools / "all_reduce.txt").string()), std::string::npos) << error.what();
+  }
+}
+
+// What an old file says of a node must not look as if it were of today.
+TEST(Importers, AreDatedAsTheyWereMeasured) {
+  for (const char* file : {"fio-3.33.json", "iperf-3.12.json", "all_gather.json"}) {
+    EXPECT_EQ(imported(file).date, "2026-11-22") << file;
+    EXPECT_TRUE(imported(file).notes.empty()) << file;
+  }
+  std::string bench = text_of_file(kTools / "llama-bench.json");
+  bench.insert(bench.find("\"build_commit\""), "\"test_time\": \"2025-03-04T05:06:07Z\", ");
+  EXPECT_EQ(import_text(bench, "llama-bench.json").date, "2025-03-04");
+  const ScratchFolder folder;
+  const std::filesystem::path file = folder.write("all_reduce.txt", text_of_file(kTools / "all_reduce.txt"));
+  const auto is_set = std::chrono::sys_days(std::chrono::year(2024) / 2 / 29) + std::chrono::seconds(43200);
+  std::filesystem::last_write_time(file, std::chrono::file_clock::from_sys(is_set));
+  MachineRecord record = import_file(file);
+  EXPECT_EQ(record.date, "2024-02-29");
+  ASSERT_EQ(record.notes.size(), 1u);
+  EXPECT_NE(record.notes[0].find("2024-02-29 is when the file was written"), std::string::npos);
+  join(record, imported("fio-3.33.json"));
+  EXPECT_EQ(record.date, "2026-11-22") << "of the latest";
+  EXPECT_EQ(record.notes.size(), 1u);
+  EXPECT_EQ(import_text(R"({"fio version": "fio-3.33", "timestamp": 1e300, "jobs": [{"error": 1}]})", "f.json").date,
+            "");
+}
+
+TEST(Importers, FioFiguresThatCannotBeAreRefusedByTheirKey) {
+  for (const char* figure : {"\"many\"", "-5", "null", "[]"}) {
+    std::string text = text_of_file(kTools / "fio-3.33.json");
+    text.replace(text.find("71824.175824"), 12, figure);
+    EXPECT_NE(refusal_of(text, "fio.json").find("\"jobs[0].read.iops\""), std::string::npos) << figure;
+  }
 }
 
 TEST(Importers, PerftestIsReadWithAndWithoutQuotes) {
