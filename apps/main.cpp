@@ -18,12 +18,14 @@ constexpr const char* kFooter =
 
 // What CLI11 says, and the verb that may have been meant.
 std::string explain(const CLI::ParseError& error, const CLI::App& program, int argc, char** argv) {
-  std::string text = std::string(error.what()) + "\n   = help: fathom --help, fathom VERB --help";
+  const std::string general = "\n   = help: fathom --help, fathom VERB --help";
+  std::string text = error.what();
   const std::string word = argc > 1 ? argv[1] : "";
-  if (word.empty() || word.front() == '-') return text;
+  if (word.empty() || word.front() == '-') return text + general;
   std::vector<std::string> verbs;
   for (const CLI::App* verb : program.get_subcommands(nullptr)) verbs.push_back(verb->get_name());
-  if (std::find(verbs.begin(), verbs.end(), word) != verbs.end()) return text;
+  if (std::find(verbs.begin(), verbs.end(), word) != verbs.end())
+    return text + "\n   = help: fathom " + word + " --help";
   const std::string close = fathom::did_you_mean(word, verbs);
   text = "unknown verb \"" + word + "\"\n   = help: ";
   if (!close.empty()) return text + "did you mean \"" + close + "\"?";

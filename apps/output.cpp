@@ -50,16 +50,19 @@ void check_outputs(const std::vector<fs::path>& targets, const fs::path& input) 
   for (std::size_t i = 0; i < targets.size(); ++i) {
     const fs::path& target = targets[i];
     std::error_code ignored;
-    if (target.empty()) throw CLI::ValidationError("--output", "the file name is empty");
+    if (target.empty()) throw CLI::ValidationError("output", "the file name is empty");
+    if (target == "-")
+      throw CLI::ValidationError("output",
+                                 "- is no file: a format without =FILE is for standard output, and ./- is one");
     if (fs::equivalent(target, input, ignored)) {
-      throw CLI::ValidationError("--output", target.string() + " is the input: it would be overwritten");
+      throw CLI::ValidationError("output", target.string() + " is the input: it would be overwritten");
     }
     const auto same = [&](const fs::path& other) {
       return fs::weakly_canonical(other, ignored) == fs::weakly_canonical(target, ignored);
     };
     const bool device = fs::exists(target, ignored) && !fs::is_regular_file(target, ignored);
     if (!device && std::any_of(targets.begin(), targets.begin() + static_cast<std::ptrdiff_t>(i), same)) {
-      throw CLI::ValidationError("--output", target.string() + " is named twice");
+      throw CLI::ValidationError("output", target.string() + " is named twice");
     }
     const fs::path folder = target.has_parent_path() ? target.parent_path() : ".";
     if (!fs::is_directory(folder))

@@ -5,10 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <iostream>
 #include <memory>
 
+#include "cases/network.h"
 #include "catalog/catalog.h"
 #include "health/limits_of_parts.h"
 #include "importers/importers.h"
@@ -67,8 +69,8 @@ std::string today() { return fmt::format("{:%F}", fmt::gmtime(std::chrono::syste
 probe::MachineRecord imported(const std::vector<fs::path>& files) {
   probe::MachineRecord record = probe::import_file(files.front());
   for (std::size_t i = 1; i < files.size(); ++i) join(record, probe::import_file(files[i]));
+  if (files.size() > 1) record.file.clear();
   record.tool = fmt::format("fathom {}", FATHOM_VERSION);
-  record.date = today();
   return record;
 }
 
@@ -119,6 +121,18 @@ void check_count(const ProbeVerbOptions& options) {
     throw CLI::ValidationError("--require-gpus", "--only names no case of GPUs, so none of them is looked at");
 }
 
+// What is asked for has to be measured, and what is measured has to be looked at.
+void check_only(const ProbeVerbOptions& options) {
+  for (const std::string& name : options.probe.only) {
+    if (options.checklist && !name.starts_with("host.storage") && !name.starts_with("host.network"))
+      throw CLI::ValidationError("--only", name + " is no case of the checklist: those are host.storage, host.network");
+  }
+  if (options.probe.storage && !is_wanted("host.storage", options.probe))
+    throw CLI::ValidationError("--storage", "--only names no case of storage: host.storage");
+  if (!options.probe.peer.empty() && !is_wanted("host.network", options.probe))
+    throw CLI::ValidationError("--peer", "--only names no case of the network: host.network");
+}
+
 // A node is no peer of itself, and none counts twice.
 void check_peers(const ProbeVerbOptions& options) {
   std::vector<fs::path> seen = options.imports;
@@ -164,6 +178,9 @@ int print_fits(const probe::MachineRecord& record, const Catalog& catalog) {
 }
 
 int run_fleet(const ProbeVerbOptions& options, const Session& session) {
+  if (!options.formats.empty() && !options.fleet.run && !options.fleet.judge)
+    throw CLI::ValidationError("--format",
+                               "is of a report, which --run and --judge give: without them the launch is printed");
   const std::vector<OutputRequest> requests = parse_outputs(options.formats, {"text", "json", "md"});
   check_outputs(files_of(requests), options.fleet.hosts);
   FleetOptions fleet = options.fleet;
@@ -185,6 +202,7 @@ int run_verb(const ProbeVerbOptions& options, const Session& session) {
   }
   check_peers(options);
   check_count(options);
+  check_only(options);
   if (!options.redfish.url.empty()) {
     const std::string trouble = trouble_with_access(options.redfish);
     if (!trouble.empty()) throw CLI::ValidationError("--redfish", trouble);
@@ -272,7 +290,8 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->check(CLI::IsMember(kDepths))
       ->excludes(replay)
       ->excludes(import);
-  verb->add_option("--only", options->probe.only, "only cases whose names begin so: host.memory; repeatable")
+  verb->add_option("--only", options->probe.only,
+                   "only cases whose names begin so, each of them whole: host.memory; repeatable")
       ->take_all()
       ->excludes(replay)
       ->excludes(import);
@@ -282,10 +301,7 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(replay)
       ->excludes(import);
   verb->add_option("--peer", options->probe.peer, "measure the network to HOST[:PORT], where iperf3 -s runs")
-      ->check([](const std::string& host) -> std::string {
-        const std::size_t first = host.find_first_not_of('[');
-        return first == std::string::npos || host[first] == '-' ? host + " is no host" : "";
-      })
+      ->check(probe::trouble_with_peer)
       ->excludes(replay)
       ->excludes(import);
   verb->add_flag("--all", options->all_figures,
@@ -295,10 +311,12 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(checklist)
       ->excludes(format);  // lines of text alone
   verb->add_option("--attestation", options->attestation, "who attests redundant power: a YAML file");
-  CLI::Option* redfish = verb->add_option("--redfish", options->redfish.url,
-                                          "https://HOST of the node's management controller: its power supplies")
-                             ->excludes(replay)
-                             ->excludes(import);
+  CLI::Option* redfish =
+      verb->add_option(
+              "--redfish", options->redfish.url,
+              "https://HOST of the node's management controller: its power supplies; without a login http://, too")
+          ->excludes(replay)
+          ->excludes(import);
   verb->add_option("--redfish-login", options->redfish.login, "netrc file with the controller's name and password")
       ->check(CLI::ExistingFile)
       ->needs(redfish);
@@ -309,12 +327,19 @@ void add_probe_verb(CLI::App& program, Session& session) {
       ->excludes(checklist);
   verb->add_option("--require-gpus", options->required_gpus,
                    "how many GPUs the node has to have: with fewer it has failed")
-      ->check(CLI::Range(1, probe::kMostGpus))
+      ->check([](const std::string& text) -> std::string {
+        int count = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+        const bool whole = error == std::errc() && end == text.data() + text.size();
+        if (whole && count >= 1 && count <= probe::kMostGpus) return "";
+        return fmt::format("a whole number from 1 to {}, not {}", probe::kMostGpus, text);
+      })
       ->excludes(import)
       ->excludes(checklist)
       ->excludes(verb->get_option("--fits"));
   verb->add_option("--name", options->name, "what the record calls this node, instead of its host name")
       ->check([](const std::string& name) -> std::string {
+        if (name.empty()) return "it is empty";
         return find_steering(name) == std::string::npos ? "" : "it has a control character";
       });
   add_fleet_options(*verb, *options);

@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "importers/importers.h"
 #include "importers/tool_json.h"
+#include "units/number.h"
 
 namespace fathom::probe {
 
@@ -43,7 +47,26 @@ std::vector<Result> run(const NetworkRules& rules, const Address& address, bool 
   return results_of_iperf3(parse_tool_json(said.out, "the output of iperf3"));
 }
 
+// Of names and of addresses, a zone behind % with them: "fe80::1%eth0".
+bool is_of_hosts(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("-._:%").find(c) != std::string_view::npos;
+}
+
 }  // namespace
+
+std::string trouble_with_peer(const std::string& peer) {
+  const Address address = address_of(peer);
+  std::string host = address.host;
+  if (host.starts_with("[") && host.ends_with("]")) host = host.substr(1, host.size() - 2);
+  if (host.empty() || host.front() == '-' || !std::all_of(host.begin(), host.end(), is_of_hosts))
+    return in_quotes(peer) + " is no host";
+  if (address.host.size() == peer.size()) return {};
+  const auto port = scan_number(address.port);
+  const bool digits = address.port.find_first_not_of("0123456789") == std::string::npos;
+  if (digits && port && port->value >= 1 && port->value <= 65535) return {};
+  return fmt::format("{} is no port: a whole number from 1 to 65535", in_quotes(address.port));
+}
 
 std::vector<Result> measure_network(const NetworkRules& rules, const std::string& peer, const System& system) {
   const Address address = address_of(peer);

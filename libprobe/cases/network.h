@@ -14,6 +14,9 @@ struct NetworkRules {
   int streams = 8;
 };
 
+// Why this is no such peer; empty when it is.
+std::string trouble_with_peer(const std::string& peer);
+
 // `peer` is "HOST", "HOST:PORT" or "[IPv6]:PORT".
 std::vector<Result> measure_network(const NetworkRules& rules, const std::string& peer, const System& system);
 

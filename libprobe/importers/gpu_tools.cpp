@@ -8,6 +8,7 @@
 
 #include "importers/importers.h"
 #include "importers/tool_json.h"
+#include "units/number.h"
 
 namespace fathom::probe {
 
@@ -102,6 +103,30 @@ Result collective(const std::string& operation, const RankDevices& ranks, const 
 // Zero bytes move in no time, and are no measurement.
 bool is_measured(const Row& row) { return row.bytes > 0; }
 
+// What the test says of itself behind its rows.
+struct Summary {
+  bool told = false;          // "# Out of bounds values" was reached
+  std::string out_of_bounds;  // how many checks failed, when some did
+};
+
+std::vector<Result> collectives(const std::string& operation, const RankDevices& ranks, const std::string& engine,
+                                const std::vector<Row>& rows, const Summary& summary) {
+  std::vector<Result> results;
+  for (const Row& row : rows) {
+    if (is_measured(row)) results.push_back(collective(operation, ranks, engine, row));
+  }
+  // Checks that failed belong to the rows that say so. Where none does, it may have been any.
+  const bool placed = std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.wrong.value_or(0) != 0; });
+  for (Result& r : results) {
+    if (!summary.told) r.notes.emplace_back("the test did not conclude: nobody summed up what was out of bounds");
+    if (summary.out_of_bounds.empty() || placed) continue;
+    r.correctness.reset();
+    r.status = Status::kIncorrect;
+    r.why = fmt::format("out of bounds values: {}, and no row tells where", summary.out_of_bounds);
+  }
+  return results;
+}
+
 // "#  Rank  0 Group  0 Pid  1234 on host device  0 [0x19] NVIDIA H100 80GB HBM3"; older versions have no group.
 void read_rank(const std::string& line, RankDevices& ranks) {
   const std::vector<std::string> words = words_of_line(line);
@@ -118,41 +143,76 @@ void read_rank(const std::string& line, RankDevices& ranks) {
   ranks.add(*(on + 1), static_cast<int>(*number), name);
 }
 
-// "#       size         count      type   redop    root     time …" has as many columns as the rows, older versions fewer.
-std::size_t columns_of_header(const std::string& line) {
+// "#       size         count      type   redop    root     time …" names as many columns as the rows have, older versions fewer.
+std::vector<std::string> columns_of_header(const std::string& line) {
   const std::vector<std::string> words = words_of_line(line.substr(1));
-  return !words.empty() && words[0] == "size" ? words.size() : 0;
+  return !words.empty() && words[0] == "size" ? words : std::vector<std::string>();
 }
+
+// One line of figures, and where it stands.
+struct Line {
+  std::string file, text;
+  int number = 0;
+  std::vector<std::string> words = words_of_line(text);
+
+  [[noreturn]] void fail(std::size_t word, const std::string& message, const std::string& hint) const {
+    std::size_t at = text.find_first_not_of(" \t");
+    for (std::size_t i = 0; i < word; ++i) at = text.find_first_not_of(" \t", text.find_first_of(" \t", at));
+    throw InputError(file, Position{.line = number, .column = static_cast<int>(at) + 1}, message, hint);
+  }
+  // Absent for "N/A", and for nothing else: a figure that cannot be read must not vanish.
+  std::optional<double> figure(std::size_t word, const char* name) const {
+    if (words[word] == "N/A") return std::nullopt;
+    const std::optional<double> found = number_in(words[word]);
+    if (!found) fail(word, fmt::format("expected {} here, found {}", name, in_quotes(words[word])), "a number, or N/A");
+    return found;
+  }
+};
 
 // Of a test that was cut off, the last row may be cut off, too.
-void check_row(const std::vector<std::string>& words, std::size_t columns, const std::string& file, int line) {
+void check_row(const Line& line, std::size_t columns) {
   constexpr std::size_t kFewest = 11;  // size, count, type, and four for each place
-  if (columns >= kFewest && words.size() == columns) return;
-  throw InputError(file, Position{.line = line, .column = 1},
-                   columns < kFewest ? "there is no line \"#  size  count  type …\" that tells the columns of this row"
-                                     : fmt::format("the row has {} of {} columns", words.size(), columns),
-                   "take the row out, or measure again");
+  if (columns >= kFewest && line.words.size() == columns) return;
+  line.fail(0,
+            columns < kFewest ? "there is no line \"#  size  count  type …\" that tells the columns of this row"
+                              : fmt::format("the row has {} of {} columns", line.words.size(), columns),
+            "take the row out, or measure again");
 }
 
-bool is_row(const std::vector<std::string>& words) {
-  return !words.empty() && number_in(words[0]) && (words.size() == 1 || number_in(words[1]));
+bool is_row(const std::vector<std::string>& words, std::size_t columns) {
+  if (words.empty()) return false;
+  if (words.size() == columns && words[0].front() >= '0' && words[0].front() <= '9') return true;
+  return number_in(words[0]) && (words.size() == 1 || number_in(words[1]));
 }
 
-// size count type redop root | time algbw busbw #wrong | the same in place
-std::vector<Row> rows_of(const std::vector<std::string>& words) {
-  const auto bytes = number_in(words[0]);
+// size count type redop root | time algbw busbw #wrong | the same in place. In old versions the last is "error", the largest deviation:
+// whether that is too much is told by the summary alone.
+std::vector<Row> rows_of(const Line& line, const std::vector<std::string>& header) {
+  const std::vector<std::string>& words = line.words;
+  const auto bytes = line.figure(0, "a size in bytes");
+  if (!bytes) line.fail(0, "expected a size in bytes here", "a number");
   std::vector<Row> rows;
   for (const auto& [place, first] : {std::pair("out", words.size() - 8), std::pair("in", words.size() - 4)}) {
-    const auto time = number_in(words[first]);
+    const auto time = line.figure(first, "a time in microseconds");
+    const auto wrong = line.figure(first + 3, "how many elements are wrong");
     if (!time) continue;
     rows.push_back({.bytes = *bytes,
                     .microseconds = *time,
-                    .wrong = number_in(words[first + 3]),
+                    .wrong = header[first + 3] == "error" ? std::nullopt : wrong,
                     .type = words[2],
                     .reduction = words.size() >= 13 ? words[3] : "",
                     .place = place});
   }
   return rows;
+}
+
+// "# Out of bounds values : 3 FAILED"
+void read_summary(const std::string& line, Summary& summary) {
+  if (!line.starts_with("# Out of bounds values")) return;
+  const std::vector<std::string> words = words_of_line(line.substr(std::min(line.find(':'), line.size() - 1) + 1));
+  if (words.size() != 2) return;  // cut off
+  summary.told = true;
+  if (words[0] != "0" || words[1] != "OK") summary.out_of_bounds = words[0] + " " + words[1];
 }
 
 }  // namespace
@@ -174,26 +234,33 @@ void import_nccl_tests(const Document& json, MachineRecord& record) {
   if (ranks.devices.empty()) root.fail("no device took part");
   ranks.tell(record);
   const std::string engine = "nccl-tests, NCCL " + root.find({"nccl_version"}).text();
+  std::vector<Row> rows;
   for (const Node& result : root.need({"results"}).items()) {
     for (const auto& [key, place] : {std::pair("out_of_place", "out"), std::pair("in_place", "in")}) {
       const Node side = result.find({key});
       if (!side || side.value->kind != Value::Kind::kMapping || !side.find({"time"})) continue;
-      const Row row{.bytes = result.need({"size"}).number(),
-                    .microseconds = side.need({"time"}).number(),
-                    .wrong = side.find({"nwrong"}).maybe_number(),
-                    .type = result.find({"type"}).text(),
-                    .reduction = result.find({"redop"}).text(),
-                    .place = place};
-      if (is_measured(row)) record.results.push_back(collective(operation, ranks, engine, row));
+      const Node wrong = side.find({"nwrong"});
+      rows.push_back(
+          {.bytes = result.need({"size"}).number(),
+           .microseconds = side.need({"time"}).number(),
+           .wrong = wrong.text().empty() || wrong.text() == "N/A" ? std::nullopt : std::optional(wrong.number()),
+           .type = result.find({"type"}).text(),
+           .reduction = result.find({"redop"}).text(),
+           .place = place});
     }
   }
+  Summary summary{.told = static_cast<bool>(root.find({"out_of_bounds"})), .out_of_bounds = {}};
+  if (const std::string okay = root.find({"out_of_bounds", "okay"}).text(); !okay.empty() && okay != "true")
+    summary.out_of_bounds = root.find({"out_of_bounds", "count"}).text() + " FAILED";
+  record.results = collectives(operation, ranks, engine, rows, summary);
 }
 
 void import_nccl_tests_text(const std::string& text, const std::string& file_name, MachineRecord& record) {
   std::string operation, engine = "nccl-tests";
   RankDevices ranks;
   std::vector<Row> rows;
-  std::size_t columns = 0;
+  Summary summary;
+  std::vector<std::string> header;
   int number = 0;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
@@ -202,13 +269,14 @@ void import_nccl_tests_text(const std::string& text, const std::string& file_nam
     if (line.starts_with("# nccl-tests version")) engine = "nccl-tests " + words_of_line(line + " ?")[3];
     if (line.starts_with("#") && line.find(" Rank ") != std::string::npos) read_rank(line, ranks);
     if (line.starts_with("#")) {
-      if (const std::size_t told = columns_of_header(line); told > 0) columns = told;
+      read_summary(line, summary);
+      if (const std::vector<std::string> told = columns_of_header(line); !told.empty()) header = told;
       continue;
     }
-    const std::vector<std::string> words = words_of_line(line);
-    if (!is_row(words)) continue;
-    check_row(words, columns, file_name, number);
-    for (const Row& row : rows_of(words)) rows.push_back(row);
+    const Line here{.file = file_name, .text = line, .number = number};
+    if (!is_row(here.words, header.size())) continue;
+    check_row(here, header.size());
+    for (const Row& row : rows_of(here, header)) rows.push_back(row);
   }
   if (operation.empty()) operation = operation_in(std::filesystem::path(file_name).filename().string());
   if (operation.empty()) fail_operation(file_name);
@@ -216,9 +284,7 @@ void import_nccl_tests_text(const std::string& text, const std::string& file_nam
     throw InputError(file_name, {}, "no line \"#  Rank\" tells which devices took part",
                      "keep the lines that begin with #");
   ranks.tell(record);
-  for (const Row& row : rows) {
-    if (is_measured(row)) record.results.push_back(collective(operation, ranks, engine, row));
-  }
+  record.results = collectives(operation, ranks, engine, rows, summary);
 }
 
 namespace {

@@ -108,8 +108,11 @@ std::vector<Result> results_of_fio(const Document& fio) {
       continue;
     }
     for (const char* direction : {"read", "write"}) {
-      const auto done = job.find({direction, "iops"}).maybe_number();
-      if (done && *done > 0) results.push_back(fio_result(root, job, direction));
+      const Node done = job.find({direction, "iops"});
+      if (!done) continue;
+      if (done.number() < 0)
+        done.fail(fmt::format("{} is {}, and operations per second are 0 or more", in_quotes(done.way), done.text()));
+      if (done.number() > 0) results.push_back(fio_result(root, job, direction));
     }
   }
   if (results.empty()) root.fail("fio's jobs have neither read nor written anything");

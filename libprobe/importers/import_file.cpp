@@ -1,4 +1,6 @@
+#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
@@ -31,8 +33,30 @@ void check_text(const std::string& text, const std::string& file) {
   if (!is_text) throw InputError(file, {}, "this is no text: it is not valid UTF-8, or has control characters");
 }
 
+std::string day_of_seconds(double seconds) {
+  using namespace std::chrono;
+  return fmt::format("{:%F}", fmt::gmtime(sys_seconds(std::chrono::seconds(static_cast<std::int64_t>(seconds)))));
+}
+
+// The day on which a tool says that it ran; empty where it says none, or none that a calendar has.
+std::string date_in(const Node& root) {
+  constexpr double kLatest = 4102444800;  // 2100-01-01
+  for (const Node& seconds :
+       {root.find({"timestamp"}), root.find({"start", "timestamp", "timesecs"})}) {  // fio, iperf3
+    const auto told = seconds.maybe_number();
+    if (told && *told > 0 && *told < kLatest) return day_of_seconds(*told);
+  }
+  const std::vector<Node> items = root.items();
+  const Node bench = items.empty() ? Node() : items.front().find({"test_time"});
+  for (const Node& time : {root.find({"start_time"}), bench}) {  // nccl-tests, llama-bench
+    if (const std::string day = time.text().substr(0, 10); day_of(day)) return day;
+  }
+  return {};
+}
+
 void import_json(const Document& json, MachineRecord& record) {
   const Node root = root_of(json);
+  record.date = date_in(root);
   const auto has = [&](std::initializer_list<const char*> keys) { return static_cast<bool>(root.find(keys)); };
   if (root.find({"format"}).text() == "fathom-machine") {
     root.fail("this is a record already", "fathom probe --replay FILE judges it");
@@ -77,6 +101,7 @@ void number_runs(std::vector<Result>& results) {
 MachineRecord import_text(const std::string& text, const std::string& file_name) {
   check_text(text, file_name);
   MachineRecord record;
+  record.file = file_name;
   record.node = std::filesystem::path(file_name).stem().string();
   record.profile = "imported";
   if (text.find("out-of-place") != std::string::npos && text.find("busbw") != std::string::npos) {
@@ -110,8 +135,10 @@ void join(MachineRecord& record, const MachineRecord& more) {
   };
   for (const Result& r : more.results) {
     if (std::any_of(record.results.begin(), record.results.end(), [&](const Result& own) { return is_same(own, r); }))
-      throw InputError(more.node, {}, "its figure of " + r.name + " is there already: the file is imported twice");
+      throw InputError(more.file, {}, "its figure of " + r.name + " is there already: the file is imported twice");
   }
+  record.date = std::max(record.date, more.date);
+  record.notes.insert(record.notes.end(), more.notes.begin(), more.notes.end());
   record.results.insert(record.results.end(), more.results.begin(), more.results.end());
   number_runs(record.results);
   for (const Gpu& gpu : more.gpus) {
@@ -125,6 +152,15 @@ void join(MachineRecord& record, const MachineRecord& more) {
   }
 }
 
-MachineRecord import_file(const std::filesystem::path& path) { return import_text(text_of_file(path), path.string()); }
+MachineRecord import_file(const std::filesystem::path& path) {
+  MachineRecord record = import_text(text_of_file(path), path.string());
+  struct stat status = {};
+  if (record.date.empty() && ::stat(path.c_str(), &status) == 0) {
+    record.date = day_of_seconds(static_cast<double>(status.st_mtime));
+    record.notes.push_back(fmt::format("{} does not tell when it was measured: {} is when the file was written",
+                                       path.string(), record.date));
+  }
+  return record;
+}
 
 }  // namespace fathom::probe

@@ -13,10 +13,12 @@ namespace fathom::probe {
 
 // The file's format is recognised: nccl-tests (text, -J), nvbandwidth (-j), fio, iperf3, perftest, llama-bench (json, md).
 // A name in the file's name stands in where the output does not tell the operation ("all_reduce.txt").
+// The date is the tool's own; where it writes none, that of the file, and a note says so.
 MachineRecord import_file(const std::filesystem::path& path);
 MachineRecord import_text(const std::string& text, const std::string& file_name);
 
-// Outputs of several tools on one node: all results, and each GPU once, under the name of whoever knows it.
+// Outputs of several tools on one node: all results, and each GPU once, under the name of whoever knows it. Its date is that of the
+// latest.
 void join(MachineRecord& record, const MachineRecord& more);
 
 std::vector<Result> results_of_fio(const Document& fio);

@@ -58,23 +58,24 @@ void Node::fail(const std::string& message, const std::string& hint) const {
 }
 
 Node Node::find(std::initializer_list<const char*> keys) const {
-  const Value* at = value;
+  Node at = *this;
   for (const char* key : keys) {
-    if (at != nullptr) at = at->find(key);
+    if (at.value != nullptr) at.value = at.value->find(key);
+    at.way += (at.way.empty() ? "" : ".") + std::string(key);
   }
-  return {document, at};
+  return at;
 }
 
 Node Node::need(std::initializer_list<const char*> keys) const {
   const Node found = find(keys);
-  if (!found) fail(fmt::format("expected \"{}\" here", fmt::join(keys, ".")), "was the output cut off?");
+  if (!found) fail(fmt::format("expected \"{}\" here", found.way), "was the output cut off?");
   return found;
 }
 
 std::vector<Node> Node::items() const {
   std::vector<Node> nodes;
   if (value == nullptr || value->kind != Value::Kind::kSequence) return nodes;
-  for (const Value& item : value->items) nodes.push_back({document, &item});
+  for (const Value& item : value->items) nodes.push_back({document, &item, fmt::format("{}[{}]", way, nodes.size())});
   return nodes;
 }
 
@@ -91,7 +92,7 @@ std::optional<double> Node::maybe_number() const {
 
 double Node::number() const {
   const std::optional<double> found = maybe_number();
-  if (!found) fail("expected a number" + (value != nullptr ? ", found " + in_quotes(value->text) : std::string()));
+  if (!found) fail(fmt::format("expected a number as {}, found {}", in_quotes(way), in_quotes(text())));
   return *found;
 }
 

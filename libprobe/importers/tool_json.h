@@ -14,10 +14,11 @@ namespace fathom::probe {
 // From the first brace or bracket that opens a line. Throws InputError.
 Document parse_tool_json(std::string text, const std::string& file_name);
 
-// A value some keys deep.
+// A value some keys deep. JSON is read without lines: the way to a value is its place.
 struct Node {
   const Document* document = nullptr;
   const Value* value = nullptr;
+  std::string way;  // "jobs[0].read.iops"
 
   Node find(std::initializer_list<const char*> keys) const;  // without value where there is none
   Node need(std::initializer_list<const char*> keys) const;  // throws InputError
@@ -30,7 +31,7 @@ struct Node {
 
   [[noreturn]] void fail(const std::string& message, const std::string& hint = {}) const;
 };
-inline Node root_of(const Document& document) { return {&document, &document.root}; }
+inline Node root_of(const Document& document) { return {&document, &document.root, {}}; }
 
 std::optional<double> number_in(const std::string& word);  // nothing but a number, and of a size that a figure can have
 std::vector<std::string> words_of_line(const std::string& line);

@@ -163,7 +163,7 @@ Result read_result(const Context& at) {
     for (int i = 0; i <= static_cast<int>(kLastUnit); ++i) {
       units += (i == 0 ? "" : ", ") + std::string(key_of(static_cast<Unit>(i)));
     }
-    reader.fail(fmt::format("a result that {} needs its figure", to_string(result.status)), "one of " + units);
+    reader.fail(fmt::format("a result that is {} needs its figure", to_string(result.status)), "one of " + units);
   }
   return result;
 }

@@ -234,6 +234,22 @@ TEST(ProbeVerb, CountsTheGpusThatAreRequired) {
   EXPECT_NE(unseen.err.find("no case of GPUs"), std::string::npos) << unseen.err;
 }
 
+TEST(ProbeVerb, SaysWhatToInstall) {
+  const ScratchFolder folder;
+  probe::MachineRecord record = probe::invented_machine();
+  record.results.push_back(
+      probe::without_figure("host.network", "host", probe::Status::kUnknown, "iperf3 is not installed"));
+  for (probe::Result& r : record.results) {
+    if (r.name != "host.storage.random_read") continue;
+    r.protocol.engine = "builtin";
+    r.figure->median = r.figure->q1 = r.figure->q3 = 3e5;
+  }
+  const std::string file = folder.write("bare.json", record_json(record));
+  const Answer health = run_program("probe --replay " + file), list = run_program("probe --checklist --replay " + file);
+  EXPECT_NE(health.out.find("next: install it (Debian: the package iperf3)"), std::string::npos) << health.out;
+  EXPECT_NE(list.out.find("install fio"), std::string::npos) << list.out;
+}
+
 TEST(ProbeVerb, HoldsANodeAgainstOthers) {
   const ScratchFolder folder;
   const fs::path slow = folder.write("slow.json", probe::edited_machine("host.memory.read", "4.61e+11", "3.61e+11"));
@@ -315,9 +331,9 @@ TEST(ProbeVerb, SavesAndReplaysManyResults) {
 TEST(ProbeVerb, KeepsUnderAnotherNameWhatItWouldNotReplay) {
   const ScratchFolder folder;
   const fs::path steering = folder.path() / "a\x1b[2Jb", record = folder.path() / "record.json";
-  fs::create_directory(steering);
+  fs::create_directory_symlink("/proc", steering);  // where no file can be laid out, so nothing takes time
   const Answer run =
-      run_program(fmt::format("probe --only collective --storage '{}' -o {}", steering.string(), record.string()));
+      run_program(fmt::format("probe --only host.storage --storage '{}' -o {}", steering.string(), record.string()));
   EXPECT_EQ(run.code, 2);
   EXPECT_NE(run.err.find("could not be replayed, and is kept as"), std::string::npos) << run.err;
   EXPECT_FALSE(fs::exists(record));
@@ -367,6 +383,22 @@ TEST(ProbeVerb, RefusesWrongInputWithAHint) {
            {"--import " + folder.write("c.txt", "nothing").string(), "known are"},
            {"--only host.memori", "host.memory"},
            {"--only host.network --peer=--logfile=x", "no host"},
+           {"--only host.network --peer 'a b'", "no host"},
+           {"--only host.network --peer ''", "no host"},
+           {"--only host.network --peer node9:99999", "from 1 to 65535"},
+           {"--only host.network --peer node9:", "from 1 to 65535"},
+           {"--only host.memory --peer node9", "host.network"},
+           {"--only host.memory --storage .", "host.storage"},
+           {"--checklist --only host.memory", "no case of the checklist"},
+           {"--checklist --only host.storage --only gpu", "no case of the checklist"},
+           {"--fleet hosts.yaml -f json", "without them the launch is printed"},
+           {"--replay " + kMachine + " --name ''", "it is empty"},
+           {"--replay " + kMachine + " -f prometheus=-", "- is no file"},
+           {"--replay " + kMachine + " -o -", "- is no file"},
+           {"--replay " + kMachine + " -f json=a -f md=a", "output: a is named twice"},
+           {"--replay " + kMachine + " --require-gpus 1.5", "a whole number from 1 to"},
+           {"--replay " + kMachine + " --require-gpus 99999999999", "a whole number from 1 to"},
+           {"--replay " + kMachine + " --no-such-option", "= help: fathom probe --help"},
            {"--only host.network --peer=[--logfile=x]", "no host"},
            {"--replay " + kMachine + " --requirements " + kMachine, "--checklist"},
            {"--replay " + kMachine + " --checklist --peers " + kMachine, "--checklist"},

@@ -1,6 +1,7 @@
 // What each tool's output becomes. tests/data/tools has the files.
 #include "importers/importers.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "input/content.h"
@@ -113,6 +114,52 @@ TEST(Importers, NcclTestsTextHasBothPlacesOfEverySize) {
   EXPECT_EQ(record.gpus[2].name, "NVIDIA H200");
 }
 
+// Whatever stands in a row, it does not vanish: "21,00" is no figure, and only "N/A" is a result that nobody compared.
+TEST(Importers, NcclTestsTextWithCellsThatCannotBeReadIsRefused) {
+  const std::string text = text_of_file(kTools / "all_reduce.txt");
+  for (const auto& [cell, found, place] :
+       {std::tuple("   21.00", "   21,00", "16:57"), std::tuple("   20.90", "     nan", "16:92"),
+        std::tuple("74.90       0", "74.90      ??", "16:84"), std::tuple("  1048576  ", "  1048,76  ", "16:6")}) {
+    std::string edited = text;
+    edited.replace(edited.find(cell), std::string(cell).size(), found);
+    try {
+      import_text(edited, "all_reduce.txt");
+      ADD_FAILURE() << "was imported: " << found;
+    } catch (const InputError& error) {
+      EXPECT_NE(error.message().find("expected "), std::string::npos) << error.message();
+      EXPECT_EQ(fmt::format("{}:{}", error.at().line, error.at().column), place) << found;
+    }
+  }
+}
+
+// Of several processes one may see what no row tells. Old versions print deviations, which are no numbers of elements.
+TEST(Importers, NcclTestsThatSayTheyFailedAreIncorrect) {
+  std::string text = text_of_file(kTools / "all_reduce.txt");
+  text.replace(text.find(": 0 OK"), 6, ": 3 FAILED");
+  const MachineRecord failed = import_text(text, "all_reduce.txt");
+  for (const Result& r : failed.results) EXPECT_EQ(r.status, Status::kIncorrect);
+  EXPECT_NE(failed.results[0].why.find("3 FAILED"), std::string::npos);
+  text.replace(text.find("74.90       0"), 13, "74.90       3");
+  const MachineRecord placed = import_text(text, "all_reduce.txt");
+  EXPECT_EQ(placed.results[2].status, Status::kIncorrect);
+  EXPECT_EQ(placed.results[3].status, Status::kPassed) << "its row says that it is right";
+  std::string json = text_of_file(kTools / "all_gather.json");
+  json.replace(json.find("\"nwrong\":3.0"), 12, "\"nwrong\":0.0");
+  EXPECT_EQ(import_text(json, "all_gather.json").results[0].status, Status::kIncorrect);
+  std::string old = text_of_file(kTools / "all_reduce.txt");
+  for (std::size_t at; (at = old.find("#wrong")) != std::string::npos;) old.replace(at, 6, " error");
+  old.replace(old.find("74.90       0"), 13, "74.90   4e-07");
+  EXPECT_EQ(import_text(old, "all_reduce.txt").results[2].status, Status::kPassed);
+}
+
+TEST(Importers, NcclTestsThatDidNotConcludeSaySo) {
+  const std::string text = text_of_file(kTools / "all_reduce.txt");
+  EXPECT_TRUE(imported("all_reduce.txt").results[0].notes.empty());
+  const MachineRecord cut = import_text(text.substr(0, text.find("# Out of bounds")), "all_reduce.txt");
+  ASSERT_EQ(cut.results[0].notes.size(), 1u);
+  EXPECT_NE(cut.results[0].notes[0].find("did not conclude"), std::string::npos);
+}
+
 TEST(Importers, NcclTestsJsonKeepsWrongElementsAndNoEnvironment) {
   const MachineRecord record = imported("all_gather.json");
   ASSERT_EQ(record.results.size(), 3u);
@@ -189,7 +236,44 @@ TEST(Importers, SeveralOutputsAreOneMachine) {
 
 TEST(Importers, AFileCountsOnce) {
   MachineRecord record = imported("all_reduce.txt");
-  EXPECT_THROW(join(record, imported("all_reduce.txt")), InputError);
+  try {
+    join(record, imported("all_reduce.txt"));
+    ADD_FAILURE() << "counted twice";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find((kTools / "all_reduce.txt").string()), std::string::npos) << error.what();
+  }
+}
+
+// What an old file says of a node must not look as if it were of today.
+TEST(Importers, AreDatedAsTheyWereMeasured) {
+  for (const char* file : {"fio-3.33.json", "iperf-3.12.json", "all_gather.json"}) {
+    EXPECT_EQ(imported(file).date, "2026-11-22") << file;
+    EXPECT_TRUE(imported(file).notes.empty()) << file;
+  }
+  std::string bench = text_of_file(kTools / "llama-bench.json");
+  bench.insert(bench.find("\"build_commit\""), "\"test_time\": \"2025-03-04T05:06:07Z\", ");
+  EXPECT_EQ(import_text(bench, "llama-bench.json").date, "2025-03-04");
+  const ScratchFolder folder;
+  const std::filesystem::path file = folder.write("all_reduce.txt", text_of_file(kTools / "all_reduce.txt"));
+  const auto is_set = std::chrono::sys_days(std::chrono::year(2024) / 2 / 29) + std::chrono::seconds(43200);
+  std::filesystem::last_write_time(file, std::chrono::file_clock::from_sys(is_set));
+  MachineRecord record = import_file(file);
+  EXPECT_EQ(record.date, "2024-02-29");
+  ASSERT_EQ(record.notes.size(), 1u);
+  EXPECT_NE(record.notes[0].find("2024-02-29 is when the file was written"), std::string::npos);
+  join(record, imported("fio-3.33.json"));
+  EXPECT_EQ(record.date, "2026-11-22") << "of the latest";
+  EXPECT_EQ(record.notes.size(), 1u);
+  EXPECT_EQ(import_text(R"({"fio version": "fio-3.33", "timestamp": 1e300, "jobs": [{"error": 1}]})", "f.json").date,
+            "");
+}
+
+TEST(Importers, FioFiguresThatCannotBeAreRefusedByTheirKey) {
+  for (const char* figure : {"\"many\"", "-5", "null", "[]"}) {
+    std::string text = text_of_file(kTools / "fio-3.33.json");
+    text.replace(text.find("71824.175824"), 12, figure);
+    EXPECT_NE(refusal_of(text, "fio.json").find("\"jobs[0].read.iops\""), std::string::npos) << figure;
+  }
 }
 
 TEST(Importers, PerftestIsReadWithAndWithoutQuotes) {
