@@ -33,14 +33,20 @@ std::string run_now() {
 }
 
 probe::FleetAnswers answers_of(const probe::FleetPlan& plan, const FleetOptions& options, const Session& session) {
-  if (!options.run) return probe::read_answers(plan, options.records.string());
+  if (!options.run) {
+    if (!fs::is_directory(options.records))
+      throw CLI::ValidationError("--records", options.records.string() + " is no folder: --run gathers records there");
+    return probe::read_answers(plan, options.records.string());
+  }
+  const std::unique_ptr<probe::System> system = probe::local_system();
+  need_launcher(plan, *system);  // before anything is made
   make_folders(options.records);
   const bool quiet = session.quiet || isatty(STDERR_FILENO) == 0;
   const auto tell = [&](const std::string& text) {
     if (!quiet) std::cerr << "\rfathom: " << text << "\033[K" << std::flush;
   };
   const auto save = [&](const std::string& file, const std::string& text) { write_file(options.records / file, text); };
-  probe::FleetAnswers answers = run_fleet(plan, *probe::local_system(), save, tell);
+  probe::FleetAnswers answers = run_fleet(plan, *system, save, tell);
   if (!quiet) std::cerr << "\r\033[K" << std::flush;
   return answers;
 }

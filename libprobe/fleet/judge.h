@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fleet/gather.h"
@@ -12,7 +13,7 @@ namespace fathom::probe {
 
 struct FleetNode {
   std::string name;
-  std::string trouble;  // why there is no record; then its health is unknown
+  std::string trouble;  // why there is no record; then its health is unknown, by probe.no-record
   HealthReport health;
 };
 
@@ -25,7 +26,9 @@ struct FleetReport {
   int links = 0;                          // measured, one direction each
   double typical = 0;                     // bandwidth of a link, B/s; 0: none was measured
 
-  Health health() const;  // the worst of all
+  Health health() const;                               // the worst of all
+  std::vector<std::pair<Health, int>> counts() const;  // nodes, the gravest first; what no node is is left out
+  std::vector<FleetNode> worst_first() const;          // alike ones as they stand in the file
   bool passed() const { return health() == Health::kHealthy && not_measured.empty(); }
 };
 

@@ -13,13 +13,16 @@ namespace {
 class FleetWriter : private Page {
  public:
   FleetWriter(const FleetReport& report, bool markdown, bool colour)
-      : Page(markdown ? TextStyle::kMarkdown : TextStyle::kTerminal, colour), r_(report) {}
+      : Page(markdown ? TextStyle::kMarkdown : TextStyle::kTerminal, colour),
+        r_(report),
+        nodes_(report.worst_first()) {}
 
   std::string run() {
     title(fmt::format("{} of {}", counted(static_cast<double>(r_.nodes.size()), "node"), r_.file));
     std::string word = to_string(r_.health());
     std::transform(word.begin(), word.end(), word.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
     verdict(word, r_.passed());
+    item(counts());
     nodes();
     findings();
     network();
@@ -27,20 +30,27 @@ class FleetWriter : private Page {
   }
 
  private:
+  // "1 degraded, 1 unknown, 10 healthy"
+  std::string counts() const {
+    std::string text;
+    for (const auto& [health, count] : r_.counts())
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, to_string(health));
+    return text;
+  }
+
   void nodes() {
     section("Nodes");
-    TextTable t({{"node", Align::kLeft}, {"health", Align::kLeft}, {"findings", Align::kRight}, {"", Align::kLeft}});
-    for (const FleetNode& node : r_.nodes) {
-      t.row({node.name, to_string(node.health.health), fmt::format("{}", node.health.findings.size()), node.trouble});
-    }
+    TextTable t({{"node", Align::kLeft}, {"health", Align::kLeft}, {"findings", Align::kRight}});
+    for (const FleetNode& node : nodes_)
+      t.row({node.name, to_string(node.health.health), fmt::format("{}", node.health.findings.size())});
     table(t);
   }
 
   void findings() {
     const auto any = [](const FleetNode& node) { return !node.health.findings.empty(); };
-    if (std::none_of(r_.nodes.begin(), r_.nodes.end(), any)) return;
+    if (std::none_of(nodes_.begin(), nodes_.end(), any)) return;
     section("Findings");
-    for (const FleetNode& node : r_.nodes) {
+    for (const FleetNode& node : nodes_) {
       for (const HealthFinding& f : node.health.findings) finding(node.name + " " + f.device, f);
     }
   }
@@ -65,6 +75,7 @@ class FleetWriter : private Page {
   }
 
   const FleetReport& r_;
+  std::vector<FleetNode> nodes_;
 };
 
 }  // namespace
