@@ -9,6 +9,7 @@
 
 #include "catalog/catalog.h"
 #include "fleet/judge.h"
+#include "fleet_arguments.h"
 #include "input/content.h"
 #include "print/fleet_report.h"
 #include "verbs.h"
@@ -66,6 +67,7 @@ std::vector<std::string> judge_words(const FleetOptions& options, const Session&
 int probe_fleet(const FleetOptions& options, const std::vector<OutputRequest>& requests, const Session& session) {
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const probe::Fleet fleet = probe::read_hosts(options.hosts);
+  check_arguments(fleet, *options.verb);
   probe::FleetOrder order{.depth = options.depth,
                           .pairs = options.pairs,
                           .folder = options.records.string(),

@@ -138,6 +138,33 @@ TEST_F(FleetVerb, FindsTheStraggler) {
   EXPECT_NE(answer.out.find("n3 gpu2"), std::string::npos) << answer.out;
 }
 
+TEST_F(FleetVerb, ArgumentsOfHostsAreHeldAgainstTheProbesOwn) {
+  const auto with = [&](const std::string& arguments) {
+    return run("[n1]\narguments:\n  - --only\n  - host.memory\n  - " + arguments, "");
+  };
+  for (const char* option : {"--profile", "--format", "-f",     "-fjson",        "--output",    "-o",
+                             "--name",    "--fleet",  "--run",  "--judge",       "--pairs",     "--records",
+                             "--replay",  "--import", "--fits", "--peers",       "--checklist", "--requirements",
+                             "--name=n2", "--help",   "-h",     "--require-gpus"}) {
+    const Answer answer = with(option);
+    EXPECT_EQ(answer.code, 2) << option;
+    EXPECT_NE(answer.err.find("hosts.yaml:7:5"), std::string::npos) << answer.err;
+    EXPECT_EQ(answer.err.find("no option"), std::string::npos) << answer.err;
+  }
+  EXPECT_NE(with("--stroage=/srv").err.find("did you mean \"--storage\"?"), std::string::npos);
+  for (const char* wrong : {"--storage", "--", "-", "-x", "--redfish-any-certificate=yes"}) {
+    const Answer answer = with(wrong);
+    EXPECT_EQ(answer.code, 2) << wrong;
+    EXPECT_NE(answer.err.find("hosts.yaml:7:5"), std::string::npos) << answer.err;
+  }
+  EXPECT_NE(with("--storage\n  - /a\n  - /b").err.find("hosts.yaml:9:5"), std::string::npos);
+  // A folder of the hosts, which this machine need not have.
+  const Answer good = with("gpu.gemm\n  - --storage\n  - /no/such/folder\n  - --peer=n2");
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_NE(good.out.find("-f json --only host.memory gpu.gemm --storage /no/such/folder --peer=n2"), std::string::npos)
+      << good.out;
+}
+
 TEST_F(FleetVerb, WrongUseIsSaid) {
   EXPECT_EQ(run("[n1, -x]", "").code, 2);
   EXPECT_EQ(run("[n1]", "--run --judge").code, 2);
