@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <set>
+#include <string_view>
 
 #include "harness/statistics.h"
 #include "health/limits_of_parts.h"
@@ -190,6 +192,27 @@ Health FleetReport::health() const {
   for (const FleetNode& node : nodes) worst = std::max(worst, node.health.health);
   for (const HealthFinding& finding : network) worst = std::max(worst, finding.health);
   return worst;
+}
+
+// Findings come the gravest first. A rule that found two figures of one case has two complaints.
+std::vector<Complaint> complaints_of(const HealthReport& health) {
+  constexpr std::string_view kOfSpeed[] = {"probe.slower-than-peers", "probe.slower-than-fleet",
+                                           "probe.below-reference"};
+  const auto is_of_speed = [&](const HealthFinding& f) {
+    return std::find(std::begin(kOfSpeed), std::end(kOfSpeed), f.rule) != std::end(kOfSpeed);
+  };
+  std::vector<Complaint> complaints;
+  for (const HealthFinding& f : health.findings) {
+    const auto same = std::find_if(complaints.begin(), complaints.end(), [&](const Complaint& c) {
+      return is_of_speed(c.gravest) && c.gravest.device == f.device && c.gravest.subject == f.subject;
+    });
+    if (!is_of_speed(f) || same == complaints.end() || same->gravest.rule == f.rule) {
+      complaints.push_back({.gravest = f, .others = {}});
+    } else if (std::find(same->others.begin(), same->others.end(), f.rule) == same->others.end()) {
+      same->others.push_back(f.rule);
+    }
+  }
+  return complaints;
 }
 
 std::vector<std::pair<Health, int>> FleetReport::counts() const {

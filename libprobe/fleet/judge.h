@@ -17,6 +17,13 @@ struct FleetNode {
   HealthReport health;
 };
 
+// Of one case of one device, peers here, other nodes and a reference may each have a finding: the gravest, and the rules of the others.
+struct Complaint {
+  HealthFinding gravest;
+  std::vector<std::string> others;
+};
+std::vector<Complaint> complaints_of(const HealthReport& health);  // in the order of the findings
+
 struct FleetReport {
   std::string file;     // hosts.yaml
   std::string version;  // of the program

@@ -51,7 +51,8 @@ class FleetWriter : private Page {
     if (std::none_of(nodes_.begin(), nodes_.end(), any)) return;
     section("Findings");
     for (const FleetNode& node : nodes_) {
-      for (const HealthFinding& f : node.health.findings) finding(node.name + " " + f.device, f);
+      for (const Complaint& c : complaints_of(node.health))
+        finding(node.name + " " + c.gravest.device, c.gravest, fmt::format("{}", fmt::join(c.others, ", ")));
     }
   }
 
@@ -60,17 +61,18 @@ class FleetWriter : private Page {
     section("Network between them");
     if (r_.links > 0)
       item(fmt::format("{}, typically {}", counted(r_.links, "link"), to_string(BytesPerSecond(r_.typical))));
-    for (const HealthFinding& f : r_.network) finding(f.device, f);
+    for (const HealthFinding& f : r_.network) finding(f.device, f, {});
     for (const std::string& pair : r_.not_measured) item("not measured: " + pair);
   }
 
-  void finding(const std::string& device, const HealthFinding& f) {
+  void finding(const std::string& device, const HealthFinding& f, const std::string& others) {
     item(fmt::format("{} [{}] {}: {}", to_string(f.health), f.rule, device, f.what));
     const auto more = [&](const char* key, const std::string& text) {
       if (!text.empty()) line(fmt::format("{}{} {}", markdown() ? "  - " : "      ", key, text));
     };
     more("measured", f.measured);
     more("expected", f.expected + (f.source.empty() ? "" : " (" + f.source + ")"));
+    more("found by", others + (others.empty() ? "" : ", too"));
     more("next:", f.next);
   }
 

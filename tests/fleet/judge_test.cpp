@@ -87,16 +87,38 @@ TEST(FleetVerdict, AStragglerIsFoundAmongItsPeers) {
   EXPECT_EQ(report.nodes[0].health.health, Health::kHealthy);
 }
 
-void lose_a_gpu(MachineRecord& record) {
-  record.gpus.pop_back();
-  std::erase_if(record.links, [](const Link& l) { return l.from == "gpu3" || l.to == "gpu3"; });
-  std::erase_if(record.results, [](const Result& r) { return r.device.find("gpu3") != std::string::npos; });
-}
-
 std::string rules_of(const FleetNode& node) {
   std::string rules;
   for (const HealthFinding& f : node.health.findings) rules += f.rule + " " + to_string(f.health) + "\n";
   return rules;
+}
+
+// Slow beside its peers here, beside other nodes and by the catalog: three findings in JSON, one in the text.
+TEST(FleetVerdict, OneSlowCaseIsOneFindingOfTheText) {
+  FleetAnswers all = answers(4);
+  for (Result& r : all.nodes[2].record->results) {
+    if (r.name == "gpu.memory.read" && r.device == "gpu1") r.figure = single_figure(r.figure->median * 0.6);
+  }
+  const FleetReport report = judge_nodes(fleet(4), all, shipped());
+  const HealthReport& slow = report.nodes[2].health;
+  ASSERT_EQ(slow.findings.size(), 3u) << rules_of(report.nodes[2]);
+  const std::vector<Complaint> complaints = complaints_of(slow);
+  ASSERT_EQ(complaints.size(), 1u);
+  EXPECT_EQ(complaints[0].gravest.rule, slow.findings[0].rule);
+  EXPECT_EQ(complaints[0].others, (std::vector<std::string>{slow.findings[1].rule, slow.findings[2].rule}));
+  const std::string text = fleet_text(report, false, false);
+  EXPECT_NE(text.find("found by " + slow.findings[1].rule + ", " + slow.findings[2].rule + ", too"), std::string::npos)
+      << text;
+  HealthReport apart = slow;  // another device is another complaint, and so is a second figure of one rule
+  apart.findings[1].device = "gpu2";
+  apart.findings[2].rule = apart.findings[0].rule;
+  EXPECT_EQ(complaints_of(apart).size(), 3u);
+}
+
+void lose_a_gpu(MachineRecord& record) {
+  record.gpus.pop_back();
+  std::erase_if(record.links, [](const Link& l) { return l.from == "gpu3" || l.to == "gpu3"; });
+  std::erase_if(record.results, [](const Result& r) { return r.device.find("gpu3") != std::string::npos; });
 }
 
 TEST(FleetVerdict, ANodeThatLostAGpuIsFoundByTheOthersAndByWhatIsRequired) {
