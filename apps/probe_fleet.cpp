@@ -9,6 +9,7 @@
 
 #include "catalog/catalog.h"
 #include "fleet/judge.h"
+#include "fleet_arguments.h"
 #include "input/content.h"
 #include "print/fleet_report.h"
 #include "verbs.h"
@@ -33,14 +34,20 @@ std::string run_now() {
 }
 
 probe::FleetAnswers answers_of(const probe::FleetPlan& plan, const FleetOptions& options, const Session& session) {
-  if (!options.run) return probe::read_answers(plan, options.records.string());
+  if (!options.run) {
+    if (!fs::is_directory(options.records))
+      throw CLI::ValidationError("--records", options.records.string() + " is no folder: --run gathers records there");
+    return probe::read_answers(plan, options.records.string());
+  }
+  const std::unique_ptr<probe::System> system = probe::local_system();
+  need_launcher(plan, *system);  // before anything is made
   make_folders(options.records);
   const bool quiet = session.quiet || isatty(STDERR_FILENO) == 0;
   const auto tell = [&](const std::string& text) {
     if (!quiet) std::cerr << "\rfathom: " << text << "\033[K" << std::flush;
   };
   const auto save = [&](const std::string& file, const std::string& text) { write_file(options.records / file, text); };
-  probe::FleetAnswers answers = run_fleet(plan, *probe::local_system(), save, tell);
+  probe::FleetAnswers answers = run_fleet(plan, *system, save, tell);
   if (!quiet) std::cerr << "\r\033[K" << std::flush;
   return answers;
 }
@@ -60,6 +67,7 @@ std::vector<std::string> judge_words(const FleetOptions& options, const Session&
 int probe_fleet(const FleetOptions& options, const std::vector<OutputRequest>& requests, const Session& session) {
   const Catalog catalog(find_data_dir(session.executable, session.data_dir));
   const probe::Fleet fleet = probe::read_hosts(options.hosts);
+  check_arguments(fleet, *options.verb);
   probe::FleetOrder order{.depth = options.depth,
                           .pairs = options.pairs,
                           .folder = options.records.string(),

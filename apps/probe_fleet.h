@@ -7,11 +7,16 @@
 #include "machine/machine.h"
 #include "output.h"
 
+namespace CLI {
+class App;
+}
+
 namespace fathom {
 
 struct Session;
 
 struct FleetOptions {
+  const CLI::App* verb = nullptr;             // whose options `arguments:` of a fleet are
   std::filesystem::path hosts;                // hosts.yaml
   std::filesystem::path records = "fleet";    // folder of the nodes' records
   bool run = false, judge = false;            // else the launch is printed

@@ -253,6 +253,7 @@ constexpr const char* kFooter =
 
 // Options of one node make no sense for many: those that its own probe takes stand in hosts.yaml.
 void add_fleet_options(CLI::App& verb, ProbeVerbOptions& options) {
+  options.fleet.verb = &verb;
   CLI::Option* fleet = verb.add_option("--fleet", options.fleet.hosts,
                                        "the nodes of this hosts.yaml: prints the launch; with --run runs it");
   for (const char* name : {"--replay", "--import", "--checklist", "--only", "--storage", "--peer", "--attestation",

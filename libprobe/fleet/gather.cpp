@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <chrono>
 #include <filesystem>
 #include <mutex>
@@ -88,6 +89,7 @@ class Runner {
  private:
   void run(const Launch& launch, const Step& step, Answer& answer) {
     const CommandOutcome outcome = system_.run(step.words, launch_limit(limit_));
+    if (!outcome.err.empty() && !launch.file.empty()) save(errors_file(launch), outcome.err);
     if (outcome.end == CommandOutcome::End::kNotFound) no_launcher_ = true;
     if (!ended_well(step, outcome)) {
       if (!answer.trouble.empty()) return;
@@ -130,6 +132,10 @@ MachineRecord record_of_answer(const std::string& text, const std::string& file_
 
 namespace {
 
+[[noreturn]] void no_launcher(const Launch& launch) {
+  throw std::runtime_error(launch.steps.front().words.front() + " is not installed on this machine");
+}
+
 std::vector<Answer> run_all(const std::vector<Launch>& launches, Runner& runner) {
   std::vector<Answer> answers(launches.size());
   std::atomic<std::size_t> next = 0;
@@ -148,9 +154,15 @@ std::vector<Answer> run_launches(const std::vector<Launch>& launches, Seconds li
                                  const SaveFile& save) {
   Runner runner(system, limit, save);
   std::vector<Answer> answers = run_all(launches, runner);
-  if (runner.no_launcher())
-    throw std::runtime_error(launches.front().steps.front().words.front() + " is not installed on this machine");
+  if (runner.no_launcher()) no_launcher(launches.front());
   return answers;
+}
+
+// Whatever it makes of the word, a program that is not there makes nothing of it.
+void need_launcher(const FleetPlan& plan, const System& system) {
+  const Launch& first = plan.nodes.front();
+  const CommandOutcome outcome = system.run({first.steps.front().words.front(), "--version"}, 10_s);
+  if (outcome.end == CommandOutcome::End::kNotFound) no_launcher(first);
 }
 
 FleetAnswers run_fleet(const FleetPlan& plan, const System& system, const SaveFile& save,
@@ -198,14 +210,47 @@ void drop_other_runs(FleetAnswers& answers) {
 
 }  // namespace
 
+namespace {
+
+// The last line that has a word in it, for mpirun ends with a line of dashes; empty when there is none.
+std::string last_word_of(const std::string& text) {
+  constexpr std::size_t kMostQuoted = 200;
+  std::string last;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto is_word = [](unsigned char c) { return std::isalnum(c) != 0 || c > 127; };
+    if (std::any_of(line.begin(), line.end(), is_word)) last = trimmed(line);
+  }
+  return printable(std::string_view(last).substr(0, kMostQuoted));
+}
+
+// Why a launch left no answer; a file of errors that is not there, or says nothing, adds nothing.
+std::string said_instead(const Launch& launch, const std::string& folder) {
+  const std::string file = folder + "/" + errors_file(launch);
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return {};
+  std::string last;
+  try {
+    last = last_word_of(text_of_file(file));
+  } catch (const InputError& error) {
+    return fmt::format("; {}: {}", file, error.message());
+  }
+  return last.empty() ? std::string() : fmt::format("; {} ends with: {}", file, last);
+}
+
+}  // namespace
+
 FleetAnswers read_answers(const FleetPlan& plan, const std::string& folder) {
   const auto read = [&](const Launch& launch) {
     Answer answer = answer_of(launch);
     const std::string file = folder + "/" + launch.file;
+    std::string text;
     try {
-      answer.record = record_of(launch, text_of_file(file), file);
+      text = text_of_file(file);
+      answer.record = record_of(launch, text, file);
     } catch (const InputError& error) {
       answer.trouble = "no record in " + file + ": " + error.message();
+      if (trimmed(text).empty()) answer.trouble += said_instead(launch, folder);
     }
     return answer;
   };

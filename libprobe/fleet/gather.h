@@ -33,10 +33,15 @@ std::vector<Answer> run_launches(const std::vector<Launch>& launches, Seconds li
 struct FleetAnswers {
   std::vector<Answer> nodes, pairs;
 };
+
+// Throws std::runtime_error when the plan's launcher is not installed here: to be asked before anything is made for a run.
+void need_launcher(const FleetPlan& plan, const System& system);
+
 FleetAnswers run_fleet(const FleetPlan& plan, const System& system, const SaveFile& save,
                        const std::function<void(const std::string&)>& tell);
 
-// The same from files that were gathered before; a host without a file has a trouble, and a pair without one was not measured.
+// The same from files that were gathered before; a host without a record has a trouble, with the last line of
+// what its launch said (errors_file), and a pair without one was not measured.
 FleetAnswers read_answers(const FleetPlan& plan, const std::string& folder);
 
 }  // namespace fathom::probe

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <set>
+#include <map>
 #include <string_view>
 
 #include "health/health.h"
@@ -77,10 +77,20 @@ std::vector<Host> read_hosts_of(MapReader& root, Launcher launcher) {
   if (at.value.items.empty()) at.fail("a fleet has a host at least");
   if (at.value.items.size() > kMostHosts) at.fail("a fleet of more than 4,096 hosts is probed in parts");
   std::vector<Host> hosts;
-  std::set<std::string> names;
+  std::map<std::string, int> names, addresses;  // with their lines
   for (const Value& item : at.value.items) {
     hosts.push_back(read_host(root.context(item), launcher));
-    if (!names.insert(hosts.back().name).second) root.context(item).fail("'" + hosts.back().name + "' is named twice");
+    const Host& host = hosts.back();
+    const auto [named, is_new] = names.emplace(host.name, item.at.line);
+    if (!is_new) root.context(item).fail(fmt::format("'{}' is named twice: on line {}, too", host.name, named->second));
+    // Whoever logs in there, it is one machine.
+    const std::string address = host.address.substr(host.address.find('@') + 1);
+    const auto [addressed, is_another] = addresses.emplace(address, item.at.line);
+    if (!is_another) {
+      root.context(item).fail(
+          fmt::format("'{}' is the address of two hosts: of that on line {}, too", address, addressed->second),
+          "a node is probed once, under one name");
+    }
   }
   return hosts;
 }
@@ -139,6 +149,9 @@ Fleet parse_hosts(std::string text, const std::string& file_name) {
   for (const Launcher launcher : kLaunchers) names.emplace_back(to_string(launcher));
   fleet.launcher = kLaunchers[root.choice("launcher", names, 0)];
   fleet.options = words(root, "options");
+  if (const Value* list = document.root.find("arguments")) {
+    for (const Value& item : list->items) fleet.arguments_at.push_back(item.at);
+  }
   fleet.arguments = words(root, "arguments");
   if (const Value* program = root.take("program"))
     fleet.program = plain_word(root.context(*program), "./-_", "program", "./");

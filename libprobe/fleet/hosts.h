@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "input/error.h"
 #include "units/quantity.h"
 
 namespace fathom::probe {
@@ -25,6 +26,7 @@ struct Fleet {
   std::vector<std::string> options;    // of the launcher: {"-p", "2222"}
   std::string program = "fathom";      // on the nodes
   std::vector<std::string> arguments;  // of `fathom probe` there
+  std::vector<Position> arguments_at;  // in the file
   Seconds limit{};                     // for one node, launch included; 0: by the depth of the probe
   int port = 5201;                     // of iperf3 between nodes
   std::string image, name_space;       // of Kubernetes: the container, and where its jobs are

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <set>
+#include <string_view>
 
 #include "harness/statistics.h"
 #include "health/limits_of_parts.h"
@@ -60,11 +63,29 @@ std::vector<MachineRecord> peers_of(std::size_t node, const std::vector<Answer>&
   return peers;
 }
 
-std::optional<RequiredGpus> required_of(const Fleet& fleet, const std::string& host) {
-  const auto it = std::find_if(fleet.hosts.begin(), fleet.hosts.end(), [&](const Host& h) { return h.name == host; });
-  const std::optional<int> gpus = it != fleet.hosts.end() && it->gpus ? it->gpus : fleet.gpus;
+const Host* host_of(const Fleet& fleet, const std::string& name) {
+  const auto it = std::find_if(fleet.hosts.begin(), fleet.hosts.end(), [&](const Host& h) { return h.name == name; });
+  return it == fleet.hosts.end() ? nullptr : &*it;
+}
+
+std::optional<RequiredGpus> required_of(const Fleet& fleet, const std::string& name) {
+  const Host* host = host_of(fleet, name);
+  const std::optional<int> gpus = host != nullptr && host->gpus ? host->gpus : fleet.gpus;
   if (!gpus) return std::nullopt;
   return RequiredGpus{.count = *gpus, .source = fleet.file};
+}
+
+HealthFinding no_record(const Answer& answer, const Fleet& fleet) {
+  const Host* host = host_of(fleet, answer.host);
+  return {.rule = "probe.no-record",
+          .health = Health::kUnknown,
+          .device = "host",
+          .what = answer.trouble,
+          .measured = "nothing",
+          .expected = "a record",
+          .source = fleet.file,
+          .next = (host == nullptr ? "" : "see what it answers: " + first_look(fleet, *host) + "; ") +
+                  std::string("then probe it again")};
 }
 
 FleetNode judged(std::size_t node, const std::vector<Answer>& all, const Holders& holders, const Fleet& fleet,
@@ -75,6 +96,7 @@ FleetNode judged(std::size_t node, const std::vector<Answer>& all, const Holders
         judge_health(*all[node].record, catalog, peers_of(node, all, holders), required_of(fleet, all[node].host));
   } else {
     result.health.health = Health::kUnknown;
+    result.health.findings = {no_record(all[node], fleet)};
   }
   return result;
 }
@@ -170,6 +192,40 @@ Health FleetReport::health() const {
   for (const FleetNode& node : nodes) worst = std::max(worst, node.health.health);
   for (const HealthFinding& finding : network) worst = std::max(worst, finding.health);
   return worst;
+}
+
+// Findings come the gravest first. A rule that found two figures of one case has two complaints.
+std::vector<Complaint> complaints_of(const HealthReport& health) {
+  constexpr std::string_view kOfSpeed[] = {"probe.slower-than-peers", "probe.slower-than-fleet",
+                                           "probe.below-reference"};
+  const auto is_of_speed = [&](const HealthFinding& f) {
+    return std::find(std::begin(kOfSpeed), std::end(kOfSpeed), f.rule) != std::end(kOfSpeed);
+  };
+  std::vector<Complaint> complaints;
+  for (const HealthFinding& f : health.findings) {
+    const auto same = std::find_if(complaints.begin(), complaints.end(), [&](const Complaint& c) {
+      return is_of_speed(c.gravest) && c.gravest.device == f.device && c.gravest.subject == f.subject;
+    });
+    if (!is_of_speed(f) || same == complaints.end() || same->gravest.rule == f.rule) {
+      complaints.push_back({.gravest = f, .others = {}});
+    } else if (std::find(same->others.begin(), same->others.end(), f.rule) == same->others.end()) {
+      same->others.push_back(f.rule);
+    }
+  }
+  return complaints;
+}
+
+std::vector<std::pair<Health, int>> FleetReport::counts() const {
+  std::map<Health, int, std::greater<>> counts;
+  for (const FleetNode& node : nodes) ++counts[node.health.health];
+  return {counts.begin(), counts.end()};
+}
+
+std::vector<FleetNode> FleetReport::worst_first() const {
+  std::vector<FleetNode> sorted = nodes;
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const FleetNode& a, const FleetNode& b) { return a.health.health > b.health.health; });
+  return sorted;
 }
 
 LinkMatrix links_of(std::size_t nodes, const std::vector<Answer>& pairs) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fleet/gather.h"
@@ -12,9 +13,16 @@ namespace fathom::probe {
 
 struct FleetNode {
   std::string name;
-  std::string trouble;  // why there is no record; then its health is unknown
+  std::string trouble;  // why there is no record; then its health is unknown, by probe.no-record
   HealthReport health;
 };
+
+// Of one case of one device, peers here, other nodes and a reference may each have a finding: the gravest, and the rules of the others.
+struct Complaint {
+  HealthFinding gravest;
+  std::vector<std::string> others;
+};
+std::vector<Complaint> complaints_of(const HealthReport& health);  // in the order of the findings
 
 struct FleetReport {
   std::string file;     // hosts.yaml
@@ -25,7 +33,9 @@ struct FleetReport {
   int links = 0;                          // measured, one direction each
   double typical = 0;                     // bandwidth of a link, B/s; 0: none was measured
 
-  Health health() const;  // the worst of all
+  Health health() const;                               // the worst of all
+  std::vector<std::pair<Health, int>> counts() const;  // nodes, the gravest first; what no node is is left out
+  std::vector<FleetNode> worst_first() const;          // alike ones as they stand in the file
   bool passed() const { return health() == Health::kHealthy && not_measured.empty(); }
 };
 

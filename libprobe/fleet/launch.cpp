@@ -149,6 +149,9 @@ std::string many(std::size_t count, const char* noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+// The launcher of all of them.
+const std::string& launcher_of(const FleetPlan& plan) { return plan.nodes.front().steps.front().words.front(); }
+
 void print_launch(std::string& out, const Launch& launch, Seconds limit, const std::string& folder) {
   const bool several = launch.steps.size() > 1;
   if (several) out += "( ";
@@ -158,13 +161,18 @@ void print_launch(std::string& out, const Launch& launch, Seconds limit, const s
     if (step.answers) out += " > " + shell_word(folder + "/" + launch.file);
     if (launch.file.empty()) out += " > /dev/null 2>&1";
   }
-  out += several ? " ) &\n" : " &\n";
+  if (several) out += " )";
+  if (!launch.file.empty()) out += " 2> " + shell_word(folder + "/" + errors_file(launch));
+  out += " &\n";
 }
 
 // In a new or empty folder, so that no record of another run stands for a host that is silent in this one.
 void print_folders(std::string& out, const FleetPlan& plan, const std::string& folder) {
   const std::string word = shell_word(folder);
   const bool has_jobs = !plan.nodes.front().manifest.empty();
+  const std::string& launcher = launcher_of(plan);
+  out += fmt::format("command -v {} > /dev/null || {{ echo {} >&2; exit 3; }}\n", shell_word(launcher),
+                     shell_word(launcher + " is not installed on this machine"));
   out += fmt::format("[ -z \"$(ls -A -- {} 2>/dev/null)\" ] || {{ echo {} >&2; exit 2; }}\n", word,
                      shell_word(folder + " is there already, and not an empty folder"));
   out += "mkdir -p -- " + shell_word(folder + "/pairs") + (has_jobs ? " " + shell_word(folder + "/jobs") : "") + "\n";
@@ -210,6 +218,14 @@ FleetPlan plan_fleet(const Fleet& fleet, const FleetOrder& order) {
   }
   if (order.pairs) add_pairs(plan, fleet);
   return plan;
+}
+
+std::string errors_file(const Launch& launch) { return launch.file.substr(0, launch.file.rfind('.')) + ".err"; }
+
+std::string first_look(const Fleet& fleet, const Host& host) {
+  if (fleet.launcher == Launcher::kKubernetes)
+    return shell_line(Words{"kubectl"} + fleet.options + Words{"describe", "node", host.address});
+  return shell_line(on_host(fleet, host, {fleet.program, "--version"}));
 }
 
 Seconds launch_limit(Seconds limit) {

@@ -27,6 +27,9 @@ struct Launch {
   std::string manifest;
 };
 
+// What it says beside its answer, in the same folder: "node1.err".
+std::string errors_file(const Launch& launch);
+
 inline constexpr std::size_t kMostAtOnce = 64;  // launches side by side
 
 struct FleetPlan {
@@ -46,6 +49,9 @@ struct FleetOrder {
   std::vector<std::string> judge = {};  // the command that judges what the script gathered, on this machine
 };
 FleetPlan plan_fleet(const Fleet& fleet, const FleetOrder& order);
+
+// The command that shows why a host gives no record: whether the program starts there; of Kubernetes, what it knows of the node.
+std::string first_look(const Fleet& fleet, const Host& host);
 
 // Until a launch that gives no answer is ended here, too: `limit` is that of its program over there.
 Seconds launch_limit(Seconds limit);

@@ -124,9 +124,11 @@ bool leaves_out_gpus(const MachineRecord& record) {
 // which says of how many it is.
 Findings folded(Findings findings) {
   constexpr std::size_t kMostAlike = 3;
-  const auto case_of = [](const HealthFinding& f) { return f.what.substr(0, f.what.find(',')); };
   std::map<std::tuple<std::string, std::string, std::string>, Findings> alike;
-  for (HealthFinding& f : findings) alike[{f.rule, f.device, case_of(f)}].push_back(std::move(f));
+  for (HealthFinding& f : findings) {
+    f.subject = f.what.substr(0, f.what.find(','));
+    alike[{f.rule, f.device, f.subject}].push_back(std::move(f));
+  }
   findings.clear();
   for (auto& [key, group] : alike) {
     if (group.size() <= kMostAlike) {

@@ -19,13 +19,14 @@ struct HealthFinding {
   std::string rule;  // of catalogs/probe_rules.yaml: "probe.slower-than-peers"
   Health health = Health::kSuspect;
   std::string device;
-  std::string what;      // "host.memory.triad, threads 2"
-  std::string measured;  // "2.1 TB/s"
-  std::string expected;  // "4.2 TB/s, median of 3 peers"
-  std::string source;    // of the expectation: "peers in this node"
-  std::string next;      // what to do
-  double share = 1;      // of what is expected, where rates are compared: tells the worst of many
-  int figures = 1;       // that it stands for; `what` and `measured` are then the worst
+  std::string what;          // "host.memory.triad, threads 2"
+  std::string measured;      // "2.1 TB/s"
+  std::string expected;      // "4.2 TB/s, median of 3 peers"
+  std::string source;        // of the expectation: "peers in this node"
+  std::string next;          // what to do
+  double share = 1;          // of what is expected, where rates are compared: tells the worst of many
+  int figures = 1;           // that it stands for; `what` and `measured` are then the worst
+  std::string subject = {};  // the case, or what else `what` begins with: "host.memory.triad"
 };
 
 // What a figure was held against.

@@ -20,12 +20,14 @@ Json node_json(const FleetNode& node) {
 }  // namespace
 
 std::string fleet_json(const FleetReport& report) {
-  Json json{{"format_version", "1.0"},
+  Json json{{"format_version", "1.1"},
             {"tool", {{"name", "fathom"}, {"version", report.version}}},
             {"fleet", report.file},
             {"passed", report.passed()},
             {"health", to_string(report.health())},
+            {"counts", Json::object()},
             {"nodes", Json::array()}};
+  for (const auto& [health, count] : report.counts()) json["counts"][to_string(health)] = count;
   for (const FleetNode& node : report.nodes) json["nodes"].push_back(node_json(node));
   json["network"] = {{"links", report.links}};
   if (report.links > 0) json["network"]["typical_bytes_per_s"] = report.typical;

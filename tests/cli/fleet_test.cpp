@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -23,6 +24,7 @@ class FleetVerb : public ::testing::Test {
             "for word in \"$@\"; do host=$command; command=$word; done\n"
             "case $host in\n"
             "  refuses) echo \"ssh: connect to host refuses: Connection refused\" >&2; exit 255;;\n"
+            "  bare) PATH=/usr/bin:/bin;;\n"
             "  half) eval \"$command\" | head -c 2000; exit 0;;\n"
             "esac\n"
             "eval \"$command\"\n");
@@ -86,6 +88,20 @@ TEST_F(FleetVerb, WhatIsPrintedEndsWithTheVerdict) {
   EXPECT_NE(text_of_file(out).find("not an empty folder"), std::string::npos) << text_of_file(out);
 }
 
+TEST_F(FleetVerb, WhatIsPrintedKeepsWhyAHostIsSilent) {
+  const fs::path script = folder_.write("launch.sh", run("[n1, refuses, bare]", "").out), out = folder_.path() / "out";
+  const std::string command = "PATH='" + folder_.path().string() +
+                              "':\"$PATH\" FATHOM_DATA_DIR='" FATHOM_SOURCE_DIR "/catalogs' sh " + script.string() +
+                              " > " + out.string() + " 2>&1";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1);
+  const std::string said = text_of_file(out);
+  EXPECT_NE(said.find("refuses.err ends with: ssh: connect to host refuses: Connection refused"), std::string::npos)
+      << said;
+  EXPECT_NE(said.find("unknown [probe.no-record] bare host"), std::string::npos) << said;
+  EXPECT_NE(said.find("No such file or directory"), std::string::npos) << said;
+  EXPECT_NE(said.find("2 unknown, 1 healthy"), std::string::npos) << said;
+}
+
 // A launcher that never ends is ended, here after three seconds, and the others have their verdict.
 TEST_F(FleetVerb, AHostThatHangsHoldsUpNoOther) {
   program("ssh",
@@ -122,12 +138,43 @@ TEST_F(FleetVerb, FindsTheStraggler) {
   EXPECT_NE(answer.out.find("n3 gpu2"), std::string::npos) << answer.out;
 }
 
+TEST_F(FleetVerb, ArgumentsOfHostsAreHeldAgainstTheProbesOwn) {
+  const auto with = [&](const std::string& arguments) {
+    return run("[n1]\narguments:\n  - --only\n  - host.memory\n  - " + arguments, "");
+  };
+  for (const char* option : {"--profile", "--format", "-f",     "-fjson",        "--output",    "-o",
+                             "--name",    "--fleet",  "--run",  "--judge",       "--pairs",     "--records",
+                             "--replay",  "--import", "--fits", "--peers",       "--checklist", "--requirements",
+                             "--name=n2", "--help",   "-h",     "--require-gpus"}) {
+    const Answer answer = with(option);
+    EXPECT_EQ(answer.code, 2) << option;
+    EXPECT_NE(answer.err.find("hosts.yaml:7:5"), std::string::npos) << answer.err;
+    EXPECT_EQ(answer.err.find("no option"), std::string::npos) << answer.err;
+  }
+  EXPECT_NE(with("--stroage=/srv").err.find("did you mean \"--storage\"?"), std::string::npos);
+  for (const char* wrong : {"--storage", "--", "-", "-x", "--redfish-any-certificate=yes"}) {
+    const Answer answer = with(wrong);
+    EXPECT_EQ(answer.code, 2) << wrong;
+    EXPECT_NE(answer.err.find("hosts.yaml:7:5"), std::string::npos) << answer.err;
+  }
+  EXPECT_NE(with("--storage\n  - /a\n  - /b").err.find("hosts.yaml:9:5"), std::string::npos);
+  // A folder of the hosts, which this machine need not have.
+  const Answer good = with("gpu.gemm\n  - --storage\n  - /no/such/folder\n  - --peer=n2");
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_NE(good.out.find("-f json --only host.memory gpu.gemm --storage /no/such/folder --peer=n2"), std::string::npos)
+      << good.out;
+}
+
 TEST_F(FleetVerb, WrongUseIsSaid) {
   EXPECT_EQ(run("[n1, -x]", "").code, 2);
   EXPECT_EQ(run("[n1]", "--run --judge").code, 2);
   EXPECT_EQ(run("[n1]", "--replay x").code, 2);
   EXPECT_EQ(run("[n1]", "--run -f junit").code, 2);
   EXPECT_EQ(run_program("probe --run").code, 2);
+  const Answer nowhere = run("[n1, n2, half]", "--judge");
+  EXPECT_EQ(nowhere.code, 2) << nowhere.out;
+  EXPECT_NE(nowhere.err.find("gathered is no folder"), std::string::npos) << nowhere.err;
+  EXPECT_EQ(nowhere.err.find("n1.json"), std::string::npos) << nowhere.err;  // one message, and not one for each host
   fs::create_directories(records());
   folder_.write("gathered/old.json", "{}");
   const Answer answer = run("[n1]", "--run");
@@ -142,6 +189,11 @@ TEST_F(FleetVerb, WithoutALauncherThisMachineIsTheTrouble) {
       fmt::format("probe --fleet {} --records {} --run", file.string(), records().string()), "PATH=/nowhere");
   EXPECT_EQ(answer.code, 3) << answer.out << answer.err;
   EXPECT_NE(answer.err.find("srun is not installed"), std::string::npos) << answer.err;
+  EXPECT_FALSE(fs::exists(records()));
+  const Answer printed = run_program(fmt::format("probe --fleet {} --records {}", file.string(), records().string()));
+  const fs::path script = folder_.write("launch.sh", printed.out);
+  EXPECT_EQ(WEXITSTATUS(std::system(("PATH=/nowhere /bin/sh " + script.string() + " 2>/dev/null").c_str())), 3);
+  EXPECT_FALSE(fs::exists(records()));
 }
 
 }  // namespace

@@ -66,6 +66,18 @@ TEST(Hosts, WhatCouldBeAnotherWordIsRefusedAtItsPlace) {
   EXPECT_EQ(refused("arguments: [\"a\\eb\"]\nhosts: [a]\n").at().line, 2);
 }
 
+// It would be measured twice at one time, and each name would be its own peer.
+TEST(Hosts, OneAddressIsOneHost) {
+  for (const char* second : {"{name: b, address: 10.0.0.2}", "{name: b, address: root@10.0.0.2}", "10.0.0.2"}) {
+    const InputError error =
+        refused("hosts:\n  - {name: a, address: ops@10.0.0.2}\n  - c\n  - " + std::string(second) + "\n");
+    EXPECT_EQ(error.at().line, 5) << second;
+    EXPECT_NE(error.message().find("on line 3"), std::string::npos) << error.message();
+  }
+  EXPECT_NE(refused("hosts:\n  - a\n  - a\n").message().find("on line 3"), std::string::npos);
+  EXPECT_EQ(parse("hosts: [{name: a, address: b}, {name: b, address: a}]\n").hosts.size(), 2u);
+}
+
 TEST(Hosts, MistakesAreNamedWithWhatWasMeant) {
   EXPECT_EQ(refused("launcher: shh\nhosts: [a]\n").suggestion(), "ssh");
   EXPECT_EQ(refused("luancher: ssh\nhosts: [a]\n").suggestion(), "launcher");

@@ -87,16 +87,38 @@ TEST(FleetVerdict, AStragglerIsFoundAmongItsPeers) {
   EXPECT_EQ(report.nodes[0].health.health, Health::kHealthy);
 }
 
-void lose_a_gpu(MachineRecord& record) {
-  record.gpus.pop_back();
-  std::erase_if(record.links, [](const Link& l) { return l.from == "gpu3" || l.to == "gpu3"; });
-  std::erase_if(record.results, [](const Result& r) { return r.device.find("gpu3") != std::string::npos; });
-}
-
 std::string rules_of(const FleetNode& node) {
   std::string rules;
   for (const HealthFinding& f : node.health.findings) rules += f.rule + " " + to_string(f.health) + "\n";
   return rules;
+}
+
+// Slow beside its peers here, beside other nodes and by the catalog: three findings in JSON, one in the text.
+TEST(FleetVerdict, OneSlowCaseIsOneFindingOfTheText) {
+  FleetAnswers all = answers(4);
+  for (Result& r : all.nodes[2].record->results) {
+    if (r.name == "gpu.memory.read" && r.device == "gpu1") r.figure = single_figure(r.figure->median * 0.6);
+  }
+  const FleetReport report = judge_nodes(fleet(4), all, shipped());
+  const HealthReport& slow = report.nodes[2].health;
+  ASSERT_EQ(slow.findings.size(), 3u) << rules_of(report.nodes[2]);
+  const std::vector<Complaint> complaints = complaints_of(slow);
+  ASSERT_EQ(complaints.size(), 1u);
+  EXPECT_EQ(complaints[0].gravest.rule, slow.findings[0].rule);
+  EXPECT_EQ(complaints[0].others, (std::vector<std::string>{slow.findings[1].rule, slow.findings[2].rule}));
+  const std::string text = fleet_text(report, false, false);
+  EXPECT_NE(text.find("found by " + slow.findings[1].rule + ", " + slow.findings[2].rule + ", too"), std::string::npos)
+      << text;
+  HealthReport apart = slow;  // another device is another complaint, and so is a second figure of one rule
+  apart.findings[1].device = "gpu2";
+  apart.findings[2].rule = apart.findings[0].rule;
+  EXPECT_EQ(complaints_of(apart).size(), 3u);
+}
+
+void lose_a_gpu(MachineRecord& record) {
+  record.gpus.pop_back();
+  std::erase_if(record.links, [](const Link& l) { return l.from == "gpu3" || l.to == "gpu3"; });
+  std::erase_if(record.results, [](const Result& r) { return r.device.find("gpu3") != std::string::npos; });
 }
 
 TEST(FleetVerdict, ANodeThatLostAGpuIsFoundByTheOthersAndByWhatIsRequired) {
@@ -158,6 +180,27 @@ TEST(FleetVerdict, AHostWithoutARecordIsUnknownAndNamed) {
   const auto json = nlohmann::json::parse(fleet_json(report));
   EXPECT_EQ(json["nodes"][1]["trouble"], "ssh ended with 255: Connection refused");
   EXPECT_EQ(json["health"], "unknown");
+  EXPECT_EQ(rules_of(report.nodes[1]), "probe.no-record unknown\n");
+  const std::string& next = report.nodes[1].health.findings.at(0).next;
+  EXPECT_NE(next.find("-- n1 'fathom --version'"), std::string::npos) << next;
+}
+
+TEST(FleetVerdict, NodesAreCountedAndShownWorstFirst) {
+  FleetAnswers all = answers(5);
+  all.nodes[1].record.reset();
+  for (Result& r : all.nodes[3].record->results) {
+    if (r.name == "gpu.memory.read") r.figure = single_figure(r.figure->median * 0.85);
+  }
+  const FleetReport report = judge_nodes(fleet(5), all, shipped());
+  const std::string text = fleet_text(report, false, false);
+  EXPECT_NE(text.find("\n  1 degraded, 1 unknown, 3 healthy\n"), std::string::npos) << text;
+  std::string order;
+  for (const FleetNode& node : report.worst_first()) order += node.name + " ";
+  EXPECT_EQ(order, "n3 n1 n0 n2 n4 ");
+  EXPECT_LT(text.find("\n  n3 "), text.find("\n  n1 ")) << text;
+  const auto json = nlohmann::json::parse(fleet_json(report));
+  EXPECT_EQ(json["counts"], nlohmann::json({{"degraded", 1}, {"unknown", 1}, {"healthy", 3}}));
+  EXPECT_EQ(json["nodes"][0]["name"], "n0");  // as in hosts.yaml
 }
 
 TEST(FleetVerdict, ABadCableIsALinkAndABadCardIsANode) {
@@ -230,8 +273,29 @@ TEST(FleetAnswer, OneHostThatFailsStopsNoOther) {
   EXPECT_EQ(all[1].trouble, "ssh ended with 255: ?[31mn1: Connection refused");
   EXPECT_EQ(all[2].trouble, "ssh did not end in time");
   EXPECT_EQ(all[3].trouble, "its answer is no record: it is no JSON, or a part of it");
-  ASSERT_EQ(saved.size(), 1u);
+  ASSERT_EQ(saved.size(), 2u);
+  EXPECT_EQ(saved["n1.err"], "\033[31mn1: Connection refused\n");
   EXPECT_EQ(parse_record(saved["n0.json"], "n0.json").node, "n0");
+}
+
+// What the launch said stands beside the record that it should have been.
+TEST(FleetAnswer, AMissingRecordQuotesWhatItsLaunchSaidLast) {
+  const FleetPlan plan = plan_fleet(fleet(4), {.folder = "fleet", .job_template = {}});
+  const ScratchFolder folder;
+  folder.write("n0.json", "\n");
+  folder.write("n0.err", "Warning: added n0\nbash: fathom: \033[1mcommand not found\r\n-----\n\n");
+  folder.write("n1.err", "n1: no route to host");
+  folder.write("n2.err", "");
+  folder.write("n3.json", record_json(node("n3")));
+  folder.write("n3.err", "Warning: added n3\n");
+  const FleetAnswers answers = read_answers(plan, folder.path().string());
+  const auto ends = [&](std::size_t i, const std::string& end) {
+    EXPECT_TRUE(answers.nodes[i].trouble.ends_with(end)) << answers.nodes[i].trouble;
+  };
+  ends(0, "n0.err ends with: bash: fathom: ?[1mcommand not found");
+  ends(1, "n1.err ends with: n1: no route to host");
+  ends(2, "there is no such file");
+  EXPECT_TRUE(answers.nodes[3].record && answers.nodes[3].trouble.empty());
 }
 
 class Answering : public FakeSystem {

@@ -105,6 +105,12 @@ TEST(Launch, TheScriptEndsEveryLaunchAndThenJudges) {
     for (std::size_t at = 0; (at = script.find(name + " -o", at)) != std::string::npos; ++at) ++launches;
     for (std::size_t at = 0; (at = script.find(" " + name + " -", at)) != std::string::npos; ++at) {
       const std::string before = script.substr(script.rfind("timeout", at), at - script.rfind("timeout", at));
+      if (jobs) {
+        EXPECT_NE(script.find(" ) 2> fleet/n1.err &\n"), std::string::npos) << script;
+      } else {
+        EXPECT_NE(script.find(" > fleet/n1.json 2> fleet/n1.err &\n"), std::string::npos) << script;
+        EXPECT_NE(script.find(" 2> 'fleet/pairs/n1~n4.err' &\n"), std::string::npos) << script;
+      }
       ended += std::count(before.begin(), before.end(), ' ') == 3;  // timeout -k 10 SECONDS
     }
     EXPECT_EQ(launches, jobs ? 16u : 4u + 4u + 6u) << launcher;  // four steps of each job; nodes, servers, pairs
