@@ -36,7 +36,8 @@ MeasuredRates of_machine(const std::filesystem::path& path, const Catalog& catal
     result.notes.push_back(fmt::format("the machine of {0} is {1} by its record: fathom probe --replay {0} says why",
                                        record.file, to_string(report.health)));
   }
-  for (const std::string& unused : rates.unused) result.notes.push_back("of " + record.file + " not used: " + unused);
+  if (!rates.unused.empty())
+    result.notes.push_back(fmt::format("of {} not used: {}", record.file, fmt::join(rates.unused, "; ")));
   return result;
 }
 

@@ -218,8 +218,17 @@ std::size_t MapReader::choice(const std::string& key, const std::vector<std::str
                               std::optional<std::size_t> fallback) {
   const Value* value = take(key);
   if (value == nullptr && fallback) return *fallback;
-  const Context at{file_, value != nullptr ? *value : need(key)};
   const std::string expected = listed(each_in_quotes(words), " or ");
+  if (value == nullptr) {
+    try {
+      need(key);
+    } catch (const InputError& missing) {
+      if (!missing.hint().empty()) throw;
+      throw InputError(file_, missing.at(), missing.message(),
+                       fmt::format("expected {}: {}", key, listed(words, " or ")));
+    }
+  }
+  const Context at{file_, value != nullptr ? *value : need(key)};
   const std::string& word = scalar(at, expected);
   const auto found = std::find(words.begin(), words.end(), word);
   if (found != words.end()) return static_cast<std::size_t>(found - words.begin());

@@ -143,7 +143,7 @@ TEST(MapReader, ChoosesFromAClosedListOfWords) {
   };
   EXPECT_EQ(choose("algorithm: tree", {}, 1), "no complaint");
   EXPECT_EQ(choose("id: a", 0, 0), "no complaint");
-  EXPECT_EQ(choose("id: a", {}, 0), "1:1 a node needs the key \"algorithm\"");
+  EXPECT_EQ(choose("id: a", {}, 0), "1:1 a node needs the key \"algorithm\" | expected algorithm: ring or tree");
   EXPECT_EQ(choose("algorithm: rings", {}, 0),
             "1:12 \"algorithm\" must be \"ring\" or \"tree\", found \"rings\" | did you mean \"ring\"?");
 }
