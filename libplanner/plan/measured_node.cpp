@@ -16,7 +16,8 @@ std::optional<MeasuredWatts> measured_watts(const Accelerator& a, const Profile&
                        .reading = w.reading,
                        .multiplying = w.multiplying,
                        .memory = w.memory / a.memory_bandwidth->value,
-                       .compute = w.compute / bf16->value};
+                       .compute = w.compute / bf16->value,
+                       .limit = w.limit};
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ AcceleratorPowerModel through_measured(const AcceleratorPowerModel& prior, const
   model.per_memory = (watts.reading - model.floor) / watts.memory;
   model.per_compute = (watts.multiplying - model.floor) / watts.compute;
   model.idle = watts.idle;
-  model.cap = std::max({prior.cap, watts.reading, watts.multiplying});
+  model.cap = std::max({watts.limit.value_or(prior.cap), watts.reading, watts.multiplying});
   model.relative_error = std::max(prior.relative_error, kSensorError);
   model.confidence = Confidence::kDerived;  // between what was measured
   model.source = "measured";

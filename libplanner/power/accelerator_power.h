@@ -26,11 +26,12 @@ struct Activity {
 
 // What one card drew at rest and at two loads without end, and how busy it was with them.
 struct MeasuredWatts {
-  Watts idle{};         // with a context
-  Watts reading{};      // its memory
-  Watts multiplying{};  // matrices
-  double memory = 0;    // u_mem while it read
-  double compute = 0;   // u_flop while it multiplied
+  Watts idle{};                     // with a context
+  Watts reading{};                  // its memory
+  Watts multiplying{};              // matrices
+  double memory = 0;                // u_mem while it read
+  double compute = 0;               // u_flop while it multiplied
+  std::optional<Watts> limit = {};  // as it was set; else the data sheet's
 };
 
 struct AcceleratorPowerModel {

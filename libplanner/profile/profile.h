@@ -72,8 +72,9 @@ Seconds profile_time(const ProfileCollective& row, Bytes wire_bytes);
 // What a device drew at rest and at two loads without end, and what these moved: the median over the devices of a machine.
 struct ProfileWatts {
   Watts idle{}, reading{}, multiplying{};
-  BytesPerSecond memory{};   // while it read its memory
-  FlopsPerSecond compute{};  // while it multiplied bf16 matrices
+  BytesPerSecond memory{};          // while it read its memory
+  FlopsPerSecond compute{};         // while it multiplied bf16 matrices
+  std::optional<Watts> limit = {};  // of the cards, as it was set
 };
 
 // An operator that ran as part of another and took no time of its own, in steps where it has so few tokens.

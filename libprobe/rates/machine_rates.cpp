@@ -56,6 +56,15 @@ Figures as_the_engine_runs(Figures results, const MachineRecord& record) {
   return results;
 }
 
+// The median over the cards that tell.
+std::optional<Watts> limit_of(const MachineRecord& record) {
+  std::vector<double> limits;
+  for (const Gpu& gpu : record.gpus) {
+    if (gpu.power_limit) limits.push_back(gpu.power_limit->value);
+  }
+  return limits.empty() ? std::nullopt : std::optional(Watts(median_of(limits)));
+}
+
 }  // namespace
 
 std::optional<ProfileWatts> watts_of(const MachineRecord& record, const Catalog& catalog,
@@ -87,7 +96,8 @@ std::optional<ProfileWatts> watts_of(const MachineRecord& record, const Catalog&
                       .reading = Watts(*reading),
                       .multiplying = Watts(*multiplying),
                       .memory = BytesPerSecond(*memory),
-                      .compute = FlopsPerSecond(*compute)};
+                      .compute = FlopsPerSecond(*compute),
+                      .limit = limit_of(record)};
 }
 
 std::optional<BytesPerSecond> storage_read(const MachineRecord& record) {

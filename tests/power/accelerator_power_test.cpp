@@ -112,6 +112,16 @@ TEST(MeasuredPower, ACardThatDrawsLessThanThePriorsFloorHasALowerOne) {
   EXPECT_NEAR(busy_power(small, {.busy = 1, .compute = 0.5}).likely.value, 300, 1e-9);
 }
 
+// Cards that were limited to 500 W draw no 700, whatever the data sheet says.
+TEST(MeasuredPower, EndsAtTheLimitThatWasSet) {
+  MeasuredWatts limited{.idle = 118_W, .reading = 500_W, .multiplying = 500_W, .memory = 0.9, .compute = 0.5};
+  const auto prior = accelerator_power_model("nvidia-h200-sxm5-141gb", 700_W);
+  const Activity both{.busy = 1, .memory = 0.9, .compute = 0.5};
+  EXPECT_GT(busy_power(through_measured(prior, limited), both).likely, 500_W);
+  limited.limit = 500_W;
+  EXPECT_EQ(busy_power(through_measured(prior, limited), both).max, 500_W);
+}
+
 TEST(MeasuredPower, WattsThatSayNothingAreNoModel) {
   const auto with = [](void (*change)(MeasuredWatts&)) {
     MeasuredWatts watts = kH200;

@@ -289,6 +289,7 @@ TEST(RatesOfARecord, WattsAreTheMedianOverTheCards) {
   EXPECT_NEAR(watts->idle.value, (129.522 + 126.129) / 2, 1e-9);
   EXPECT_NEAR(watts->reading.value, (693.628 + 692.96) / 2, 1e-9);
   EXPECT_NEAR(watts->multiplying.value, (683.055 + 681.595) / 2, 1e-9);
+  EXPECT_EQ(watts->limit, Watts(700));
   EXPECT_NEAR(watts->memory.value, 4.5e12, 0.1e12);
   EXPECT_NEAR(watts->compute.value, 655e12, 20e12);
   EXPECT_FALSE(says(rates, "gpu.power"));
