@@ -52,35 +52,25 @@ bool is_capped_by_work(const Gpu& gpu, const MachineRecord& record) {
 }
 
 void judge_errors(const Gpu& gpu, Findings& findings) {
-  if (gpu.ecc_uncorrected.value_or(0) > 0) {
+  const auto error = [&](const char* what, const std::string& measured, const char* expected, const char* next) {
     findings.push_back({.rule = "probe.memory-errors",
                         .health = Health::kFailed,
                         .device = gpu.device,
-                        .what = "ECC",
-                        .measured = fmt::format("{} uncorrected errors", *gpu.ecc_uncorrected),
-                        .expected = "none",
+                        .what = what,
+                        .measured = measured,
+                        .expected = expected,
                         .source = "the device's counters",
-                        .next = "drain the node and reset the GPU; replace it when the errors come back"});
+                        .next = next});
+  };
+  if (gpu.ecc_uncorrected.value_or(0) > 0) {
+    error("ECC", fmt::format("{} uncorrected errors", *gpu.ecc_uncorrected), "none",
+          "drain the node and reset the GPU; replace it when the errors come back");
   }
   if (gpu.remap_pending.value_or(false)) {
-    findings.push_back({.rule = "probe.memory-errors",
-                        .health = Health::kFailed,
-                        .device = gpu.device,
-                        .what = "row remapping",
-                        .measured = "pending",
-                        .expected = "none pending",
-                        .source = "the device's counters",
-                        .next = "reset the GPU so that the remapped rows take effect"});
+    error("row remapping", "pending", "none pending", "reset the GPU so that the remapped rows take effect");
   }
   if (gpu.remap_failed.value_or(false)) {
-    findings.push_back({.rule = "probe.memory-errors",
-                        .health = Health::kFailed,
-                        .device = gpu.device,
-                        .what = "row remapping",
-                        .measured = "failed: no spare rows are left",
-                        .expected = "none failed",
-                        .source = "the device's counters",
-                        .next = "replace the GPU"});
+    error("row remapping", "failed: no spare rows are left", "none failed", "replace the GPU");
   }
 }
 
